@@ -1,0 +1,294 @@
+"""What the sections of one YAML must agree on: declared names, fitting types, settings that need each other.
+
+Each check is a generator of contradictions and reads only the sections that it is about, so that it can also run on a
+pipeline of which other sections are not valid.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import get_args
+
+from configs.document import KeyPath
+from configs.expectations import expectation_contradictions
+from configs.schema import BinaryMetric, Column, Pipeline, RegressionMetric, UndeclaredSectionError
+from configs.wording import hint, listed, shown
+
+Contradiction = tuple[KeyPath, str]
+Check = Callable[[Pipeline, frozenset[str]], Iterator[Contradiction]]
+
+MOMENTS = ("date", "timestamp")
+NUMBERS = ("integer", "float")
+TARGET_TYPES = {"binary": ("integer", "float", "boolean", "category"), "regression": NUMBERS}
+METRICS = {"binary": get_args(BinaryMetric), "regression": get_args(RegressionMetric)}
+
+
+def contradictions(pipeline: Pipeline, declared: frozenset[str] | None = None) -> Iterator[Contradiction]:
+    """Everything in a pipeline's sections that cannot hold together.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Whole, or limited to its valid sections: checks that need another one are left out.
+    declared : frozenset of str, optional
+        The columns' names, where `pipeline.columns` lacks some that are declared wrongly.
+
+    Yields
+    ------
+    key path and text
+        Where in the YAML, and what was found, what is expected and what to do.
+    """
+    for check in CHECKS:
+        with suppress(UndeclaredSectionError):
+            yield from check(pipeline, frozenset(pipeline.columns) if declared is None else declared)
+
+
+def undeclared(path: KeyPath, name: str, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """Tell of a column that no one declared."""
+    if name not in declared:
+        yield path, f"found {shown(name)}, expected a column that is declared under columns{hint(name, declared)}"
+
+
+def wrong_type(
+    path: KeyPath, name: str, pipeline: Pipeline, allowed: tuple[str, ...], why: str
+) -> Iterator[Contradiction]:
+    """Tell of a declared column whose type does not serve; one that is declared wrongly has been told of."""
+    column = pipeline.columns.get(name)
+    if column is not None and column.type not in allowed:
+        yield path, f"found column {shown(name)} of type {column.type}, expected {' or '.join(allowed)}: {why}"
+
+
+def repeated(path: KeyPath, names: Iterable[object]) -> Iterator[Contradiction]:
+    """Tell of names that stand in one list more than once."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        yield path, f"found {listed(twice)} more than once; remove what is too much"
+
+
+def check_columns(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """A format and a time zone belong to moments only."""
+    for name, column in pipeline.columns.items():
+        yield from check_column(("columns", name), column)
+
+
+def check_column(path: KeyPath, column: Column) -> Iterator[Contradiction]:
+    """How one column's text is read must fit its type."""
+    if column.format is not None and column.type not in MOMENTS:
+        yield (
+            (*path, "format"),
+            f"a column of type {column.type} has no format; remove it, or declare a date or timestamp",
+        )
+    if column.format is not None and "%" not in column.format:
+        yield (*path, "format"), f'found {shown(column.format)}, expected strptime\'s codes, such as "%Y-%m-%d %H:%M"'
+    if column.timezone is not None and column.type != "timestamp":
+        yield (*path, "timezone"), f"a column of type {column.type} has no time zone; remove it, or declare a timestamp"
+    yield from repeated((*path, "nulls"), column.nulls)
+
+
+def check_time(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """The time of a row is a declared moment."""
+    if (name := pipeline.time.column) is not None:
+        yield from undeclared(("time", "column"), name, declared)
+        yield from wrong_type(("time", "column"), name, pipeline, MOMENTS, "rows are put in order by it")
+
+
+def check_target(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """The target is a declared column, or a new name made `from` a number `above` a level."""
+    target = pipeline.target
+    if target.above is not None and target.from_ is None:
+        yield ("target", "above"), f"`above` needs `from`: the numeric column of which {shown(target.name)} is made"
+    elif target.from_ is None:
+        yield from undeclared(("target", "name"), target.name, declared)
+        yield from check_target_type(pipeline)
+    else:
+        yield from check_made_target(pipeline, target.from_, declared)
+    if target.known_after and pipeline.time.column is None:
+        yield ("target", "known_after"), "`known_after` counts from a row's time; declare time.column"
+
+
+def check_target_type(pipeline: Pipeline) -> Iterator[Contradiction]:
+    """A column is its task's kind of target."""
+    name, task = pipeline.target.name, pipeline.task
+    why = f"the task is {task}; a number becomes a binary target by `from` and `above`"
+    yield from wrong_type(("target", "name"), name, pipeline, TARGET_TYPES[task], why)
+
+
+def check_made_target(pipeline: Pipeline, source: str, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """A target that is made of a column has a name of its own, a level and a number to compare with it."""
+    target = pipeline.target
+    if target.above is None:
+        yield ("target", "from"), f"`from` needs `above`: the level beyond which {shown(target.name)} is 1"
+    if target.name in declared:
+        made = (
+            f"found {shown(target.name)}, which is a declared column, as the name of a target made from {shown(source)}"
+        )
+        yield ("target", "name"), f"{made}; choose a new name, or remove `from` and `above`"
+    yield from undeclared(("target", "from"), source, declared)
+    yield from wrong_type(("target", "from"), source, pipeline, NUMBERS, "it is compared with `above`")
+
+
+def check_task(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """The task fits the target, the metric fits the task."""
+    if pipeline.train.task == "regression" and pipeline.target.above is not None:
+        yield ("train", "task"), "found 'regression', but `above` makes the target 0 or 1; write binary"
+    metric = pipeline.train.metric
+    if metric is not None and metric not in METRICS[pipeline.task]:
+        yield (
+            ("train", "metric"),
+            f"found {metric!r}, expected a metric of the task {pipeline.task}: {listed(METRICS[pipeline.task])}",
+        )
+
+
+def check_split(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """A split by time has a time, one by group a group, and neither takes what belongs to the other."""
+    split, kind, has_time = pipeline.split, pipeline.split_kind, pipeline.time.column is not None
+    if kind == "time" and not has_time:
+        yield ("split", "kind"), "found 'time', which needs time.column: a declared date or timestamp"
+    if kind == "group" and split.group is None:
+        yield ("split", "kind"), "found 'group', which needs split.group: a declared column"
+    if split.gap and kind != "time":
+        yield (
+            ("split", "gap"),
+            f"a gap is kept between times, but the split is {kind}; remove it, or write `kind: time`",
+        )
+    if split.window != "all" and not split.window.endswith(("batch", "batches")) and not has_time:
+        yield ("split", "window"), f"found {split.window!r}, which counts time; declare time.column, or count batches"
+    if split.group is not None:
+        yield from check_group(pipeline, split.group, declared)
+
+
+def check_group(pipeline: Pipeline, group: str, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """What keeps rows together is a declared column other than the target."""
+    path: KeyPath = ("split", "group")
+    if pipeline.split_kind != "group":
+        yield path, f"a group is for `kind: group`, but the split is {pipeline.split_kind}; remove one of the two"
+    if group in {pipeline.target.name, pipeline.target.from_}:
+        yield path, f"found the target {shown(group)}; rows are grouped by what they share before the outcome"
+        return
+    yield from undeclared(path, group, declared)
+    yield from wrong_type(
+        path, group, pipeline, ("integer", "category", "text", "date", "boolean"), "rows share its values"
+    )
+
+
+def check_parts(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """Parts are taken of declared moments; a date has no hour."""
+    for name, parts in pipeline.features.parts.items():
+        path: KeyPath = ("features", "parts", name)
+        yield from undeclared(path, name, declared)
+        yield from repeated(path, parts)
+        allowed = ("timestamp",) if {"hour", "minute"} & {*parts} else MOMENTS
+        yield from wrong_type(path, name, pipeline, allowed, f"of which {listed(parts)} can be taken")
+
+
+def check_derived_names(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """Every feature has a name of its own, and none has the target's."""
+    owners = {name: f"column {name!r}" for name in declared} | {pipeline.target.name: "the target"}
+    for name, parts in pipeline.features.parts.items():
+        for part in dict.fromkeys(parts):
+            feature = f"{name}_{part}"
+            if feature in owners:
+                yield (
+                    ("features", "parts", name),
+                    f"{part} becomes {shown(feature)}, which is also {owners[feature]}; rename that",
+                )
+            owners.setdefault(feature, f"the {part} of {name!r}")
+    for name, expression in pipeline.features.sql.items():
+        if name in owners:
+            yield ("features", "sql", name), f"{shown(name)} is also {owners[name]}; choose another name"
+        if not expression.strip():
+            yield (
+                ("features", "sql", name),
+                'found an empty text, expected a row-wise SQL expression, such as "hour * 60"',
+            )
+
+
+def check_encode(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """The encoded columns are exactly the category features: a model cannot read text."""
+    if pipeline.encode.target is None:
+        return
+    path: KeyPath = ("encode", "target")
+    yield from repeated(path, pipeline.encode.target)
+    for position, name in enumerate(pipeline.encode.target):
+        yield from check_encoded((*path, position), name, pipeline, declared)
+    features = [name for name in pipeline.feature_columns if pipeline.columns[name].type == "category"]
+    left = [name for name in features if name not in pipeline.encode.target]
+    if left:
+        yield (
+            path,
+            f"{listed(left)} of type category would reach the model as text; add what is missing here, or to drop",
+        )
+
+
+def check_encoded(path: KeyPath, name: str, pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """An encoded column is a category that is a feature."""
+    if name not in declared:
+        yield from undeclared(path, name, declared)
+    elif name in {pipeline.target.name, pipeline.target.from_}:
+        yield path, f"found the target {shown(name)}; a target is not encoded by itself"
+    elif name in pipeline.drop:
+        yield path, f"found {shown(name)}, which stands under drop; remove it from one of the two"
+    elif name in {pipeline.split.group, pipeline.time.column}:
+        yield path, f"found {shown(name)}, which is no feature: rows are split by it; remove it here"
+    else:
+        yield from wrong_type(path, name, pipeline, ("category",), "only categories are target-encoded")
+
+
+def check_drop(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """Each column is dropped once."""
+    yield from repeated(("drop",), pipeline.drop)
+
+
+def check_features(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """A model reads at least one column."""
+    derived = [*pipeline.features.parts.values(), *pipeline.features.sql.values()]
+    if not pipeline.feature_columns and not any(derived) and declared == {*pipeline.columns}:
+        yield (
+            ("columns",),
+            "found no feature: none of the columns is an integer, float, boolean or category that is neither dropped "
+            "nor the target, time or group, and features derives none; declare one",
+        )
+
+
+def check_slices(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """Metrics are told per value of declared columns."""
+    yield from repeated(("evaluate", "slices"), pipeline.evaluate.slices)
+    for position, name in enumerate(pipeline.evaluate.slices):
+        yield from undeclared(("evaluate", "slices", position), name, declared)
+
+
+def check_retrain(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """A schedule is given where one is asked for, and only there."""
+    retrain = pipeline.retrain
+    yield from repeated(("retrain", "on"), retrain.on)
+    if "schedule" in retrain.on and retrain.schedule is None:
+        yield ("retrain", "on"), "'schedule' needs retrain.schedule: a cron line in quotes, such as \"0 3 1 * *\""
+    if "schedule" not in retrain.on and retrain.schedule is not None:
+        yield (
+            ("retrain", "schedule"),
+            "a schedule is read where retrain.on has 'schedule'; add it there, or remove this",
+        )
+
+
+def check_expectations(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """Expectations and their arguments are ones that Great Expectations has, about declared columns."""
+    yield from expectation_contradictions(pipeline.expectations, declared)
+
+
+CHECKS: tuple[Check, ...] = (
+    check_columns,
+    check_time,
+    check_target,
+    check_task,
+    check_drop,
+    check_expectations,
+    check_parts,
+    check_derived_names,
+    check_encode,
+    check_features,
+    check_split,
+    check_slices,
+    check_retrain,
+)

@@ -1,0 +1,474 @@
+"""The sections of a pipeline's YAML, as frozen objects that refuse unknown keys.
+
+Nothing here reads a file: `configs.load` is the door. Units stand in the descriptions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
+
+from configs.errors import ConfigError
+from configs.wording import hint, listed
+
+T = TypeVar("T")
+
+DURATION = re.compile(r"(\d+)(m|h|d|w)")
+DURATION_UNITS = {"m": 1, "h": 60, "d": 1440, "w": 10080}  # minutes
+LONGEST = 36500 * 1440  # a century, in minutes: a timestamp and a duration must still add up to a timestamp
+PIPELINE_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+def parse_duration(text: object) -> timedelta:
+    """Read `90m`, `12h`, `14d` or `2w`.
+
+    >>> parse_duration("14d")
+    datetime.timedelta(days=14)
+    """
+    if isinstance(text, timedelta):
+        return text
+    match = DURATION.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("a duration is a whole number and a unit: 90m, 12h, 14d or 2w")
+    minutes = int(match[1][:12]) * DURATION_UNITS[match[2]]
+    if minutes > LONGEST:
+        raise ValueError("a duration is at most 36500d")
+    return timedelta(minutes=minutes)
+
+
+def format_duration(duration: timedelta) -> str:
+    """Write a duration the way `parse_duration` reads it."""
+    minutes = int(duration.total_seconds() // 60)
+    unit, size = next((unit, size) for unit, size in reversed(DURATION_UNITS.items()) if minutes % size == 0)
+    return f"{minutes // size}{unit}"
+
+
+def known_timezone(name: str) -> str:
+    """Refuse a name that the IANA database does not have."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        near = hint(name, available_timezones())
+        raise ValueError(f"a time zone is a name of the IANA database, such as America/New_York or UTC{near}") from None
+    return name
+
+
+def path_inside(path: str) -> str:
+    """Refuse a path that could leave the repository or that a shell, URL or variable would rewrite."""
+    parts = path.replace("\\", "/").split("/")
+    if path.startswith(("/", "~")) or re.match(r"[A-Za-z][\w+.-]*:", path) or ".." in parts:
+        raise ValueError("a path is relative to the repository's root and stays inside it")
+    if not path.strip() or any(ord(char) < 32 or char in "\\$" for char in path):
+        raise ValueError("a path is plain text with '/' between folders: no '\\', '$' or control characters")
+    return path
+
+
+def empty_mapping_as_list(value: object) -> object:
+    """Let a section that is a list stand as `{}` too, as every section at its default may."""
+    return [] if value == {} else value
+
+
+def empty_mapping_as_none(value: object) -> object:
+    """Let a section that is one text stand as `{}` too."""
+    return None if value == {} else value
+
+
+NOBODY = {"anyOf": [{"type": "string"}, {"type": "null"}, {"type": "object", "maxProperties": 0}]}
+
+
+def written(pattern: str, example: str) -> WithJsonSchema:
+    """Tell editors how a value is written that is read from text."""
+    return WithJsonSchema({"type": "string", "pattern": f"^({pattern})$", "examples": [example]})
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    written(DURATION.pattern, "14d"),
+]
+Timezone = Annotated[str, AfterValidator(known_timezone)]
+RepositoryPath = Annotated[str, AfterValidator(path_inside)]
+Tuple = Annotated[tuple[T, ...], Field(strict=False)]  # YAML has lists; frozen objects hold tuples
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+ColumnName = Annotated[str, Field(min_length=1, pattern=r"^[^_\x00-\x1f][^\x00-\x1f]*$")]
+
+
+class Section(BaseModel):
+    """A part of the YAML: frozen, no unknown keys, no silent conversion between types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Source(Section):
+    """Where new batches come from."""
+
+    path: RepositoryPath = Field(description="glob of the files, relative to the repository's root")
+    batch: Literal["file"] = Field("file", description="what makes a batch: each file is one")
+
+
+class Time(Section):
+    """When a row happened; what a split by time sorts by."""
+
+    column: ColumnName | None = Field(None, description="a column declared as date or timestamp")
+    timezone: Timezone = Field("UTC", description="zone of timestamps without an offset, and of date parts")
+
+
+class Target(Section):
+    """What the model predicts."""
+
+    name: ColumnName = Field(description="the target's name; a declared column unless `from` is given")
+    from_: ColumnName | None = Field(None, alias="from", description="a numeric column that the target is made from")
+    above: Finite | None = Field(None, description="the target is 1 where `from` is greater, in its unit, else 0")
+    known_after: Duration = Field(timedelta(0), description="how long after the row's time its target is known")
+
+
+ColumnType = Literal["integer", "float", "boolean", "category", "text", "date", "timestamp"]
+FEATURE_TYPES = ("integer", "float", "boolean", "category")
+
+
+class Column(Section):
+    """One column of the data: its type, and how its text is read."""
+
+    type: ColumnType
+    nulls: Tuple[str] = Field(("",), description="texts that mean a missing value")
+    format: str | None = Field(None, description="strptime format of a date or timestamp; ISO 8601 when absent")
+    timezone: Timezone | None = Field(None, description="zone of this timestamp where it differs from `time`'s")
+    unit: str | None = Field(None, description="unit of measurement, for reports")
+    description: str | None = None
+
+    @property
+    def null(self) -> tuple[str, ...]:
+        """The same as `nulls`; a key called null is YAML's null, and DVC 3.67 fails on it."""
+        return self.nulls
+
+
+class Expectation(Section):
+    """One Great Expectations expectation, by its own name, and what happens where it does not hold."""
+
+    name: str = Field(description="Great Expectations' name, such as expect_column_values_to_be_between")
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    otherwise: Literal["stop", "quarantine", "warn"] = "stop"
+
+    @model_validator(mode="before")
+    @classmethod
+    def from_written_form(cls, value: object) -> object:
+        """Read `{expect_...: {arguments}, otherwise: ...}`, the form that the YAML has."""
+        if not isinstance(value, dict) or "name" in value:
+            return value
+        names = [key for key in value if key != "otherwise"]
+        if len(names) != 1:
+            raise ValueError("an expectation is `{expect_...: {its arguments}, otherwise: stop|quarantine|warn}`")
+        rest = {key: value[key] for key in value if key == "otherwise"}
+        return {"name": names[0], "arguments": value[names[0]], **rest}
+
+
+DatePart = Literal[
+    "year", "quarter", "month", "week", "day", "day_of_week", "day_of_year", "hour", "minute", "is_weekend"
+]
+
+
+class Features(Section):
+    """Columns derived row by row."""
+
+    parts: dict[ColumnName, Tuple[DatePart]] = Field(
+        default_factory=dict, description="parts of date and timestamp columns, in the local zone: <column>_<part>"
+    )
+    sql: dict[ColumnName, str] = Field(
+        default_factory=dict,
+        description="row-wise expressions in DuckDB's SQL over declared columns, scalar functions only",
+    )
+
+
+class Encode(Section):
+    """Which categories become numbers, learned inside each fold."""
+
+    target: Tuple[ColumnName] | None = Field(None, description="columns to target-encode; all categories when absent")
+    smooth: Literal["auto"] | Annotated[Finite, Field(ge=0)] = Field(
+        "auto", description="weight of the prior, in rows; `auto` is empirical Bayes"
+    )
+    folds: int = Field(5, ge=2, le=100, description="inner folds of the cross-fitting")
+
+
+HOLDOUT = r"[1-9]\d{0,5} batch(es)?|([1-9]|[1-8]\d|90)%"
+WINDOW = rf"all|[1-9]\d{{0,5}} batch(es)?|[1-9]{DURATION.pattern.replace('+', '{0,5}', 1)}"
+BUDGET = r"[1-9]\d{0,3} per (week|month|quarter|year)"
+
+
+def parse_holdout(text: object) -> str:
+    """Accept `1 batch`, `3 batches` or `20%`."""
+    if not isinstance(text, str) or not re.fullmatch(HOLDOUT, text):
+        raise ValueError("a holdout is the last batches ('1 batch', '3 batches') or a share from '1%' to '90%'")
+    return text
+
+
+def parse_window(text: object) -> str:
+    """Accept `6 batches`, `90d` or `all`."""
+    if not isinstance(text, str) or not re.fullmatch(WINDOW, text):
+        raise ValueError("a window is 'all', a number of batches ('6 batches') or a duration ('90d')")
+    return text
+
+
+class Split(Section):
+    """Which rows are trained on, validated on and held out."""
+
+    kind: Literal["time", "stratified", "group"] | None = Field(
+        None, description="`time` when `time.column` is declared, else `stratified`, when absent"
+    )
+    folds: int = Field(5, ge=2, le=100)
+    gap: Duration = Field(
+        timedelta(0), description="time left out between training and validation rows, beyond known_after"
+    )
+    group: ColumnName | None = Field(
+        None, description="rows with one value of this column stay on one side (kind: group)"
+    )
+    holdout: Annotated[str, BeforeValidator(parse_holdout), written(HOLDOUT, "1 batch")] = Field(
+        "20%", description="the last batches ('1 batch') or a share of the rows ('20%'), which training never sees"
+    )
+    window: Annotated[str, BeforeValidator(parse_window), written(WINDOW, "6 batches")] = Field(
+        "all", description="newest rows before the holdout that are trained on: 'all', '6 batches' or '90d'"
+    )
+    seed: int = Field(7, ge=0, lt=2**31)
+
+
+BinaryMetric = Literal["roc_auc", "average_precision", "log_loss", "brier"]
+RegressionMetric = Literal["rmse", "mae", "r2"]
+
+
+class TreeParams(Section):
+    """XGBoost's own parameters, by its own names; the ones that Holdfast sets itself are not among them."""
+
+    max_depth: int = Field(6, ge=1, le=30)
+    learning_rate: float = Field(0.1, gt=0, le=1)
+    min_child_weight: float = Field(1.0, ge=0, lt=1e9)
+    subsample: float = Field(1.0, gt=0, le=1)
+    colsample_bytree: float = Field(1.0, gt=0, le=1)
+    colsample_bylevel: float = Field(1.0, gt=0, le=1)
+    gamma: float = Field(0.0, ge=0, lt=1e9)
+    reg_alpha: float = Field(0.0, ge=0, lt=1e9)
+    reg_lambda: float = Field(1.0, ge=0, lt=1e9)
+    max_bin: int = Field(256, ge=2, le=65535)
+    max_delta_step: float = Field(0.0, ge=0, lt=1e9)
+    grow_policy: Literal["depthwise", "lossguide"] = "depthwise"
+    max_leaves: int = Field(0, ge=0, le=2**20)
+
+
+class Train(Section):
+    """How the model is trained."""
+
+    task: Literal["binary", "regression"] | None = Field(None, description="from the target's type when absent")
+    metric: BinaryMetric | RegressionMetric | None = Field(None, description="roc_auc or rmse when absent")
+    params: TreeParams = TreeParams()
+    rounds: int = Field(1000, ge=1, le=100_000, description="boosting rounds at the most")
+    early_stopping_rounds: int = Field(30, ge=1, le=10_000, description="rounds without a better score that end a fit")
+    early_stopping_share: float = Field(
+        0.1, gt=0, lt=1, description="share of a fit's training rows that early stopping watches"
+    )
+    seed: int = Field(7, ge=0, lt=2**31)
+
+
+class Evaluate(Section):
+    """How the holdout is judged."""
+
+    slices: Tuple[ColumnName] = Field((), description="columns whose values are reported one by one")
+    slice_rows: int = Field(200, ge=1, description="values with fewer rows in the holdout are reported together")
+    confidence: float = Field(0.95, gt=0, lt=1, description="level of the intervals")
+    resamples: int = Field(1000, ge=100, le=100_000, description="bootstrap resamples behind an interval")
+
+
+def parse_budget(text: object) -> str:
+    """Accept `1 per quarter` and its like."""
+    if not isinstance(text, str) or not re.fullmatch(BUDGET, text):
+        raise ValueError("a budget is a number per week, month, quarter or year, such as '1 per quarter'")
+    return text
+
+
+class Drift(Section):
+    """How often a user can stand to be woken for nothing."""
+
+    false_alarms: Annotated[str, BeforeValidator(parse_budget), written(BUDGET, "1 per quarter")] = Field(
+        "1 per quarter", description="false alarms per week, month, quarter or year that are put up with"
+    )
+    owner: str | None = Field(None, description="who is told; `owner` of the pipeline when absent")
+
+
+CRON_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("day of week", 0, 7))
+CRON_ITEM = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/([1-9]\d?))?")
+
+
+def parse_cron(text: object) -> str:
+    """Accept five fields of numbers, `*`, ranges, steps and lists of them.
+
+    >>> parse_cron("0 3 1-7 * 1,5")
+    '0 3 1-7 * 1,5'
+    """
+    fields = text.split() if isinstance(text, str) else []
+    if not isinstance(text, str) or len(fields) != len(CRON_FIELDS):
+        raise ValueError('a schedule is a cron line of five fields in quotes, such as "0 3 1 * *"')
+    for field, (name, low, high) in zip(fields, CRON_FIELDS, strict=True):
+        if not all(is_cron_item(item, low, high) for item in field.split(",")):
+            raise ValueError(
+                f"the {name} of a cron line is '*' or numbers from {low} to {high}, such as 1,5 or 1-5 or */2"
+            )
+    return text
+
+
+def is_cron_item(item: str, low: int, high: int) -> bool:
+    """Whether one member of a cron field keeps to the field's range."""
+    match = CRON_ITEM.fullmatch(item)
+    bounds = [int(bound) for bound in match.groups()[:2] if bound is not None] if match else []
+    return match is not None and bounds == sorted(bounds) and all(low <= bound <= high for bound in bounds)
+
+
+class Retrain(Section):
+    """When a new model is made."""
+
+    on: Tuple[Literal["drift", "schedule", "manual"]] = ("manual",)
+    schedule: Annotated[str, BeforeValidator(parse_cron)] | None = None
+    cooldown: Duration = Field(timedelta(0), description="least time between two retrains on drift")
+
+
+class Gate(Section):
+    """When a challenger takes the champion's place."""
+
+    promote: Literal["better", "not_worse"] = "not_worse"
+    margin: float = Field(0.0, ge=0, allow_inf_nan=False, description="in units of the metric")
+    slice_margin: float | None = Field(None, ge=0, allow_inf_nan=False, description="in units of the metric, per slice")
+    approval: Literal["auto", "manual"] = "auto"
+
+
+class Pipeline(Section):
+    """Everything that one YAML declares. Every section stands in the file, `{}` where it is at its default."""
+
+    owner: Annotated[str | None, BeforeValidator(empty_mapping_as_none), WithJsonSchema(NOBODY)] = Field(
+        description="who answers for this model; `{}` where nobody is named"
+    )
+    source: Source
+    time: Time
+    target: Target
+    columns: dict[ColumnName, Column] = Field(min_length=1)
+    drop: Annotated[Tuple[ColumnName], BeforeValidator(empty_mapping_as_list)] = Field(
+        description="columns that are no features: not read unless they are declared too"
+    )
+    expectations: Annotated[Tuple[Expectation], BeforeValidator(empty_mapping_as_list)]
+    features: Features
+    encode: Encode
+    split: Split
+    train: Train
+    evaluate: Evaluate
+    drift: Drift
+    retrain: Retrain
+    gate: Gate
+    name: str = Field(exclude=True, description="set by the loader from the file's name")
+
+    @property
+    def task(self) -> Literal["binary", "regression"]:
+        """What is predicted: declared, or what the target's type says."""
+        if self.train.task is not None:
+            return self.train.task
+        source = self.columns.get(self.target.name)
+        is_binary = self.target.above is not None or (source is not None and source.type in ("boolean", "category"))
+        return "binary" if is_binary else "regression"
+
+    @property
+    def metric(self) -> BinaryMetric | RegressionMetric:
+        """The score that the gate, early stopping and baselines are compared in."""
+        return self.train.metric or ("roc_auc" if self.task == "binary" else "rmse")
+
+    @property
+    def split_kind(self) -> Literal["time", "stratified", "group"]:
+        """How rows are split: declared, or by time where there is one."""
+        return self.split.kind or ("time" if self.time.column is not None else "stratified")
+
+    @property
+    def feature_columns(self) -> tuple[str, ...]:
+        """The declared columns that the model reads as they are, in order of declaration."""
+        target = {self.target.name, self.target.from_}
+        excluded = {*self.drop, *target, self.time.column, self.split.group}
+        return tuple(
+            name for name, column in self.columns.items() if column.type in FEATURE_TYPES and name not in excluded
+        )
+
+    @property
+    def encoded_columns(self) -> tuple[str, ...]:
+        """The feature columns that are target-encoded."""
+        if self.encode.target is not None:
+            return self.encode.target
+        return tuple(name for name in self.feature_columns if self.columns[name].type == "category")
+
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """The declared columns that an estimator must be given, in order of declaration.
+
+        A column that an SQL expression merely seems to name counts too: to be given one too many does no harm.
+        The target is never among them.
+        """
+        text = " ".join(self.features.sql.values()).lower().replace('""', '"')  # SQL knows no case in names
+        words = {*re.findall(r"\w+", text)}
+        named = {name for name in self.columns if name.lower() in (words if re.fullmatch(r"\w+", name) else text)}
+        inputs = {*self.feature_columns, *self.features.parts, *named} - {self.target.name, self.target.from_}
+        return tuple(name for name in self.columns if name in inputs)
+
+    def limited_to(self, stage: str, sections: Iterable[str]) -> Pipeline:
+        """Leave one stage only the sections that dvc.yaml declares for it: reading another one raises.
+
+        Parameters
+        ----------
+        stage : str
+            Named in the error.
+        sections : iterable of str
+            Names of top-level keys of the YAML.
+
+        Returns
+        -------
+        LimitedPipeline
+            Derived properties read sections too, so those that need another one raise as well.
+
+        Raises
+        ------
+        ConfigError
+            If a section has no such name, so that a slip in dvc.yaml is not taken for an undeclared section.
+        """
+        allowed = {*sections}
+        if unknown := sorted(allowed - {*Pipeline.model_fields}):
+            raise ConfigError(
+                f"dvc.yaml: stage {stage} declares {listed(unknown)}, which no pipeline's YAML has as a section"
+            )
+        limited = LimitedPipeline.model_construct(
+            **{name: value for name, value in self.__dict__.items() if name in allowed or name == "name"}
+        )
+        limited._stage = stage
+        return limited
+
+
+class UndeclaredSectionError(ConfigError):
+    """A stage reads a section of the YAML that its entry in dvc.yaml does not list."""
+
+
+class LimitedPipeline(Pipeline):
+    """A pipeline that holds only the sections that one stage declares."""
+
+    _stage: str
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for what is not there."""
+        if name not in type(self).model_fields:
+            return super().__getattr__(name)  # type: ignore[misc]
+        raise UndeclaredSectionError(
+            f"stage {self._stage} reads the section {name!r}, which dvc.yaml does not declare for it, so a change of "
+            f"it would not make the stage stale; add it under params of {self._stage} in dvc.yaml"
+        )

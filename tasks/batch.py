@@ -1,0 +1,86 @@
+"""What a batch is: one file, named by its name without extensions, never two names for one batch."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from configs.errors import DataError
+
+RAW = Path("data/raw")
+COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zip")
+LONGEST_NAME = 200  # bytes; a temporary file beside it needs the rest of the 255 that file systems have
+
+
+class BatchNameError(DataError):
+    """A file whose name cannot name a batch, or two files that would be one batch."""
+
+
+def batch_name(file: Path) -> str:
+    """The file's name without its extensions.
+
+    >>> batch_name(Path("data/raw/flights/2013.01.csv.gz"))
+    '2013.01'
+    """
+    name = file.name
+    if file.suffix.lower() in COMPRESSIONS:
+        name = file.stem
+    return Path(name).stem
+
+
+def checked_batches(files: Iterable[Path]) -> dict[str, Path]:
+    """Files by batch, in order of batch.
+
+    Raises
+    ------
+    BatchNameError
+        If a name has control characters or more than 200 bytes, or if two files would be one batch on some file
+        system: equal but for extension, case or Unicode form.
+    """
+    named: dict[str, Path] = {}
+    for file in sorted(files):
+        refuse_unfit_name(file)
+        folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", batch_name(file)).casefold())
+        if folded in named and named[folded].name != file.name:
+            raise BatchNameError(
+                f"{named[folded]} and {file} would both be batch {batch_name(file)!r}; extension, case and Unicode form do "
+                "not tell batches apart. Rename or remove one of them."
+            )
+        named[folded] = file
+    return {batch_name(file): file for file in sorted(named.values(), key=batch_name)}
+
+
+def refuse_unfit_name(file: Path) -> None:
+    """Refuse a name that would break a listing, a path or a temporary file."""
+    name = file.name
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        raise BatchNameError(f"{str(file)!r}: the name of a batch must be UTF-8. Rename the file.") from None
+    if any(unicodedata.category(char) == "Cc" for char in name) or "\\" in name or not batch_name(file):
+        raise BatchNameError(
+            f"{str(file)!r}: the name of a batch has no control characters and no '\\'. Rename the file."
+        )
+    if size > LONGEST_NAME:
+        raise BatchNameError(
+            f"{str(file)!r}: the name has {size} bytes, the name of a batch at most {LONGEST_NAME}. Rename the file."
+        )
+
+
+def raw_batches(pipeline: str) -> dict[str, Path]:
+    """The landed files of a pipeline by batch, in order of batch.
+
+    Raises
+    ------
+    DataError
+        If nothing has landed.
+    """
+    folder = RAW / pipeline
+    files = [file for file in folder.iterdir() if not file.name.startswith(".")] if folder.is_dir() else []
+    if not files:
+        raise DataError(f"{folder}: no batch has landed; at least one is expected. Run `holdfast land {pipeline}`.")
+    for file in files:
+        if file.is_symlink() or not file.is_file():
+            raise DataError(f"{file}: not a regular file, which a landed batch is. Remove it.")
+    return checked_batches(files)

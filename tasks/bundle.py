@@ -1,0 +1,244 @@
+"""The model bundle `models/<pipeline>/`: what is kept of a trained model, and how it comes back.
+
+| file | holds |
+| --- | --- |
+| booster.ubj | the trees, as XGBoost writes them |
+| estimator.json | everything else that was declared or learned |
+| golden.parquet | a few raw training rows with the model's prediction, to try the model on any machine |
+| model.joblib | the same estimator as a pickle, for the user's own tools; Holdfast never opens it |
+| manifest.json | sha256 of each of these, and what the model was made of |
+
+XGBoost's files do not protect themselves - one flipped bit crashed the process or predicted wrong in 50 of 200 trials -
+so the sha256 of the bytes is checked first, and those very bytes are given to XGBoost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from configs.errors import CorruptionError, DataError
+from tasks.atomic import atomic_folder
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from tasks.estimator import TabularModel
+
+FORMAT = 1
+GOLDEN_ROWS = 64
+PREDICTION = "_prediction"
+MANIFEST = "manifest.json"
+FILES = ("booster.ubj", "estimator.json", "golden.parquet", "model.joblib")
+
+
+class NewerFormatError(DataError):
+    """A bundle was written by a newer Holdfast."""
+
+
+def canonical(value: Any) -> bytes:
+    """JSON in one form only: sorted keys, two spaces, no NaN, a newline at the end."""
+    return (json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def sha256(data: bytes) -> str:
+    """Hash bytes, as hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def save_bundle(folder: Path, model: TabularModel, golden: pd.DataFrame, facts: dict[str, Any]) -> dict[str, Any]:
+    """Write a fitted model; the same model, rows and facts give the same bytes in any process.
+
+    Parameters
+    ----------
+    folder : Path
+        Its old content is replaced whole.
+    model : TabularModel
+        Fitted.
+    golden : DataFrame, shape (n, d)
+        Raw typed rows, all columns that the model reads; at most `GOLDEN_ROWS` of them, evenly spread, are kept.
+    facts : dict
+        What the manifest says beside the hashes. Only what follows from data, code, parameters and libraries.
+
+    Returns
+    -------
+    dict
+        The manifest.
+    """
+    state, ubj = canonical(model.state()), model[-1].ubj_
+    rebuilt = model_from(
+        state, ubj
+    )  # what is read back is what is exported: its identities follow from the bytes alone
+    files = {
+        "booster.ubj": ubj,
+        "estimator.json": state,
+        "golden.parquet": golden_bytes(rebuilt, spread_rows(golden, GOLDEN_ROWS)),
+        "model.joblib": pickled(rebuilt),
+    }
+    manifest = {**facts, "format": FORMAT, "files": {name: sha256(data) for name, data in files.items()}}
+    manifest["checksum"] = sha256(canonical(manifest))
+    with atomic_folder(folder) as temporary:
+        for name, data in {**files, MANIFEST: canonical(manifest)}.items():
+            (temporary / name).write_bytes(data)
+    return manifest
+
+
+def load_bundle(folder: Path, manifest_sha256: str | None = None) -> TabularModel:
+    """Bring a model back, after the sha256 of every byte was checked. No pickle is opened.
+
+    Parameters
+    ----------
+    folder : Path
+        What `save_bundle` wrote.
+    manifest_sha256 : str, optional
+        The hash of manifest.json that the version record holds. With it, a bundle exchanged whole is refused too.
+
+    Raises
+    ------
+    CorruptionError
+        If a file is missing, too many, or not the one that was written.
+    NewerFormatError
+        If a newer Holdfast wrote it.
+    """
+    files = verified_files(folder, manifest_sha256)
+    return model_from(files["estimator.json"], files["booster.ubj"])
+
+
+def read_manifest(folder: Path, manifest_sha256: str | None = None) -> dict[str, Any]:
+    """Read what a model was made of.
+
+    Raises
+    ------
+    CorruptionError, NewerFormatError
+        See `load_bundle`.
+    """
+    path = folder / MANIFEST
+    data = read_bytes(path)
+    if manifest_sha256 is not None:
+        require_hash(path, data, manifest_sha256)
+    try:
+        manifest: dict[str, Any] = json.loads(data)
+        checksum = manifest.pop("checksum")
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        raise CorruptionError(f"{path}: not a manifest with a checksum ({error!r}). {REMEDY}") from error
+    require_hash(path, canonical(manifest), checksum)
+    if canonical({**manifest, "checksum": checksum}) != data:
+        raise CorruptionError(f"{path}: its bytes are not in the form that Holdfast writes. {REMEDY}")
+    if not isinstance(manifest.get("format"), int) or manifest["format"] > FORMAT:
+        raise NewerFormatError(
+            f"{path}: bundle format {manifest.get('format')!r}; this Holdfast reads up to {FORMAT}. "
+            "Merge the version of Holdfast that wrote it."
+        )
+    return manifest
+
+
+REMEDY = "The model was not loaded. Restore it with `dvc checkout --force`, or make it again with `dvc repro --force`."
+
+
+def verified_files(folder: Path, manifest_sha256: str | None = None) -> dict[str, bytes]:
+    """Read each file of a bundle once, and return the bytes whose hashes were checked."""
+    manifest = read_manifest(folder, manifest_sha256)
+    found, expected = sorted(path.name for path in folder.iterdir()), sorted([*FILES, MANIFEST])
+    if found != expected or sorted(manifest["files"]) != sorted(FILES):
+        raise CorruptionError(
+            f"{folder}: holds {', '.join(found)}, and its manifest names {', '.join(sorted(manifest['files']))}; "
+            f"expected {', '.join(expected)}. {REMEDY}"
+        )
+    files = {}
+    for name in FILES:
+        files[name] = read_bytes(folder / name)
+        require_hash(folder / name, files[name], manifest["files"][name])
+    return files
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file of a bundle; a missing one is corruption."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CorruptionError(f"{path}: cannot be read ({error.strerror}). {REMEDY}") from error
+
+
+def require_hash(path: Path, data: bytes, expected: str) -> None:
+    """Refuse bytes that are not the ones that were pinned."""
+    found = sha256(data)
+    if found != expected:
+        raise CorruptionError(f"{path}: sha256 is {found}, expected {expected}. {REMEDY}")
+
+
+def model_from(state: bytes, ubj: bytes) -> TabularModel:
+    """Make the model from the bytes of estimator.json and booster.ubj."""
+    from tasks.estimator import TabularModel
+
+    return TabularModel.from_state(json.loads(state), ubj)
+
+
+def pickled(model: TabularModel) -> bytes:
+    """Export an estimator for the user's own tools: `joblib.load(...).predict(raw)` wherever Holdfast is installed."""
+    from io import BytesIO
+
+    import joblib
+
+    stream = BytesIO()
+    joblib.dump(model, stream)
+    return stream.getvalue()
+
+
+def spread_rows(rows: pd.DataFrame, limit: int) -> pd.DataFrame:
+    """At most `limit` rows, evenly spread from the first to the last."""
+    import numpy as np
+
+    return rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(limit, len(rows))).round().astype(np.intp))]
+
+
+def predictions(model: TabularModel, raw: pd.DataFrame) -> NDArray[np.float64]:
+    """Probability of 1 for a binary task, else the predicted number; shape (n,)."""
+    scores: NDArray[np.float64] = model.predict_proba(raw)[:, 1] if model.task == "binary" else model.predict(raw)
+    return scores
+
+
+def golden_bytes(model: TabularModel, raw: pd.DataFrame) -> bytes:
+    """Raw rows and the model's predictions, as the bytes of a Parquet file."""
+    from io import BytesIO
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(raw, preserve_index=False).replace_schema_metadata(None)
+    stream = BytesIO()
+    pq.write_table(
+        table.append_column(PREDICTION, pa.array(predictions(model, raw))),
+        stream,
+        write_page_checksum=True,
+        version="2.6",
+    )
+    return stream.getvalue()
+
+
+def golden_difference(folder: Path) -> float:
+    """Largest distance between the predictions that a bundle keeps of its golden rows and those it makes here.
+
+    Returns
+    -------
+    float, >= 0
+        0 on a machine like the one that trained it; in the prediction's unit.
+
+    Raises
+    ------
+    CorruptionError, NewerFormatError
+        See `load_bundle`.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from tasks.table import to_frame
+
+    files = verified_files(folder)
+    model = model_from(files["estimator.json"], files["booster.ubj"])
+    golden = to_frame(pq.read_table(pa.BufferReader(files["golden.parquet"]), page_checksum_verification=True))
+    return float(np.abs(predictions(model, golden) - golden[PREDICTION].to_numpy()).max(initial=0.0))

@@ -1,0 +1,349 @@
+"""DVC's graph of a pipeline: what is stale and why, and reproducing it.
+
+DVC alone decides what is stale and keeps its locks, its run cache and `dvc.lock`. What differs from `dvc repro` is one
+thing: where DVC would start `python -m tasks.<stage> <pipeline>` as a process, the stage's function is called, here or
+in one warm process: importing pandas, scikit-learn, XGBoost and Great Expectations anew for each stage is dear.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from configs.errors import ConfigError, DataError, HoldfastError, StageFailedError
+from tasks.stage import LIBRARIES, STAGES, run_stage
+from tasks.worker import require_same_folder
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+    from dvc.stage import Stage
+
+    StageWork = Callable[[], None]
+    StageCall = Callable[[str, str], None]
+
+
+class LedgerBusyError(HoldfastError):
+    """Another process writes to the same DVC repository."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a stage is stale: `kind` is data, code, parameter, library, command, output, or first run."""
+
+    kind: str
+    what: str
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """What `holdfast plan` says of one stage. `after` names stale stages before it, whose outputs may change."""
+
+    stage: str
+    reasons: tuple[Reason, ...]
+    after: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """`runs`, `may run` or `unchanged`."""
+        if self.reasons:
+            return "runs"
+        return "may run" if self.after else "unchanged"
+
+
+@dataclass
+class StageOutcome:
+    """What happened to one stage: whether it ran or came from the run cache, and for how many seconds."""
+
+    stage: str
+    outcome: str = "unchanged"
+    seconds: float = 0.0
+    computed: bool = field(default=False, repr=False)
+
+
+def open_repository() -> Repo:
+    """DVC's repository of the current directory.
+
+    Raises
+    ------
+    ConfigError
+        If the directory is no DVC repository.
+    """
+    from dvc.exceptions import NotDvcRepoError
+    from dvc.repo import Repo
+
+    silence_dvc()
+    try:
+        return Repo()
+    except NotDvcRepoError as error:
+        raise ConfigError(
+            f"{Path.cwd()}: no DVC repository here. Run `dvc init`, or go to the project's root."
+        ) from error
+
+
+def silence_dvc() -> None:
+    """Keep DVC's own progress off the terminal; its errors come back as exceptions."""
+    import logging
+
+    os.environ["DVC_NO_ANALYTICS"] = "1"
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)
+
+
+@contextlib.contextmanager
+def explained(repository: Repo) -> Iterator[None]:
+    """Turn what DVC raises about its locks, and about a stage's failure, into errors that say what to do."""
+    from dvc.exceptions import ReproductionError
+    from dvc.lock import LockError
+    from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError
+
+    try:
+        yield
+    except LockError as error:
+        raise LedgerBusyError(
+            f"another process works in this DVC repository: {error}. Wait for it, then run again."
+        ) from error
+    except (RWLockFileCorruptedError, RWLockFileFormatError) as error:
+        lock = Path(repository.tmp_dir or ".dvc/tmp") / "rwlock"
+        raise LedgerBusyError(
+            f"{os.path.relpath(lock)}: DVC's record of running stages is cut off, as a killed process leaves it. "
+            "If no DVC or Holdfast process runs here, delete the file and run again."
+        ) from error
+    except ReproductionError as error:
+        raise cause_of_failure(error) from error
+
+
+def cause_of_failure(error: BaseException) -> HoldfastError:
+    """The HoldfastError at the root of DVC's error, or one that wraps the innermost cause."""
+    chain = [error]
+    while (cause := chain[-1].__cause__) is not None:
+        chain.append(cause)
+    for link in chain:
+        if isinstance(link, HoldfastError):
+            return link
+    return StageFailedError(f"{chain[0]}: {type(chain[-1]).__name__}: {chain[-1]}")
+
+
+def stages_of(repository: Repo, pipeline: str) -> list[Stage]:
+    """The raw data's node and the six stages of one pipeline, in the order of the DAG."""
+    from dvc.repo.reproduce import plan_repro
+
+    last = repository.stage.collect(f"{STAGES[-1]}@{pipeline}")
+    steps: list[Stage] = plan_repro(repository.index.graph, last)
+    return steps
+
+
+def short_name(stage: Stage) -> str:
+    """`train` for `train@flights`; a `.dvc` file keeps its path."""
+    return str(stage.addressing).partition("@")[0]
+
+
+def require_raw_data(repository: Repo, pipeline: str) -> None:
+    """Refuse raw data that are missing or are not the bytes that were landed.
+
+    DVC itself would pin whatever it finds in the folder; a landed batch is immutable.
+    """
+    pin = Path(f"data/raw/{pipeline}.dvc")
+    if not pin.exists():
+        raise DataError(f"{pin}: nothing has landed yet. Run `holdfast land {pipeline}` (`make data` for the demos).")
+    (node,) = repository.stage.collect(str(pin))
+    if not Path(f"data/raw/{pipeline}").exists() and not node.outs[0].changed_cache():
+        node.checkout()
+    for out, status in node._status(node.outs).items():
+        raise DataError(
+            f"{out}: {status} since it was landed and pinned in {pin}. Restore it with `dvc checkout {pin}` "
+            f"(after `dvc pull {pin}` if it is in a remote), or land the changed files with `holdfast land {pipeline}`."
+        )
+
+
+def raw_data_is_missing(pipeline: str) -> bool:
+    """Whether landed batches are pinned here but are neither in the workspace nor in DVC's cache."""
+    pin = Path(f"data/raw/{pipeline}.dvc")
+    if not pin.exists() or Path(f"data/raw/{pipeline}").is_dir():
+        return False
+    repository = open_repository()
+    (node,) = repository.stage.collect(str(pin))
+    return bool(node.outs[0].changed_cache())
+
+
+def fetch_raw_data(pipeline: str) -> None:
+    """Pull landed batches from the DVC remote.
+
+    Raises
+    ------
+    DataError
+        If no remote is configured or the remote does not have them.
+    """
+    from dvc.exceptions import DvcException
+
+    pin = f"data/raw/{pipeline}.dvc"
+    try:
+        open_repository().pull([pin])
+    except DvcException as error:
+        raise DataError(
+            f"{pin}: the batches that it pins are neither here nor in the DVC remote ({error}). "
+            f"Configure the remote that has them (`dvc remote add`), or land them again: `holdfast land {pipeline}`."
+        ) from error
+
+
+# ---- what is stale, and why
+
+
+def plan_stages(pipeline: str) -> list[StagePlan]:
+    """Say for each stage whether it would run and why; nothing runs and nothing is written."""
+    repository = open_repository()
+    plans: list[StagePlan] = []
+    with explained(repository), repository.lock:
+        require_raw_data(repository, pipeline)
+        for stage in stages_of(repository, pipeline):
+            if not stage.cmd:
+                continue
+            stale_before = tuple(plan.stage for plan in plans if plan.verdict == "runs")
+            plans.append(StagePlan(short_name(stage), tuple(reasons_of(stage)), stale_before))
+    return plans
+
+
+def stale_stages(pipeline: str) -> list[str]:
+    """The stages that run or may run; the cheap question before anything else is imported."""
+    if raw_data_is_missing(pipeline):
+        return list(STAGES)
+    return [plan.stage for plan in plan_stages(pipeline) if plan.verdict != "unchanged"]
+
+
+def reasons_of(stage: Stage) -> list[Reason]:
+    """Compare a stage with its entry in dvc.lock, dependency by dependency."""
+    from dvc.dependency.param import ParamsDependency
+
+    if not any(dep.hash_info for dep in stage.deps):
+        return [Reason("first run", "dvc.lock has no entry for it")]
+    reasons = [Reason("command", str(stage.cmd))] if stage.changed_stage() else []
+    for dep in stage.deps:
+        if isinstance(dep, ParamsDependency):
+            reasons += parameter_reasons(dep)
+        else:
+            kind = "code" if str(dep).endswith((".py", ".j2")) else "data"
+            reasons += [Reason(kind, f"{path} ({status})") for path, status in dep.status().items()]
+    for out in stage.outs:
+        reasons += [Reason("output", f"{path} ({status})") for path, status in out.status().items()]
+    return reasons
+
+
+def parameter_reasons(dep: Any) -> list[Reason]:
+    """What changed in a params file: the innermost keys, with the value in dvc.lock and the value now."""
+    before = dep.hash_info.value or {}
+    now = dep.read_params()
+    path = os.path.relpath(dep.fs_path)
+    kind = "library" if Path(path) == LIBRARIES else "parameter"
+    return [Reason(kind, f"{path}: {change}") for change in changed_values(before, now)]
+
+
+def changed_values(before: Any, now: Any, key: str = "") -> list[str]:
+    """`key: old -> new` for each innermost difference of two nested mappings.
+
+    >>> changed_values({"train": {"seed": 7, "rounds": 500}}, {"train": {"seed": 8, "rounds": 500}})
+    ['train.seed: 7 -> 8']
+    """
+    if before == now:
+        return []
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return [f"{key}: {before!r} -> {now!r}"]
+    changes = []
+    for name in [*now, *(name for name in before if name not in now)]:
+        inner = f"{key}.{name}" if key else str(name)
+        changes += changed_values(before.get(name), now.get(name), inner)
+    return changes
+
+
+# ---- reproducing
+
+
+def reproduce(
+    pipeline: str, around: Callable[[str, StageWork], None], call: StageCall = run_stage
+) -> list[StageOutcome]:
+    """Let DVC walk one pipeline's graph; each stale stage is handed to `around` as a name and a function to call.
+
+    Parameters
+    ----------
+    pipeline : str
+        A pipeline of params.yaml.
+    around : callable (stage, work) -> None
+        Calls `work()` exactly once; a Prefect task in the train flow.
+    call : callable (stage, pipeline) -> None
+        Runs a stage's function: in this process, or in a warm one beside it (`tasks.worker`).
+
+    Returns
+    -------
+    list of StageOutcome
+        The stages in the order of the DAG: `ran`, `from the run cache` or `unchanged`.
+
+    Raises
+    ------
+    HoldfastError
+        What the stage raised; or StageFailedError, LedgerBusyError.
+    """
+    repository = open_repository()
+    outcomes = {stage: StageOutcome(stage) for stage in STAGES}
+
+    def reproduce_if_stale(stage: Stage, **options: Any) -> Stage | None:
+        if not stage.cmd or not (options["force"] or stage.changed(upstream=options["upstream"])):
+            return None
+        outcome = outcomes[short_name(stage)]
+        around(outcome.stage, lambda: reproduce_stage(stage, outcome, options))
+        return stage
+
+    with explained(repository), stages_called(call, outcomes):
+        require_raw_data(repository, pipeline)
+        repository.reproduce([f"{STAGES[-1]}@{pipeline}"], repro_fn=reproduce_if_stale)
+    return list(outcomes.values())
+
+
+def reproduce_stage(stage: Stage, outcome: StageOutcome, options: dict[str, Any]) -> None:
+    """Reproduce one stale stage as DVC does, dump its entry of dvc.lock, and time it."""
+    start = time.perf_counter()
+    stage.reproduce(**options)
+    stage.dump(update_pipeline=False)
+    outcome.seconds = time.perf_counter() - start
+    outcome.outcome = "ran" if outcome.computed else "from the run cache"
+
+
+@contextlib.contextmanager
+def stages_called(call: StageCall, outcomes: dict[str, StageOutcome]) -> Iterator[None]:
+    """Put a call of the stage's function in the place where DVC starts its command."""
+    import dvc.stage.run as dvc_run
+
+    start_process = dvc_run.cmd_run
+
+    def call_stage(stage: Stage, dry: bool = False, run_env: dict[str, str] | None = None) -> None:
+        outcomes[short_name(stage)].computed = True
+        words = shlex.split(stage.cmd)
+        is_ours = len(words) == 4 and words[:2] == ["python", "-m"] and words[2] in {f"tasks.{name}" for name in STAGES}
+        if dry or run_env or not is_ours:
+            start_process(stage, dry=dry, run_env=run_env)
+        else:
+            call_as_command(stage, call, words[2].removeprefix("tasks."), words[3])
+
+    dvc_run.cmd_run = call_stage
+    try:
+        yield
+    finally:
+        dvc_run.cmd_run = start_process
+
+
+def call_as_command(stage: Stage, call: StageCall, name: str, pipeline: str) -> None:
+    """Call a stage's function; whatever it raises, an exit, or a changed directory is the failure of a command."""
+    from dvc.stage.exceptions import StageCmdFailedError
+
+    folder = Path(stage.wdir)
+    try:
+        with contextlib.chdir(folder):
+            call(name, pipeline)
+            require_same_folder(name, folder)
+    except SystemExit as error:
+        if error.code:
+            raise StageCmdFailedError(stage.cmd, error.code) from error
+    except Exception as error:
+        raise StageCmdFailedError(stage.cmd, getattr(error, "exit_code", 1)) from error

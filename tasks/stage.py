@@ -1,0 +1,92 @@
+"""What all stages share: their declaration in dvc.yaml, the locked libraries, errors that end in an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from functools import cache
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NoReturn
+
+from configs.errors import ConfigError, EnvironmentMismatchError, HoldfastError
+from configs.load import load_pipeline, read_yaml
+from configs.schema import Pipeline
+
+STAGES = ("ingest", "validate", "split", "train", "evaluate", "report")
+LIBRARIES = Path("configs/libraries.yaml")
+IMPORT_NAMES = {"scikit-learn": "sklearn"}
+PYTHON_MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@cache
+def declaration(stage: str) -> dict[str, Any]:
+    """The stage's entry in dvc.yaml."""
+    entry: dict[str, Any] = read_yaml(Path("dvc.yaml"))["stages"][stage]
+    return entry
+
+
+def declared_params(stage: str, file: str) -> tuple[str, ...]:
+    """The keys of a params file that the stage declares, `file` as it is written in dvc.yaml."""
+    entries = [entry for entry in declaration(stage)["params"] if isinstance(entry, dict)]
+    return tuple(key for entry in entries for key in entry.get(file, ()))
+
+
+def declared_sections(stage: str) -> tuple[str, ...]:
+    """The sections of a pipeline's YAML that the stage may read."""
+    return declared_params(stage, "configs/${item.pipeline}.yaml")
+
+
+def require_locked_libraries(stage: str) -> None:
+    """Refuse to run with a library that is not the one whose version is pinned for this Python.
+
+    Raises
+    ------
+    EnvironmentMismatchError
+        Names each library with the version found and the version expected.
+    """
+    locked = read_yaml(LIBRARIES)
+    wrong = [
+        f"{name} {found or 'not installed'} (expected {expected})"
+        for name in declared_params(stage, str(LIBRARIES))
+        if (found := installed_version(name)) != (expected := locked[name].get(PYTHON_MINOR))
+    ]
+    if wrong:
+        raise EnvironmentMismatchError(
+            f"stage {stage}: {LIBRARIES} pins other versions for Python {PYTHON_MINOR} than are installed: "
+            f"{', '.join(wrong)}. Run `make env` to install the pinned ones, or `make lock` to pin new ones."
+        )
+
+
+def installed_version(distribution: str) -> str | None:
+    """Version of an installed distribution, None where it is missing."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def import_libraries(stages: Iterable[str]) -> None:
+    """Import the libraries that the stages declare, in time that would otherwise be spent waiting."""
+    for name in sorted({name for stage in stages for name in declared_params(stage, str(LIBRARIES))}):
+        import_module(IMPORT_NAMES.get(name, name.replace("-", "_")))
+
+
+def run_stage(stage: str, pipeline: str) -> None:
+    """Run one stage of one pipeline in this process, in the current directory, the repository's root."""
+    require_locked_libraries(stage)
+    main: Callable[[Pipeline], None] = import_module(f"tasks.{stage}").main
+    main(load_pipeline(pipeline).limited_to(stage, declared_sections(stage)))
+
+
+def run_as_command(stage: str) -> NoReturn:
+    """End the process of `python -m tasks.<stage> <pipeline>`: 0, or the error's own exit code with its text."""
+    try:
+        if len(sys.argv) != 2:
+            raise ConfigError(f"usage: python -m tasks.{stage} PIPELINE")
+        run_stage(stage, sys.argv[1])
+    except HoldfastError as error:
+        print(f"{stage}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    sys.exit(0)

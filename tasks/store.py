@@ -1,0 +1,173 @@
+"""The per-batch store: what a stage made of one batch is kept, so that a new batch costs a batch, not the history.
+
+An entry is a folder `.holdfast/store/<stage>/<pipeline>/<key>/`. Its key is a hash of everything that the result may
+depend on: the batch's name and input bytes, the code that the stage reaches, the values of the sections that it declares
+in dvc.yaml, the installed versions of the libraries that it declares, and the Python minor. So an entry is never wrong,
+only unused. It holds the stage's files and `entry.json` with their hashes; bytes that do not match are never handed out:
+the entry is dropped and made again. Files are copied out and hashed in the same pass, never hard-linked: an edit of the
+workspace, or a `chmod` by DVC, cannot reach the store.
+
+The store is a cache. Deleting `.holdfast/` costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.atomic import atomic_folder, read_json, write_json
+from tasks.closure import code_hash
+from tasks.stage import LIBRARIES, declared_params, declared_sections, installed_version
+
+if TYPE_CHECKING:
+    from configs.schema import Pipeline
+
+STORE = Path(".holdfast/store")
+ENTRY = "entry.json"
+CHUNK = 1 << 20  # bytes
+KEPT_GENERATIONS = 3
+
+
+def file_hash(path: Path) -> str:
+    """Hash of a file's bytes as the store names it (BLAKE2b, the fastest that the standard library has)."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
+
+
+def combined_hash(files: Iterable[Path]) -> str:
+    """Hash of several files, for a result that depends on all of them."""
+    return hashlib.blake2b("".join(file_hash(file) for file in files).encode(), digest_size=32).hexdigest()
+
+
+def verified_copy(source: Path, target: Path, expected: str) -> bool:
+    """Copy a file, hashing what is copied; on other bytes than expected remove the copy and return False."""
+    digest = hashlib.blake2b(digest_size=32)
+    with source.open("rb") as reader, target.open("wb") as writer:
+        while chunk := reader.read(CHUNK):
+            digest.update(chunk)
+            writer.write(chunk)
+    if digest.hexdigest() == expected:
+        return True
+    target.unlink()
+    return False
+
+
+class BatchStore:
+    """The store of one stage of one pipeline.
+
+    Parameters
+    ----------
+    stage : str
+        A stage of dvc.yaml, whose module is `tasks/<stage>.py`.
+    pipeline : Pipeline
+        May be limited to what the stage declares; only those sections are read.
+
+    Examples
+    --------
+    ::
+
+        store = BatchStore("ingest", pipeline)
+        for file in files:
+            summary = store.get_or_make(
+                file.stem, file_hash(file), make=lambda folder: ..., into={"typed.parquet": typed / f"{file.stem}.parquet"}
+            )
+        store.forget_unused()
+    """
+
+    def __init__(self, stage: str, pipeline: Pipeline) -> None:
+        self.folder = STORE / stage / pipeline.name
+        self.basis = stage_basis(stage, pipeline)
+        self.used: set[str] = set()
+        self.made: list[str] = []
+        """Batches that were not in the store, in the order in which they were made."""
+
+    def get_or_make(
+        self, batch: str, input_hash: str, make: Callable[[Path], None], into: Mapping[str, Path]
+    ) -> dict[str, Any]:
+        """Deliver the stage's files of one batch, from the store where it has them.
+
+        Parameters
+        ----------
+        batch : str
+            The batch's name; part of the key, since results carry it.
+        input_hash : str
+            `file_hash` or `combined_hash` of the bytes that the result is made from.
+        make : callable
+            Is given an empty folder and writes the batch's files into it, with a `summary.json`, an object of what the
+            stage counts. Called only where the store has no sound entry.
+        into : mapping of str to Path
+            Where to copy which file of the entry. A file that `make` did not write is not delivered.
+
+        Returns
+        -------
+        dict
+            The entry's `summary.json`.
+        """
+        key = hashlib.sha256(json.dumps([self.basis, batch, input_hash]).encode()).hexdigest()
+        self.used.add(key)
+        entry = self.folder / key
+        summary = self._deliver(entry, into)
+        if summary is None:
+            self._make(entry, make)
+            self.made.append(batch)
+            summary = self._deliver(entry, into)
+        if summary is None:
+            raise OSError(f"{entry}: the bytes just written there read back as others. Check this disk.")
+        return summary
+
+    def _make(self, entry: Path, make: Callable[[Path], None]) -> None:
+        """Fill an entry; it is seen whole or not at all."""
+        with atomic_folder(entry) as temporary:
+            make(temporary)
+            hashes = {file.name: file_hash(file) for file in sorted(temporary.iterdir())}
+            write_json(temporary / ENTRY, hashes)
+
+    def _deliver(self, entry: Path, into: Mapping[str, Path]) -> dict[str, Any] | None:
+        """Copy the files out and return the summary; None where there is no entry or a byte of it is not as written."""
+        try:
+            hashes = read_json(entry / ENTRY)
+            sound = all(verified_copy(entry / name, into[name], hashes[name]) for name in sorted(into.keys() & hashes))
+            content = (entry / "summary.json").read_bytes()
+            if not sound or hashlib.blake2b(content, digest_size=32).hexdigest() != hashes["summary.json"]:
+                return None
+            os.utime(entry)
+            summary: dict[str, Any] = json.loads(content)
+        except (FileNotFoundError, KeyError, ValueError, TypeError, AttributeError):
+            return None
+        return summary
+
+    def forget_unused(self) -> None:
+        """Remove the longest unused entries, so that at most three times as many as there are batches remain.
+
+        The two generations beside the current one make going back to other params or code cheap.
+        """
+        if not self.folder.is_dir():
+            return
+        entries = [entry for entry in self.folder.iterdir() if entry.name not in self.used]
+        entries.sort(key=lambda entry: entry.stat().st_mtime_ns, reverse=True)
+        for entry in entries[(KEPT_GENERATIONS - 1) * len(self.used) :]:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def stage_basis(stage: str, pipeline: Pipeline) -> dict[str, Any]:
+    """What a stage's result depends on besides its input: code, declared sections and libraries, Python minor.
+
+    The order of keys is kept, since the order of columns is part of a declaration.
+    """
+    from pydantic_core import to_jsonable_python
+
+    sections = {name: getattr(pipeline, name) for name in declared_sections(stage)}
+    return {
+        "stage": stage,
+        "pipeline": pipeline.name,
+        "code": code_hash(Path("tasks", f"{stage}.py")),
+        "params": to_jsonable_python(sections, by_alias=True),
+        "libraries": {name: installed_version(name) for name in declared_params(stage, str(LIBRARIES))},
+        "python": list(sys.version_info[:2]),
+    }

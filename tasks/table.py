@@ -1,0 +1,88 @@
+"""Parquet as Holdfast writes and reads it: zstd, page checksums on both sides, one file per batch.
+
+A typed row keeps `_line`, the line of the raw file that it came from; with the file's name, its batch, that names the
+row through all stages.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from configs.errors import CorruptionError, DataError
+from tasks.atomic import atomic_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+LINE = "_line"
+BATCH = "_batch"
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write one Parquet file atomically, with page checksums, without pandas' metadata."""
+    import pyarrow.parquet as pq
+
+    with atomic_file(path) as temporary:
+        pq.write_table(
+            table.replace_schema_metadata(None), temporary, compression="zstd", write_page_checksum=True, version="2.6"
+        )
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read one Parquet file; a byte that is not what was written is an error.
+
+    Raises
+    ------
+    CorruptionError
+        If a page's checksum does not match or the file is no whole Parquet file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(
+            path, columns=columns, page_checksum_verification=True, memory_map=False, partitioning=None
+        )
+    except (OSError, pa.ArrowException) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise CorruptionError(
+            f"{path}: not the Parquet file that was written ({error}). Restore it with `dvc checkout --force`, "
+            "or run the stage that makes it again with `dvc repro --force`."
+        ) from error
+
+
+def batch_files(folder: Path) -> list[Path]:
+    """The batches of a folder of Parquet files, in order of name.
+
+    Raises
+    ------
+    DataError
+        If the folder has none.
+    """
+    files = sorted(folder.glob("*.parquet"))
+    if not files:
+        raise DataError(f"{folder}: no batch; at least one Parquet file was expected. Run the stage before this one.")
+    return files
+
+
+def read_batches(folder: Path, columns: list[str] | None = None) -> pa.Table:
+    """All batches of a folder as one table, with the column `_batch` in front: batches by name, rows as in the file."""
+    import pyarrow as pa
+
+    tables = []
+    for file in batch_files(folder):
+        table = read_table(file, columns)
+        tables.append(table.add_column(0, BATCH, pa.array([file.stem] * table.num_rows, pa.string())))
+    return pa.concat_tables(tables)
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """A pandas frame whose nullable integers and booleans stay what they are (`Int64`, `boolean`); text is `str`."""
+    import pandas as pd
+    import pyarrow as pa
+
+    kept = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    return table.to_pandas(types_mapper=kept.get)

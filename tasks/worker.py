@@ -1,0 +1,156 @@
+"""One warm process for all stages of a run, beside the one that holds DVC and Prefect.
+
+It imports the stale stages' libraries while its parent imports DVC and Prefect, and keeps them from stage to stage.
+What ends a process - an exit, a segmentation fault, the kernel when memory runs out - ends this one, and to its parent
+that is a stage that failed. It never outlives its parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from configs import errors
+from configs.errors import HoldfastError, StageFailedError
+from tasks.stage import import_libraries, run_stage
+
+PATIENCE_SECONDS = 10  # between asking the worker to end and killing it
+
+
+RUNNING: ContextVar[StageWorker | None] = ContextVar("RUNNING", default=None)
+
+
+@contextlib.contextmanager
+def stage_worker(stages: Iterable[str]) -> Iterator[StageWorker]:
+    """Yield the worker that is already running in this context, else a new one that lives as long as the block.
+
+    Parameters
+    ----------
+    stages : iterable of str
+        The stages to come; a new worker imports their libraries at once.
+    """
+    if (running := RUNNING.get()) is not None:
+        yield running
+        return
+    worker = StageWorker(tuple(stages))
+    token = RUNNING.set(worker)
+    try:
+        yield worker
+    finally:
+        RUNNING.reset(token)
+        worker.end()
+
+
+class StageWorker:
+    """A process that runs one stage at a time, as it is told to."""
+
+    def __init__(self, stages: tuple[str, ...]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=serve, args=(theirs, stages), name="holdfast-stages")
+        self.process.start()
+        theirs.close()
+
+    def run(self, stage: str, pipeline: str) -> None:
+        """Run one stage of one pipeline in the worker, in the current directory; return when it is done.
+
+        Raises
+        ------
+        HoldfastError
+            What the stage raised, of the same class and with the same text.
+        StageFailedError
+            If it raised anything else, or the process ended.
+        """
+        with contextlib.suppress(BrokenPipeError):  # a worker that is gone says so below
+            self.connection.send((stage, pipeline, str(Path.cwd())))
+        wait([self.connection, self.process.sentinel])
+        try:
+            answer: tuple[str, str] | None = self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            raise StageFailedError(f"stage {stage} of {pipeline}: {self.cause_of_death()}") from None
+        if answer is not None:
+            raise error_of(*answer)
+
+    def cause_of_death(self) -> str:
+        """Say what ended the process, and what to do where that is known."""
+        self.process.join(PATIENCE_SECONDS)
+        code = self.process.exitcode
+        if code is None or code >= 0:
+            return f"its process ended with exit code {code}"
+        name = signal.Signals(-code).name
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        advice = (
+            "; the kernel does that when memory runs out: give it more, or a smaller split.window" if code == -9 else ""
+        )
+        return f"its process was ended by {name} at {peak / 1e6:,.0f} MB{advice}"
+
+    def end(self) -> None:
+        """End the process, whatever it is doing."""
+        self.connection.close()
+        self.process.terminate()
+        self.process.join(PATIENCE_SECONDS)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def error_of(class_name: str, text: str) -> HoldfastError:
+    """Make the error that the worker told of, of the class that `configs.errors` has under that name."""
+    error: HoldfastError = getattr(errors, class_name)(text)
+    return error
+
+
+def serve(connection: Connection, stages: tuple[str, ...]) -> None:
+    """Run stages until the parent hangs up: the worker's whole life."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends this process
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    with contextlib.suppress(Exception):  # a library that is missing or broken is told by the stage that needs it
+        import_libraries(stages)
+    with contextlib.suppress(EOFError):
+        while True:
+            stage, pipeline, folder = connection.recv()
+            connection.send(outcome_of(stage, pipeline, Path(folder)))
+
+
+def end_with_parent() -> None:
+    """Leave at once when the parent is gone, so that no orphan goes on writing."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def outcome_of(stage: str, pipeline: str, folder: Path) -> tuple[str, str] | None:
+    """Run a stage; None, or the name of the error's class that `configs.errors` knows, and its text."""
+    try:
+        with contextlib.chdir(folder):
+            run_stage(stage, pipeline)
+            require_same_folder(stage, folder)
+    except HoldfastError as error:
+        known = next(kind.__name__ for kind in type(error).__mro__ if hasattr(errors, kind.__name__))
+        return known, str(error)
+    except SystemExit as error:
+        return (
+            ("StageFailedError", f"stage {stage} ended its process with exit code {error.code}") if error.code else None
+        )
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        return "StageFailedError", f"stage {stage} of {pipeline}: {type(error).__name__}: {error}"
+    return None
+
+
+def require_same_folder(stage: str, folder: Path) -> None:
+    """Refuse a stage that left the process in another directory."""
+    if not Path.cwd().samefile(folder):
+        raise StageFailedError(f"stage {stage} left its process in {Path.cwd()}; it must not change directory")

@@ -1,0 +1,141 @@
+"""Throw-away projects: real git, real DVC, an isolated home. The slow parts are made once per session."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def isolated_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """No test reads or writes the user's home, git configuration, Prefect database or DVC's shared cache."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".gitconfig").write_text(
+        "[user]\n\tname = Test\n\temail = test@example.org\n[init]\n\tdefaultBranch = main\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        patch.setenv("DVC_SITE_CACHE_DIR", str(home / "dvc"))
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        patch.setenv("DO_NOT_TRACK", "1")
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        patch.delenv("PREFECT_API_URL", raising=False)
+        yield home
+
+
+def copy_project(target: Path) -> Path:
+    """The files of this working tree that git knows or would know, in a git repository of their own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file() and not name.startswith(("tests/", "benchmarks/")):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    commit_all(target)
+    return target
+
+
+def commit_all(folder: Path) -> None:
+    """Commit everything, in a new repository if there is none."""
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "--allow-empty", "-m", "test"]):
+        subprocess.run(["git", *command], cwd=folder, check=True, capture_output=True)
+
+
+def small_project(target: Path) -> Path:
+    """A project that knows the pipeline `diabetes` alone, without a trace of earlier runs; its demo data are made."""
+    copy_project(target)
+    (target / "params.yaml").write_text("pipelines:\n  - diabetes\n")
+    for trace in ("dvc.lock", "metrics"):
+        path = target / trace
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for pin in (target / "data/raw").glob("*.dvc"):
+        pin.unlink()
+    (target / "configs/flights.yaml").unlink()
+    run_python(target, "-c", "from tasks.demo import write_diabetes; write_diabetes()")
+    run_python(target, "-m", "flows.cli", "land", "diabetes")
+    commit_all(target)
+    return target
+
+
+def run_python(
+    folder: Path, *arguments: str, check: bool = True, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder, with that folder's code; returns what it printed."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        check=check,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env={**os.environ, **environment},
+    )
+
+
+def holdfast(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `holdfast` in a folder; the exit code is the caller's to check."""
+    return run_python(folder, "-m", "flows.cli", *arguments, check=False, **environment)
+
+
+@pytest.fixture(scope="session")
+def landed_project(tmp_path_factory: pytest.TempPathFactory, isolated_home: Path) -> Path:
+    """A small project whose data have landed and where nothing has run. Copy it before you change it."""
+    return small_project(tmp_path_factory.mktemp("landed"))
+
+
+@pytest.fixture(scope="session")
+def trained_project(tmp_path_factory: pytest.TempPathFactory, landed_project: Path) -> Path:
+    """The small project after one run of all stages, in this process. Copy it before you change it."""
+    from tasks.ledger import reproduce
+
+    folder = tmp_path_factory.mktemp("trained") / "project"
+    shutil.copytree(landed_project, folder, symlinks=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        reproduce("diabetes", around=lambda _stage, work: work())
+    commit_all(folder)
+    return folder
+
+
+@pytest.fixture
+def project(trained_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A trained small project to change, as the current directory."""
+    return enter_copy(trained_project, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def fresh_project(landed_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A landed small project to change, as the current directory."""
+    return enter_copy(landed_project, tmp_path, monkeypatch)
+
+
+def enter_copy(source: Path, parent: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Copy a project and work in the copy, forgetting what was read of another one."""
+    from tasks.stage import declaration
+
+    folder = parent / "project"
+    shutil.copytree(source, folder, symlinks=True)
+    monkeypatch.chdir(folder)
+    declaration.cache_clear()
+    return folder
+
+
+@pytest.fixture
+def edit() -> Callable[[str, str, str], None]:
+    """Replace one text in one file; the text must be there."""
+
+    def replace(path: str, old: str, new: str) -> None:
+        text = Path(path).read_text()
+        assert old in text, f"{path} has no {old!r}"
+        Path(path).write_text(text.replace(old, new))
+
+    return replace

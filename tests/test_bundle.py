@@ -1,0 +1,202 @@
+import hashlib
+import json
+import os
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from configs.errors import CorruptionError
+from tasks.bundle import (
+    FILES,
+    NewerFormatError,
+    canonical,
+    golden_difference,
+    load_bundle,
+    read_manifest,
+    save_bundle,
+    sha256,
+    spread_rows,
+)
+from tests.test_estimator import fresh_model, raw_rows, target_of
+
+MANIFEST = "manifest.json"
+
+
+def save(folder, task="regression", **facts):
+    raw = raw_rows()
+    model = fresh_model(task).fit(raw, target_of(raw, task))
+    save_bundle(folder, model, raw, {"pipeline": "homes", **facts})
+    return model
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save(tmp_path / "homes")
+    return tmp_path / "homes"
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def rewrite(folder, name, data):
+    """Exchange a file and make the manifest agree, as someone would who can write the folder."""
+    (folder / name).write_bytes(data)
+    manifest = json.loads((folder / MANIFEST).read_bytes())
+    manifest.pop("checksum")
+    manifest["files"][name] = sha256(data)
+    (folder / MANIFEST).write_bytes(canonical({**manifest, "checksum": sha256(canonical(manifest))}))
+
+
+class Sentinel:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_model_comes_back_the_same_from_bundle_and_joblib(tmp_path, task):
+    model, raw = save(tmp_path / "homes", task), raw_rows(seed=5)
+    method = "predict_proba" if task == "binary" else "predict"
+    expected = getattr(model, method)(raw).tolist()
+    assert getattr(load_bundle(tmp_path / "homes"), method)(raw).tolist() == expected
+    assert getattr(joblib.load(tmp_path / "homes" / "model.joblib"), method)(raw).tolist() == expected
+
+
+def test_same_model_gives_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    save(tmp_path / "one")
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    save(tmp_path / "two")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_other_process_with_another_hash_seed_gives_the_same_bytes(folder, tmp_path):
+    code = "import sys, pathlib, tests.test_bundle as t; t.save(pathlib.Path(sys.argv[1]))"
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "other")],
+        env={**os.environ, "PYTHONHASHSEED": "4", "OMP_NUM_THREADS": "1", "TZ": "Asia/Tokyo"},
+        check=True,
+    )
+    assert contents(folder) == contents(tmp_path / "other")
+
+
+def test_saving_what_was_loaded_gives_the_same_bytes(folder, tmp_path):
+    save_bundle(tmp_path / "again", load_bundle(folder), raw_rows(), {"pipeline": "homes"})
+    assert contents(folder) == contents(tmp_path / "again")
+
+
+def test_used_model_is_saved_like_a_fresh_one(folder, tmp_path):
+    model = load_bundle(folder)
+    model.predict(raw_rows())
+    assert joblib.hash(pickle.dumps(model)) == joblib.hash(pickle.dumps(load_bundle(folder)))
+
+
+def test_golden_rows_are_predicted_as_they_were(folder):
+    assert golden_difference(folder) == 0.0
+
+
+def test_golden_difference_tells_another_model(folder, tmp_path):
+    raw = raw_rows()
+    save_bundle(tmp_path / "other", fresh_model().fit(raw, target_of(raw, "regression") + 1.5), raw, {})
+    rewrite(folder, "booster.ubj", (tmp_path / "other" / "booster.ubj").read_bytes())
+    assert golden_difference(folder) > 1.0
+
+
+def test_golden_rows_are_few_and_spread():
+    rows = spread_rows(pd.DataFrame({"n": range(1000)}), 5)
+    assert rows["n"].tolist() == [0, 250, 500, 749, 999]
+    assert len(spread_rows(rows, 64)) == 5
+
+
+@pytest.mark.parametrize("name", [*FILES, MANIFEST])
+def test_flipped_bit_is_detected(folder, name):
+    data = (folder / name).read_bytes()
+    random = np.random.default_rng(len(name))
+    for bit in random.choice(8 * len(data), 25, replace=False):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << (bit % 8)
+        (folder / name).write_bytes(flipped)
+        with pytest.raises(CorruptionError, match=name):
+            load_bundle(folder)
+
+
+@pytest.mark.parametrize("name", [*FILES, MANIFEST])
+@pytest.mark.parametrize("kept", [0.0, 0.5])
+def test_truncated_file_is_detected(folder, name, kept):
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[: int(kept * len(data))])
+    with pytest.raises(CorruptionError, match=name):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("name", [*FILES, MANIFEST])
+def test_missing_file_is_detected(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(CorruptionError, match=name):
+        load_bundle(folder)
+
+
+def test_extra_file_is_detected(folder):
+    (folder / "notes.txt").write_text("hello")
+    with pytest.raises(CorruptionError, match=r"holds .*notes\.txt"):
+        load_bundle(folder)
+
+
+def test_corruption_names_found_and_expected_hash(folder):
+    expected = read_manifest(folder)["files"]["booster.ubj"]
+    (folder / "booster.ubj").write_bytes(b"{}")
+    found = hashlib.sha256(b"{}").hexdigest()
+    with pytest.raises(
+        CorruptionError, match=rf"booster\.ubj: sha256 is {found}, expected {expected}\. .*dvc checkout"
+    ):
+        load_bundle(folder)
+
+
+def test_pickle_is_never_opened_even_where_the_manifest_vouches_for_it(folder, tmp_path):
+    rewrite(folder, "model.joblib", pickle.dumps(Sentinel(tmp_path / "sentinel")))
+    load_bundle(folder).predict(raw_rows())
+    golden_difference(folder)
+    assert not (tmp_path / "sentinel").exists()
+
+
+def test_bundle_exchanged_whole_is_refused_by_the_pinned_hash(folder):
+    pinned = sha256((folder / MANIFEST).read_bytes())
+    assert load_bundle(folder, pinned).rounds == 20
+    rewrite(folder, "model.joblib", b"another")
+    with pytest.raises(CorruptionError, match=rf"manifest\.json: sha256 is .* expected {pinned}"):
+        load_bundle(folder, pinned)
+
+
+def test_newer_format_is_refused(tmp_path):
+    save(tmp_path / "homes")
+    manifest = json.loads((tmp_path / "homes" / MANIFEST).read_bytes())
+    manifest.pop("checksum")
+    manifest["format"] = 2
+    data = canonical({**manifest, "checksum": sha256(canonical(manifest))})
+    (tmp_path / "homes" / MANIFEST).write_bytes(data)
+    with pytest.raises(NewerFormatError, match="format 2; this Holdfast reads up to 1"):
+        load_bundle(tmp_path / "homes")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "3", '{"checksum": []}', "[" * 100_000])
+def test_manifest_that_is_none_is_corruption(folder, text):
+    (folder / MANIFEST).write_text(text)
+    with pytest.raises(CorruptionError, match=MANIFEST):
+        read_manifest(folder)
+
+
+def test_no_file_holds_a_path_or_a_thread_count(folder, tmp_path):
+    everything = b"".join(contents(folder).values())
+    assert str(tmp_path).encode() not in everything
+    assert b"nthread" not in everything
+    assert b"n_jobs" not in everything

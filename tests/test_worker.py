@@ -1,0 +1,104 @@
+"""The stages' process: its errors reach the parent, its death is a failed stage, and it never outlives its parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from configs.errors import ConfigError, DataError, StageFailedError
+from tasks.worker import StageWorker, outcome_of, stage_worker
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def worker() -> Iterator[StageWorker]:
+    with stage_worker(()) as running:
+        yield running
+
+
+def test_error_of_a_stage_keeps_class_and_text(fresh_project: Path, worker: StageWorker) -> None:
+    with pytest.raises(DataError, match=r"data/valid/diabetes: no batch"):
+        worker.run("split", "diabetes")
+
+
+def test_worker_goes_on_after_an_error(fresh_project: Path, worker: StageWorker) -> None:
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="absent"):
+            worker.run("split", "absent")
+
+
+def test_worker_runs_in_the_current_directory(fresh_project: Path, worker: StageWorker) -> None:
+    worker.run("ingest", "diabetes")
+    assert (fresh_project / "metrics/diabetes/ingest.json").is_file()
+
+
+def test_killed_worker_is_a_failed_stage(fresh_project: Path, worker: StageWorker) -> None:
+    os.kill(worker.process.pid or 0, signal.SIGKILL)
+    with pytest.raises(StageFailedError, match=r"train of diabetes.*SIGKILL.*memory"):
+        worker.run("train", "diabetes")
+
+
+def test_inner_block_uses_the_worker_of_the_outer() -> None:
+    with stage_worker(()) as outer, stage_worker(("train",)) as inner:
+        assert inner is outer
+
+
+def test_worker_ends_with_the_block() -> None:
+    with stage_worker(()) as worker:
+        process = worker.process
+    assert not process.is_alive()
+
+
+def test_worker_does_not_outlive_a_killed_parent() -> None:
+    code = (
+        "import time; from tasks.worker import stage_worker\n"
+        "if __name__ == '__main__':\n"
+        "    with stage_worker(()) as worker: print(worker.process.pid, flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 30
+    while is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_running(pid)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process lives; one that ended but was not waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("act", "text"),
+    [
+        (lambda _pipeline: sys.exit(3), "exit code 3"),
+        (lambda _pipeline: os.chdir("/"), "must not change directory"),
+        (lambda _pipeline: 1 / 0, "ZeroDivisionError"),
+    ],
+)
+def test_what_no_stage_may_do_is_told(
+    fresh_project: Path, monkeypatch: pytest.MonkeyPatch, act: object, text: str
+) -> None:
+    import tasks.split
+
+    monkeypatch.setattr(tasks.split, "main", act)
+    outcome = outcome_of("split", "diabetes", fresh_project)
+    assert outcome is not None
+    assert outcome[0] == "StageFailedError"
+    assert text in outcome[1]
+    assert Path.cwd().samefile(fresh_project)
