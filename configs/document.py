@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from configs.errors import ConfigError
+from configs.scalars import PlainScalars
 from configs.wording import short, shown
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
-MAX_NODES = 50_000
+MAX_NODES = 20_000
 MAX_REPORTED = 50
 INT64 = 2**63
 FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -174,6 +175,8 @@ def explained(error: Any, text: str, line: int, column: int) -> str:
         return f"a plain text cannot start with {rest[0]!r}; put it in quotes"
     if "mapping values are not allowed" in problem:
         return "found ': ' where no key can stand; put a text that holds ': ' in quotes, or mend the indentation"
+    if "unexpected ':'" in problem:
+        return "found ':' within a plain text; put the text in quotes"
     if "end of stream" in problem or line > len(lines):
         return f"the file ends too early: {problem}; close the quote or bracket"
     return f"not YAML: {problem}"
@@ -186,8 +189,7 @@ class Builder:
         self.file = file
         self.root: Node | None = None
         self.mistakes: list[Mistake] = []
-        self._resolver = yaml.resolver
-        self._constructor = yaml.constructor
+        self._scalars = PlainScalars(yaml)
         self._open: list[Node] = []  # containers that have not ended, outermost first
         self._keys: list[str | None] = []  # beside each: the key that waits for its value
         self._count = 0
@@ -269,8 +271,12 @@ class Builder:
         key = str(event.value)
         if key == "<<" and event.implicit[0]:
             self._mistake(node, "merge keys ('<<') are not allowed; write the keys out")
-        elif self._tag(event) != "str":  # DVC sorts keys, and fails where text meets null or a number
+        elif (
+            event.implicit[0] and self._scalars.read(key)[0] != "str"
+        ):  # DVC sorts keys, and fails where text meets null or a number
             self._mistake(node, f'the key {short(key)} is not text; write it in quotes: "{short(key)}"')
+        elif match := FORBIDDEN.search(key):
+            self._mistake(node, f"found a key with the character {match[0]!r}; remove it")
         if key in parent.keys:
             first = parent.keys[key][0]
             self._mistake(node, f"the key {shown(key)} stands here a second time; the first is in line {first}")
@@ -286,33 +292,18 @@ class Builder:
     def _mistake(self, node: Node, text: str) -> None:
         self.mistakes.append(Mistake(node.line, node.column, node.path, text))
 
-    def _tag(self, event: Any) -> str:
-        from ruamel.yaml.nodes import ScalarNode
-
-        if not event.implicit[0]:
-            return "str"
-        return str(self._resolver.resolve(ScalarNode, event.value, (True, False))).rpartition(":")[2]
-
     def _read_scalar(self, event: Any, node: Node) -> None:
-        if event.implicit[0]:
-            node.source = event.value
-        kind = self._tag(event)
-        if kind == "timestamp":
-            self._mistake(node, f'found a bare date; write it in quotes: "{event.value}"')
-        node.value = self._construct(event, kind, node)
-
-    def _construct(self, event: Any, kind: str, node: Node) -> Any:
-        from ruamel.yaml.nodes import ScalarNode
-
-        if kind not in {"int", "float", "bool", "null"}:
-            return event.value
-        construct = getattr(self._constructor, f"construct_yaml_{kind}")
-        try:
-            value = construct(ScalarNode(f"tag:yaml.org,2002:{kind}", event.value))
-        except ValueError:
-            value = math.inf
-        if isinstance(value, float) and not math.isfinite(value):
+        if match := FORBIDDEN.search(event.value):
+            self._mistake(node, f"found a text with the character {match[0]!r}; remove it")
+        if not event.implicit[0]:
+            node.value = event.value
+            return
+        node.source = event.value
+        kind, node.value = self._scalars.read(event.value)
+        if kind in {"timestamp", "merge", "value"}:  # none of which DVC can store
+            what = "date" if kind == "timestamp" else repr(event.value)
+            self._mistake(node, f'found a bare {what}; write it in quotes: "{event.value}"')
+        elif isinstance(node.value, float) and not math.isfinite(node.value):
             self._mistake(node, f"found {short(event.value)}; a finite number was expected")
-        elif isinstance(value, int) and not -INT64 <= value < INT64:
+        elif isinstance(node.value, int) and not -INT64 <= node.value < INT64:
             self._mistake(node, f"found {short(event.value)}; a whole number of at most 64 bits was expected")
-        return value

@@ -1,4 +1,4 @@
-"""Which expectations a YAML may name: `configs/expectations.json`, so that checks need not import Great Expectations."""
+"""Which expectations a YAML may name: `configs/expectations.json`, so that no check imports Great Expectations."""
 
 from __future__ import annotations
 

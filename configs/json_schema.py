@@ -6,25 +6,41 @@ It describes the file as it is written: expectations by their own names, `{}` fo
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import DictSchema
+
 from configs.expectations import Known, known_expectations
-from configs.schema import Pipeline
+from configs.schema import Pipeline, format_duration
 
 FILE = Path(__file__).with_name("pipeline.schema.json")
 EMPTY = {"type": "object", "maxProperties": 0}
 
 
+class WrittenSchema(GenerateJsonSchema):
+    """Pydantic's schema, with defaults as they are written and mappings closed to names that fit no pattern."""
+
+    def encode_default(self, dft: Any) -> Any:
+        """Write a duration's default as the YAML has it."""
+        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
+    def dict_schema(self, schema: DictSchema) -> dict[str, Any]:
+        """Refuse a key that is no column's name."""
+        written = super().dict_schema(schema)
+        return {**written, "additionalProperties": False} if "patternProperties" in written else written
+
+
 def json_schema() -> dict[str, Any]:
     """The schema of `configs/<pipeline>.yaml`, in the dialect 2020-12."""
-    schema = Pipeline.model_json_schema(by_alias=True)
+    schema = Pipeline.model_json_schema(by_alias=True, schema_generator=WrittenSchema)
     del schema["properties"]["name"]
     schema["required"].remove("name")
     for section in ("drop", "expectations"):
         written = schema["properties"][section]
-        items = {key: written.pop(key) for key in ("type", "items") if key in written}
-        written["anyOf"] = [items, EMPTY]
+        written["anyOf"] = [{key: written.pop(key) for key in ("type", "items")}, EMPTY]
     schema["$defs"]["Expectation"] = expectation_schema(schema["$defs"]["Expectation"])
     about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A pipeline of Holdfast"}
     return {**schema, **about}
@@ -52,7 +68,7 @@ def arguments_schema(known: Known) -> dict[str, Any]:
     return {
         "type": "object",
         "additionalProperties": False,
-        "properties": dict.fromkeys(known.arguments, {}),
+        "properties": {name: {} for name in known.arguments},
         "required": list(known.required),
     }
 

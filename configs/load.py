@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from configs.document import Document, DocumentError, KeyPath, Mistake, read_document
 from configs.errors import ConfigError
-from configs.schema import PIPELINE_NAME, Pipeline
+from configs.schema import PIPELINE_NAME, WRITTEN, Pipeline
 from configs.wording import hint, listed, shown
 
 CONFIGS = Path("configs")
@@ -112,8 +112,10 @@ def load_pipeline(name: str) -> Pipeline:
     """
     require_pipeline_name(name)
     path = CONFIGS / f"{name}.yaml"
-    if not path.resolve().is_relative_to(Path.cwd().resolve()):
-        raise ConfigError(f"{path}: leads out of the repository, to {path.resolve()}; put the file itself there")
+    if (outside := leading_out(path)) is not None:
+        raise ConfigError(
+            f"{path}: found a link that leads out of the repository, {outside}; put the file itself there"
+        )
     if not path.exists():
         declared = sorted(file.stem for file in CONFIGS.glob("*.yaml") if file.stem != "libraries")
         raise UnknownPipelineError(
@@ -134,7 +136,7 @@ def pipeline_from(document: Document, name: str) -> Pipeline:
     from configs.checks import contradictions
 
     try:
-        pipeline = Pipeline.model_validate({**document.root.value, "name": name})
+        pipeline = Pipeline.model_validate({**document.root.value, "name": name}, context=WRITTEN)
     except ValidationError as error:
         raise InvalidPipelineError(document.file, every_mistake(document, name, error)) from None
     found = [*contradictions(pipeline), *paths_leading_out(pipeline)]
@@ -147,12 +149,19 @@ def pipeline_from(document: Document, name: str) -> Pipeline:
 def paths_leading_out(pipeline: Pipeline) -> Iterator[tuple[KeyPath, str]]:
     """Tell of a declared path of which a symbolic link leads out of the repository, the current directory."""
     parts = pipeline.source.path.split("/")
-    folder = Path(*takewhile(lambda part: not GLOB.search(part), parts)).resolve()
-    if not folder.is_relative_to(Path.cwd().resolve()):
-        yield (
-            ("source", "path"),
-            f"found a link that leads out of the repository, to {folder}; put the data themselves there",
-        )
+    outside = leading_out(Path(*takewhile(lambda part: not GLOB.search(part), parts)))
+    if outside is not None:
+        found = f"found a link that leads out of the repository, {outside}; put the data themselves there"
+        yield ("source", "path"), found
+
+
+def leading_out(path: Path) -> str | None:
+    """Where a path ends up through symbolic links, if that is not in the repository, the current directory."""
+    try:
+        end = path.resolve()
+    except (OSError, RuntimeError):  # a loop is a RuntimeError until Python 3.12
+        return "in a circle"
+    return None if end.is_relative_to(Path.cwd().resolve()) else f"to {end}"
 
 
 def every_mistake(document: Document, name: str, error: ValidationError) -> list[Mistake]:

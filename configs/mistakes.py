@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import cache
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from configs.document import Key, KeyPath, Mistake, Node
 from configs.expectations import UNREADABLE
-from configs.schema import Column, ColumnName, Expectation, Pipeline
+from configs.schema import WRITTEN, Column, ColumnName, Expectation, Pipeline
 from configs.wording import hint, listed, shown
 
 NO_DEFAULT = {
@@ -190,24 +191,34 @@ def valid_sections(values: dict[str, Any], name: str) -> Pipeline:
     columns, expectations = values.get("columns"), values.get("expectations")
     mended = dict(values)
     if isinstance(columns, dict):
-        mended["columns"] = {
-            key: each for key, each in columns.items() if is_valid({key: each}, dict[ColumnName, Column])
-        }
+        mended["columns"] = {key: each for key, each in columns.items() if is_valid({key: each}, "columns")}
     if isinstance(expectations, list):
-        mended["expectations"] = [each if is_valid(each, Expectation) else UNREADABLE for each in expectations]
-    fields = {key: field for key, field in Pipeline.model_fields.items() if key != "name"}
+        mended["expectations"] = [each if is_valid(each, "expectation") else UNREADABLE for each in expectations]
     valid: dict[str, Any] = {}
-    for key, field in fields.items():
+    for key in [field for field in Pipeline.model_fields if field != "name"]:
         with suppress(ValidationError):
-            annotation: Any = Annotated[field.annotation, field]
-            valid[key] = TypeAdapter(annotation).validate_python(mended.get(key))
+            valid[key] = section_reader(key).validate_python(mended.get(key), context=WRITTEN)
     return Pipeline.model_construct(**{**valid, "name": name}).limited_to("check", valid)
 
 
-def is_valid(value: object, annotation: Any) -> bool:
-    """Whether a value can be read as what a type annotation says."""
+@cache
+def section_reader(section: str) -> TypeAdapter[Any]:
+    """Reads one section on its own."""
+    field = Pipeline.model_fields[section]
+    annotation: Any = Annotated[field.annotation, field]
+    return TypeAdapter(annotation)
+
+
+@cache
+def part_reader(part: Literal["columns", "expectation"]) -> TypeAdapter[Any]:
+    """Reads a mapping of columns, or one expectation."""
+    return TypeAdapter(dict[ColumnName, Column] if part == "columns" else Expectation)
+
+
+def is_valid(value: object, part: Literal["columns", "expectation"]) -> bool:
+    """Whether a value can be read."""
     try:
-        TypeAdapter(annotation).validate_python(value)
+        part_reader(part).validate_python(value, context=WRITTEN)
     except ValidationError:
         return False
     return True

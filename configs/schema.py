@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
@@ -26,8 +27,9 @@ from configs.errors import ConfigError
 from configs.wording import hint, listed
 
 T = TypeVar("T")
+WRITTEN = {"written": True}  # context of a validation that reads a YAML
 
-DURATION = re.compile(r"(\d+)(m|h|d|w)")
+DURATION = re.compile(r"([0-9]+)(m|h|d|w)")
 DURATION_UNITS = {"m": 1, "h": 60, "d": 1440, "w": 10080}  # minutes
 LONGEST = 36500 * 1440  # a century, in minutes: a timestamp and a duration must still add up to a timestamp
 PIPELINE_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -53,7 +55,8 @@ def parse_duration(text: object) -> timedelta:
 def format_duration(duration: timedelta) -> str:
     """Write a duration the way `parse_duration` reads it."""
     minutes = int(duration.total_seconds() // 60)
-    unit, size = next((unit, size) for unit, size in reversed(DURATION_UNITS.items()) if minutes % size == 0)
+    units = [(unit, size) for unit, size in DURATION_UNITS.items() if minutes % size == 0]
+    unit, size = units[-1] if minutes else ("d", 1440)
     return f"{minutes // size}{unit}"
 
 
@@ -144,12 +147,12 @@ FEATURE_TYPES = ("integer", "float", "boolean", "category")
 class Column(Section):
     """One column of the data: its type, and how its text is read."""
 
-    type: ColumnType
+    type: ColumnType = Field(description="category: text with few or many levels; text: kept, but no feature")
     nulls: Tuple[str] = Field(("",), description="texts that mean a missing value")
     format: str | None = Field(None, description="strptime format of a date or timestamp; ISO 8601 when absent")
     timezone: Timezone | None = Field(None, description="zone of this timestamp where it differs from `time`'s")
     unit: str | None = Field(None, description="unit of measurement, for reports")
-    description: str | None = None
+    description: str | None = Field(None, description="what the column means, for reports")
 
     @property
     def null(self) -> tuple[str, ...]:
@@ -161,14 +164,17 @@ class Expectation(Section):
     """One Great Expectations expectation, by its own name, and what happens where it does not hold."""
 
     name: str = Field(description="Great Expectations' name, such as expect_column_values_to_be_between")
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    otherwise: Literal["stop", "quarantine", "warn"] = "stop"
+    arguments: dict[str, Any] = Field(default_factory=dict, description="its arguments, by Great Expectations' names")
+    otherwise: Literal["stop", "quarantine", "warn"] = Field(
+        "stop", description="end the run, set the failing rows aside and go on, or only say so in the report"
+    )
 
     @model_validator(mode="before")
     @classmethod
-    def from_written_form(cls, value: object) -> object:
-        """Read `{expect_...: {arguments}, otherwise: ...}`, the form that the YAML has."""
-        if not isinstance(value, dict) or "name" in value:
+    def from_written_form(cls, value: object, info: ValidationInfo) -> object:
+        """Read `{expect_...: {arguments}, otherwise: ...}`, the only form that a YAML may have."""
+        is_written = info.context is not None and info.context.get("written", False)
+        if not isinstance(value, dict) or ("name" in value and not is_written):
             return value
         names = [key for key in value if key != "otherwise"]
         if len(names) != 1:
@@ -186,7 +192,7 @@ class Features(Section):
     """Columns derived row by row."""
 
     parts: dict[ColumnName, Tuple[DatePart]] = Field(
-        default_factory=dict, description="parts of date and timestamp columns, in the local zone: <column>_<part>"
+        default_factory=dict, description="parts of date and timestamp columns, in the local zone: `<column>_<part>`"
     )
     sql: dict[ColumnName, str] = Field(
         default_factory=dict,
@@ -198,15 +204,15 @@ class Encode(Section):
     """Which categories become numbers, learned inside each fold."""
 
     target: Tuple[ColumnName] | None = Field(None, description="columns to target-encode; all categories when absent")
-    smooth: Literal["auto"] | Annotated[Finite, Field(ge=0)] = Field(
+    smooth: Literal["auto"] | Annotated[Finite, Field(ge=0, lt=1e9)] = Field(
         "auto", description="weight of the prior, in rows; `auto` is empirical Bayes"
     )
     folds: int = Field(5, ge=2, le=100, description="inner folds of the cross-fitting")
 
 
-HOLDOUT = r"[1-9]\d{0,5} batch(es)?|([1-9]|[1-8]\d|90)%"
-WINDOW = rf"all|[1-9]\d{{0,5}} batch(es)?|[1-9]{DURATION.pattern.replace('+', '{0,5}', 1)}"
-BUDGET = r"[1-9]\d{0,3} per (week|month|quarter|year)"
+HOLDOUT = r"[1-9][0-9]{0,5} batch(es)?|([1-9]|[1-8][0-9]|90)%"
+WINDOW = r"all|[1-9][0-9]{0,5} batch(es)?|[1-9][0-9]{0,5}(m|h|d|w)"
+BUDGET = r"[1-9][0-9]{0,3} per (week|month|quarter|year)"
 
 
 def parse_holdout(text: object) -> str:
@@ -229,7 +235,7 @@ class Split(Section):
     kind: Literal["time", "stratified", "group"] | None = Field(
         None, description="`time` when `time.column` is declared, else `stratified`, when absent"
     )
-    folds: int = Field(5, ge=2, le=100)
+    folds: int = Field(5, ge=2, le=100, description="folds of the cross-validation")
     gap: Duration = Field(
         timedelta(0), description="time left out between training and validation rows, beyond known_after"
     )
@@ -242,7 +248,7 @@ class Split(Section):
     window: Annotated[str, BeforeValidator(parse_window), written(WINDOW, "6 batches")] = Field(
         "all", description="newest rows before the holdout that are trained on: 'all', '6 batches' or '90d'"
     )
-    seed: int = Field(7, ge=0, lt=2**31)
+    seed: int = Field(7, ge=0, lt=2**31, description="of the shuffling, where rows are shuffled")
 
 
 BinaryMetric = Literal["roc_auc", "average_precision", "log_loss", "brier"]
@@ -252,19 +258,19 @@ RegressionMetric = Literal["rmse", "mae", "r2"]
 class TreeParams(Section):
     """XGBoost's own parameters, by its own names; the ones that Holdfast sets itself are not among them."""
 
-    max_depth: int = Field(6, ge=1, le=30)
-    learning_rate: float = Field(0.1, gt=0, le=1)
-    min_child_weight: float = Field(1.0, ge=0, lt=1e9)
-    subsample: float = Field(1.0, gt=0, le=1)
-    colsample_bytree: float = Field(1.0, gt=0, le=1)
-    colsample_bylevel: float = Field(1.0, gt=0, le=1)
-    gamma: float = Field(0.0, ge=0, lt=1e9)
-    reg_alpha: float = Field(0.0, ge=0, lt=1e9)
-    reg_lambda: float = Field(1.0, ge=0, lt=1e9)
-    max_bin: int = Field(256, ge=2, le=65535)
-    max_delta_step: float = Field(0.0, ge=0, lt=1e9)
-    grow_policy: Literal["depthwise", "lossguide"] = "depthwise"
-    max_leaves: int = Field(0, ge=0, le=2**20)
+    max_depth: int = Field(6, ge=1, le=30, description="of a tree")
+    learning_rate: float = Field(0.1, gt=0, le=1, description="shrinkage of each tree")
+    min_child_weight: float = Field(1.0, ge=0, lt=1e9, description="least sum of Hessians in a leaf")
+    subsample: float = Field(1.0, gt=0, le=1, description="share of rows per tree")
+    colsample_bytree: float = Field(1.0, gt=0, le=1, description="share of columns per tree")
+    colsample_bylevel: float = Field(1.0, gt=0, le=1, description="share of columns per level of a tree")
+    gamma: float = Field(0.0, ge=0, lt=1e9, description="least gain of a split")
+    reg_alpha: float = Field(0.0, ge=0, lt=1e9, description="L1 penalty of leaf weights")
+    reg_lambda: float = Field(1.0, ge=0, lt=1e9, description="L2 penalty of leaf weights")
+    max_bin: int = Field(256, ge=2, le=65535, description="bins of the histograms")
+    max_delta_step: float = Field(0.0, ge=0, lt=1e9, description="largest step of a leaf's weight; 0 is no limit")
+    grow_policy: Literal["depthwise", "lossguide"] = Field("depthwise", description="which leaf is split next")
+    max_leaves: int = Field(0, ge=0, le=2**20, description="leaves of a tree; 0 is no limit")
 
 
 class Train(Section):
@@ -272,20 +278,22 @@ class Train(Section):
 
     task: Literal["binary", "regression"] | None = Field(None, description="from the target's type when absent")
     metric: BinaryMetric | RegressionMetric | None = Field(None, description="roc_auc or rmse when absent")
-    params: TreeParams = TreeParams()
+    params: TreeParams = Field(TreeParams(), description="XGBoost's parameters")
     rounds: int = Field(1000, ge=1, le=100_000, description="boosting rounds at the most")
     early_stopping_rounds: int = Field(30, ge=1, le=10_000, description="rounds without a better score that end a fit")
     early_stopping_share: float = Field(
         0.1, gt=0, lt=1, description="share of a fit's training rows that early stopping watches"
     )
-    seed: int = Field(7, ge=0, lt=2**31)
+    seed: int = Field(7, ge=0, lt=2**31, description="of XGBoost's sampling and of early stopping's rows")
 
 
 class Evaluate(Section):
     """How the holdout is judged."""
 
     slices: Tuple[ColumnName] = Field((), description="columns whose values are reported one by one")
-    slice_rows: int = Field(200, ge=1, description="values with fewer rows in the holdout are reported together")
+    slice_rows: int = Field(
+        200, ge=1, le=10**9, description="values with fewer rows in the holdout are reported together"
+    )
     confidence: float = Field(0.95, gt=0, lt=1, description="level of the intervals")
     resamples: int = Field(1000, ge=100, le=100_000, description="bootstrap resamples behind an interval")
 
@@ -307,7 +315,7 @@ class Drift(Section):
 
 
 CRON_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("day of week", 0, 7))
-CRON_ITEM = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/([1-9]\d?))?")
+CRON_ITEM = re.compile(r"(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([1-9][0-9]?))?")
 
 
 def parse_cron(text: object) -> str:
@@ -337,18 +345,25 @@ def is_cron_item(item: str, low: int, high: int) -> bool:
 class Retrain(Section):
     """When a new model is made."""
 
-    on: Tuple[Literal["drift", "schedule", "manual"]] = ("manual",)
-    schedule: Annotated[str, BeforeValidator(parse_cron)] | None = None
+    on: Tuple[Literal["drift", "schedule", "manual"]] = Field(("manual",), description="what starts a retrain")
+    schedule: Annotated[str, BeforeValidator(parse_cron)] | None = Field(
+        None, description="a cron line in quotes, such as '0 3 1 * *': minute, hour, day, month, day of week"
+    )
     cooldown: Duration = Field(timedelta(0), description="least time between two retrains on drift")
 
 
 class Gate(Section):
     """When a challenger takes the champion's place."""
 
-    promote: Literal["better", "not_worse"] = "not_worse"
-    margin: float = Field(0.0, ge=0, allow_inf_nan=False, description="in units of the metric")
-    slice_margin: float | None = Field(None, ge=0, allow_inf_nan=False, description="in units of the metric, per slice")
-    approval: Literal["auto", "manual"] = "auto"
+    promote: Literal["better", "not_worse"] = Field("not_worse", description="what a challenger must be")
+    margin: float = Field(0.0, ge=0, lt=1e9, description="what counts as a difference, in units of the metric")
+    slice_margin: float | None = Field(
+        None,
+        ge=0,
+        lt=1e9,
+        description="how much worse a slice may be, in units of the metric; not looked at when absent",
+    )
+    approval: Literal["auto", "manual"] = Field("auto", description="whether a person has the last word")
 
 
 class Pipeline(Section):
@@ -360,11 +375,13 @@ class Pipeline(Section):
     source: Source
     time: Time
     target: Target
-    columns: dict[ColumnName, Column] = Field(min_length=1)
+    columns: dict[ColumnName, Column] = Field(min_length=1, description="the columns that are read, in any order")
     drop: Annotated[Tuple[ColumnName], BeforeValidator(empty_mapping_as_list)] = Field(
         description="columns that are no features: not read unless they are declared too"
     )
-    expectations: Annotated[Tuple[Expectation], BeforeValidator(empty_mapping_as_list)]
+    expectations: Annotated[Tuple[Expectation], BeforeValidator(empty_mapping_as_list)] = Field(
+        description="what must hold of the data: `{expect_...: {its arguments}, otherwise: stop|quarantine|warn}`"
+    )
     features: Features
     encode: Encode
     split: Split

@@ -95,30 +95,3 @@ def shallow_tree_predictions(
 
     trees = BoostedTrees(task=task, params=dict(SHALLOW), rounds=SHALLOW_ROUNDS, seed=seed)
     return trees.fit(training, target).scores(holdout)
-
-
-def verdict(metric: str, value: float | None, best: dict[str, Any], name: str, confidence: float) -> str:
-    """Say in one plain sentence whether the model has earned its complexity.
-
-    Parameters
-    ----------
-    metric : str
-    value : float or None
-        The model's, on the holdout; None where it is not defined.
-    best : dict
-        Of the best baseline: `value`, `gain`, `gain_low`, `gain_high` (how much better the model is, and the bounds).
-    name : str
-        The best baseline's.
-    confidence : float
-        Level of the intervals.
-    """
-    if value is None or best["gain_low"] is None:
-        return f"Whether the model has earned its complexity is open: {metric} has no interval on these rows."
-    gain, low, high = best["gain"], best["gain_low"], best["gain_high"]
-    measured = f"{metric} {value:.4f} against {best['value']:.4f} for the best baseline ({name.replace('_', ' ')})"
-    between = f"{low:+.4f} to {high:+.4f} at {confidence:.0%} confidence"
-    if low > 0:
-        return f"The model has earned its complexity: {measured}, better by {gain:.4f} ({between})."
-    if high < 0:
-        return f"The model has not earned its complexity: {measured}, worse by {-gain:.4f} ({between})."
-    return f"The model has not earned its complexity: {measured}, a difference that may be chance ({between})."

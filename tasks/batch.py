@@ -18,7 +18,7 @@ class BatchNameError(DataError):
 
 
 def batch_name(file: Path) -> str:
-    """The file's name without its extensions.
+    """Name of the batch that a file is: the file's, without extensions.
 
     >>> batch_name(Path("data/raw/flights/2013.01.csv.gz"))
     '2013.01'
@@ -42,7 +42,7 @@ def checked_batches(files: Iterable[Path]) -> dict[str, Path]:
     for file in sorted(files):
         refuse_unfit_name(file)
         folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", batch_name(file)).casefold())
-        if folded in named and named[folded].name != file.name:
+        if folded in named:
             raise BatchNameError(
                 f"{named[folded]} and {file} would both be batch {batch_name(file)!r}; extension, case and Unicode form do "
                 "not tell batches apart. Rename or remove one of them."
@@ -69,7 +69,7 @@ def refuse_unfit_name(file: Path) -> None:
 
 
 def raw_batches(pipeline: str) -> dict[str, Path]:
-    """The landed files of a pipeline by batch, in order of batch.
+    """Landed files of a pipeline by batch, in order of batch.
 
     Raises
     ------

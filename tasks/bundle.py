@@ -123,10 +123,11 @@ def read_manifest(folder: Path, manifest_sha256: str | None = None) -> dict[str,
     try:
         manifest: dict[str, Any] = json.loads(data)
         checksum = manifest.pop("checksum")
+        content, whole = canonical(manifest), canonical({**manifest, "checksum": checksum})
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise CorruptionError(f"{path}: not a manifest with a checksum ({error!r}). {REMEDY}") from error
-    require_hash(path, canonical(manifest), checksum)
-    if canonical({**manifest, "checksum": checksum}) != data:
+    require_hash(path, content, checksum)
+    if whole != data:
         raise CorruptionError(f"{path}: its bytes are not in the form that Holdfast writes. {REMEDY}")
     if not isinstance(manifest.get("format"), int) or manifest["format"] > FORMAT:
         raise NewerFormatError(
@@ -142,16 +143,17 @@ REMEDY = "The model was not loaded. Restore it with `dvc checkout --force`, or m
 def verified_files(folder: Path, manifest_sha256: str | None = None) -> dict[str, bytes]:
     """Read each file of a bundle once, and return the bytes whose hashes were checked."""
     manifest = read_manifest(folder, manifest_sha256)
+    hashes: dict[str, str] = manifest["files"]
     found, expected = sorted(path.name for path in folder.iterdir()), sorted([*FILES, MANIFEST])
-    if found != expected or sorted(manifest["files"]) != sorted(FILES):
+    if found != expected or sorted(hashes) != sorted(FILES):
         raise CorruptionError(
-            f"{folder}: holds {', '.join(found)}, and its manifest names {', '.join(sorted(manifest['files']))}; "
+            f"{folder}: holds {', '.join(found)}, and its manifest names {', '.join(sorted(hashes))}; "
             f"expected {', '.join(expected)}. {REMEDY}"
         )
     files = {}
     for name in FILES:
         files[name] = read_bytes(folder / name)
-        require_hash(folder / name, files[name], manifest["files"][name])
+        require_hash(folder / name, files[name], hashes[name])
     return files
 
 

@@ -97,10 +97,10 @@ def integer_query() -> str:
 def float_query() -> str:
     """Read finite doubles."""
     syntax = matches(FLOAT)
-    reasons = (
-        f"CASE WHEN {matches(NOT_FINITE)} THEN 'not_finite' WHEN {syntax} THEN 'number_out_of_range' ELSE 'not_a_number' END"
+    reasons = f"CASE WHEN {matches(NOT_FINITE)} THEN 'not_finite' WHEN {syntax} THEN 'number_out_of_range' ELSE 'not_a_number' END"
+    return value_query(
+        f"CASE WHEN {syntax} AND isfinite(TRY_CAST(c AS DOUBLE)) THEN TRY_CAST(c AS DOUBLE) END", reasons
     )
-    return value_query(f"CASE WHEN {syntax} AND isfinite(TRY_CAST(c AS DOUBLE)) THEN TRY_CAST(c AS DOUBLE) END", reasons)
 
 
 def boolean_query() -> str:
@@ -117,16 +117,18 @@ def date_query(form: str | None) -> str:
         syntax = f"{matches(DATE)} AND left(c, 4) <> '0000'"
         return value_query(f"CASE WHEN {syntax} THEN TRY_CAST(c AS DATE) END", "'not_a_date'")
     moment = f"CAST(try_strptime(c, {quoted(form)}) AS TIMESTAMP)"
-    return value_query(f"CASE WHEN {moment} = date_trunc('day', {moment}) THEN CAST({moment} AS DATE) END", "'not_a_date'")
+    return value_query(
+        f"CASE WHEN {moment} = date_trunc('day', {moment}) THEN CAST({moment} AS DATE) END", "'not_a_date'"
+    )
 
 
 def timestamp_query(form: str | None, zone: str) -> str:
     """Read UTC instants to the microsecond; a text without an offset is local time in `zone`.
 
     Where the zone's clock never showed a local time there is no value; where it did twice, the first is taken and
-    `ambiguous` says so. Clocks change at most once within two days, so the instant is the wall time at the offset of the
-    day before, or of the day after; it is right when the zone's clock then shows that time again. No length of the change
-    is assumed (Lord Howe moves by 30 minutes).
+    `ambiguous` says so. Clocks change at most once within two days, so the instant is the wall time at the offset of
+    the day before, or of the day after; it is right when the zone's clock then shows that time again. No length of the
+    change is assumed (Lord Howe moves by 30 minutes).
     """
     wall, minutes = wall_and_offset(form)
     too_fine = matches(TOO_FINE) if form is None else "false"

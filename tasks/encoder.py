@@ -67,7 +67,7 @@ def target_cells(
     cell, size = folds * shape[1] + levels, shape[0] * shape[1]
     rows = np.bincount(cell, minlength=size).astype(np.float64)
     mean = np.bincount(cell, y, minlength=size) / np.maximum(rows, 1)
-    squares = np.bincount(cell, np.square(y - mean[cell]), minlength=size)
+    squares: NDArray[np.float64] = np.bincount(cell, np.square(y - mean[cell]), minlength=size).astype(np.float64)
     return Cells(rows.reshape(shape), mean.reshape(shape), squares.reshape(shape))
 
 

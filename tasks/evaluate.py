@@ -18,9 +18,11 @@ from tasks.explain import explain, sample_rows
 from tasks.judge import Holdout, judge, judge_slices, out_of_fold, resampling_blocks
 from tasks.metrics import greater_is_better
 from tasks.slices import calibration_table
+from tasks.split import HOLDOUT, load_split
 from tasks.stage import run_as_command
-from tasks.table import BATCH, LINE, read_batches, read_table, to_frame
-from tasks.target import target_values
+from tasks.table import read_batches, read_table, to_frame
+from tasks.target import target_column, target_values
+from tasks.train import features_of, load_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,90 +30,72 @@ if TYPE_CHECKING:
 
     from configs.schema import Pipeline
     from tasks.estimator import TabularModel
+    from tasks.train import TrainingRows
 
     Floats = NDArray[np.float64]
 
-PARAMETERS = ("time", "target", "drop", "features", "encode", "split", "train", "evaluate")
 CALIBRATION = ("bin", "rows", "prediction", "target")
 IMPORTANCE = ("feature", "contribution", "share", "gain", "direction")
 
 
-class MisalignedRowsError(DataError):
-    """The split was not made from these valid rows."""
+class EmptyHoldoutError(DataError):
+    """The split holds out no row."""
 
 
-class EmptyPartError(DataError):
-    """The split trains on no row, or holds out none."""
+def columns_read(pipeline: Pipeline) -> list[str]:
+    """Name the declared columns that an evaluation needs, in order of declaration."""
+    named = {*pipeline.input_columns, *pipeline.evaluate.slices, target_column(pipeline.target)}
+    named |= {name for name in (pipeline.time.column, pipeline.split.group) if name is not None}
+    return [name for name in pipeline.columns if name in named]
 
 
-def read_rows(pipeline: Pipeline) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read the valid rows and, row by row beside them, the split.
-
-    Raises
-    ------
-    MisalignedRowsError
-        If the split names other rows.
-    """
-    split = read_table(Path(f"data/split/{pipeline.name}.parquet"))
-    valid = read_batches(Path(f"data/valid/{pipeline.name}"))
-    if valid.select([BATCH, LINE]) != split.select([BATCH, LINE]):
-        raise MisalignedRowsError(
-            f"data/split/{pipeline.name}.parquet names {split.num_rows} rows, data/valid/{pipeline.name} has "
-            f"{valid.num_rows}, and they are not the same ones in one order. Run `dvc repro split@{pipeline.name}`."
-        )
-    return to_frame(valid), to_frame(split)
-
-
-def rows_of(part: str, split: pd.DataFrame, pipeline: str) -> NDArray[np.bool_]:
-    """Mask the rows of one part.
+def read_holdout(pipeline: Pipeline) -> tuple[pd.DataFrame, Floats]:
+    """Read the rows that the split holds out, and their target.
 
     Raises
     ------
-    EmptyPartError
+    EmptyHoldoutError
         If there are none.
     """
-    mask: NDArray[np.bool_] = (split["part"] == part).to_numpy(dtype=np.bool_)
-    if not mask.any():
-        raise EmptyPartError(
-            f"data/split/{pipeline}.parquet: no row of {len(split)} is in part {part!r}; at least one was expected. "
-            f"See `split` in configs/{pipeline}.yaml."
+    frame = to_frame(read_batches(Path(f"data/valid/{pipeline.name}"), columns_read(pipeline)))
+    held_out = (load_split(pipeline)["part"] == HOLDOUT).to_numpy()
+    if not held_out.any():
+        raise EmptyHoldoutError(
+            f"data/split/{pipeline.name}.parquet: none of {len(held_out)} rows is held out; at least one was expected. "
+            f"See `split` in configs/{pipeline.name}.yaml."
         )
-    return mask
+    target = target_values(frame, pipeline.target, pipeline.task).to_numpy(np.float64)  # levels: those of all rows
+    return frame[held_out], np.asarray(target[held_out], np.float64)
 
 
-def all_predictions(
-    model: TabularModel, training: pd.DataFrame, target: Floats, holdout: pd.DataFrame, seed: int
-) -> dict[str, Floats]:
-    """Predict the holdout by the model, and by baselines fitted on the training rows' features.
+def fit_baselines(model: TabularModel, rows: TrainingRows, holdout: pd.DataFrame) -> dict[str, Floats]:
+    """Fit the ladder on the very features that the model was fitted on; predict the holdout.
 
     Parameters
     ----------
     model : TabularModel
-    training, holdout : DataFrames, shapes (n_training, d) and (n_holdout, d)
-        Raw typed rows for the baselines; features as the booster reads them for the holdout.
-    target : array of float, shape (n_training,)
-    seed : int
+        Its steps are cloned: the encoder is learned anew, cross-fitted over the same inner folds as in training.
+    rows : TrainingRows
+    holdout : DataFrame of float, shape (n, d)
+        The held-out rows as the booster reads them.
     """
     from sklearn.base import clone
 
-    derived = model.named_steps["features"].transform(training)
-    encoded = clone(model.named_steps["encode"]).fit_transform(derived, target)[list(holdout.columns)]
-    baselines = baseline_predictions(model.task, encoded, target, holdout, seed=seed)
-    return {"model": model[-1].scores(holdout), **baselines}
+    inner = rows.inner_folds(np.arange(len(rows.target)))
+    encoded = clone(model["encode"]).fit_transform(features_of(model, rows), rows.target, folds=inner)
+    return baseline_predictions(
+        model.task, encoded[list(holdout.columns)], rows.target, holdout, seed=rows.pipeline.train.seed
+    )
 
 
 def evaluation(pipeline: Pipeline) -> dict[str, Any]:
-    """Judge and explain the bundle; what the report and the gate read."""
+    """Judge and explain the bundle: what the report and the gate read."""
     name, metric, settings, seed = pipeline.name, pipeline.metric, pipeline.evaluate, pipeline.train.seed
-    model = load_bundle(Path(f"models/{name}"))
-    frame, split = read_rows(pipeline)
-    targets: Floats = target_values(frame, pipeline.target, pipeline.task).to_numpy(np.float64)
-    trained, held_out = rows_of("train", split, name), rows_of("holdout", split, name)
-    raw = frame[list(pipeline.input_columns)]
-    features = model.features_in(raw[held_out])[list(model.booster.feature_names)]
-    predictions = all_predictions(model, raw[trained], targets[trained], features, seed)
-    rows = frame[held_out]
-    holdout = Holdout(rows, targets[held_out], resampling_blocks(rows, pipeline))
+    model, rows = load_bundle(Path(f"models/{name}")), load_rows(pipeline)
+    frame, target = read_holdout(pipeline)
+    features = model.features_in(frame[list(pipeline.input_columns)])[list(model[-1].feature_names_in_)]
+    predictions = {"model": model[-1].scores(features), **fit_baselines(model, rows, features)}
+    holdout = Holdout(frame, target, resampling_blocks(frame, pipeline))
     judged = judge(holdout, predictions, metric, settings, seed)
     folds = to_frame(read_table(Path(f"data/predictions/{name}.parquet"), ["fold", "target", "prediction"]))
     return {
@@ -120,8 +104,8 @@ def evaluation(pipeline: Pipeline) -> dict[str, Any]:
         "task": pipeline.task,
         "metric": metric,
         "greater_is_better": greater_is_better(metric),
-        "rows": {"train": int(trained.sum()), "holdout": int(held_out.sum())},
-        "target_mean": {"train": float(targets[trained].mean()), "holdout": float(holdout.target.mean())},
+        "rows": {"train": len(rows.target), "holdout": len(target)},
+        "target_mean": {"train": float(rows.target.mean()), "holdout": float(target.mean())},
         "intervals": {
             "confidence": settings.confidence,
             "resamples": settings.resamples,
@@ -131,16 +115,11 @@ def evaluation(pipeline: Pipeline) -> dict[str, Any]:
         },
         "slices": judge_slices(holdout, predictions["model"], metric, settings, seed),
         "out_of_fold": out_of_fold(folds, metric, judged["holdout"][metric]["value"]),
-        "calibration": calibration_table(holdout.target, predictions["model"]),
+        "calibration": calibration_table(target, predictions["model"]),
         "explanation": explain(model.booster, features.iloc[sample_rows(len(features), seed)]),
-        "provenance": {"parameters": parameters(pipeline), "manifest": read_manifest(Path(f"models/{name}"))},
+        "model": read_manifest(Path(f"models/{name}")),
+        "settings": settings.model_dump(mode="json"),
     }
-
-
-def parameters(pipeline: Pipeline) -> dict[str, Any]:
-    """Dump the declared sections that the model and its evaluation follow from, as JSON has them."""
-    declared = pipeline.model_dump(mode="json", by_alias=True, include=set(PARAMETERS))
-    return {name: declared[name] for name in PARAMETERS}
 
 
 def summary(found: Mapping[str, Any]) -> dict[str, Any]:

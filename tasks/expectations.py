@@ -8,20 +8,22 @@ Whether an expectation gives rows, and which arguments it takes, stands in `conf
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from configs.errors import ConfigError, DataError
+from configs.expectations import CATALOGUE, known_expectations
 from configs.schema import Column, Expectation
-from tasks.atomic import read_json, write_json
+from tasks.atomic import write_json
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-CATALOGUE = Path(__file__).resolve().parents[1] / "configs" / "expectations.json"
 ABOUT_MISSING = {
     "expect_column_proportion_of_non_null_values_to_be_between",
     "expect_column_to_exist",
@@ -42,7 +43,6 @@ TYPES = {"expect_column_type_to_be", "expect_column_values_to_be_in_type_list", 
 VALUE_ARGUMENTS = ("max_value", "min_value", "value_set")
 COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list", "column_set")
 EXACT_IN_FLOAT = 2**53
-EXAMPLES = 20
 
 
 class ExpectationError(ConfigError):
@@ -63,6 +63,8 @@ class Check:
     """Rows looked at, missing values included; None for an expectation about the whole table."""
     missing_count: int | None
     unexpected_count: int | None
+    unexpected_percent: float | None
+    """Of the rows with a value, as GX counts it."""
     rows: tuple[int, ...]
     """Positions, from 0, of the rows that fail; empty for an expectation about the whole table."""
     observed: Any
@@ -75,30 +77,40 @@ class Check:
 
 @cache
 def great_expectations() -> ModuleType:
-    """Import GX without analytics, and undo that it sends all warnings of the process to logging."""
+    """Import GX without analytics, and undo that it sends all warnings of the process to logging.
+
+    It makes so many classes that a pause of the garbage collector saves a tenth of the time.
+    """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     os.environ["DO_NOT_TRACK"] = "1"
     captured = logging._warnings_showwarning is not None  # type: ignore[attr-defined]
-    import great_expectations as gx
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # GX imports the deprecated sre_constants
+            import great_expectations as gx
 
-    logging.captureWarnings(captured)
+            logging.captureWarnings(captured)
+    finally:
+        if collects:
+            gc.enable()
     logging.getLogger("great_expectations").setLevel(logging.ERROR)  # its warnings repeat what the results say
     return gx
 
 
-@cache
-def row_level(name: str) -> bool:
-    """Whether an expectation says for each row whether it holds, so that rows can be quarantined.
+def row_level(expectation: Expectation) -> bool:
+    """Whether an expectation says of each row whether it holds, so that rows can be quarantined.
 
     Raises
     ------
     ExpectationError
         If it is none that Holdfast runs.
     """
-    entry = read_json(CATALOGUE).get(name)
-    if entry is None:
-        raise ExpectationError(f"expectations: {name!r} is none of those in configs/expectations.json.")
-    return bool(entry["kind"] == "row")
+    known = known_expectations().get(expectation.name)
+    if known is None:
+        raise ExpectationError(f"expectations: {expectation.name!r} is none of those in configs/expectations.json.")
+    return known.kind == "row"
 
 
 def named_columns(expectation: Expectation) -> tuple[str, ...]:
@@ -175,7 +187,7 @@ def build_expectation(expectation: Expectation, columns: Mapping[str, Column], t
     """GX's own object for a declared expectation; `place` is how its result is found again."""
     from great_expectations.expectations.registry import get_expectation_impl
 
-    if expectation.otherwise == "quarantine" and not row_level(expectation.name):
+    if expectation.otherwise == "quarantine" and not row_level(expectation):
         raise ExpectationError(
             f"expectations: {expectation.name} is about the whole table and names no rows, so there is nothing to "
             "quarantine. Declare `otherwise: stop` or `otherwise: warn`."
@@ -229,28 +241,29 @@ def frame_for_checks(rows: pa.Table, expectations: Sequence[Expectation]) -> pd.
     pandas' NA, so a column with nulls that they name becomes float (if that is exact) or object.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     from tasks.table import to_frame
 
     compared = {name for each in expectations if "column" not in each.arguments for name in named_columns(each)}
     frame = to_frame(rows)
     for name, field in zip(rows.column_names, rows.schema, strict=True):
-        nulls = rows[name].null_count
-        if pa.types.is_integer(field.type) and not nulls:
-            frame[name] = frame[name].astype("int64")
-        elif pa.types.is_boolean(field.type) and not nulls:
-            frame[name] = frame[name].astype("bool")
-        elif pa.types.is_integer(field.type) and name in compared:
-            exact = all(abs(end or 0) <= EXACT_IN_FLOAT for end in pc.min_max(rows[name]).as_py().values())
-            frame[name] = (
-                frame[name].astype("float64")
-                if exact
-                else frame[name].astype("object").where(frame[name].notna(), None)
-            )
-        elif pa.types.is_boolean(field.type) and name in compared:
+        is_integer = pa.types.is_integer(field.type)
+        if not is_integer and not pa.types.is_boolean(field.type):
+            continue
+        if not rows[name].null_count:
+            frame[name] = frame[name].astype("int64" if is_integer else "bool")
+        elif name in compared and is_integer and exact_as_float(rows[name]):
+            frame[name] = frame[name].astype("float64")
+        elif name in compared:
             frame[name] = frame[name].astype("object").where(frame[name].notna(), None)
     return frame
+
+
+def exact_as_float(values: pa.ChunkedArray) -> bool:
+    """Whether integers stay what they are as floats."""
+    import pyarrow.compute as pc
+
+    return all(abs(end or 0) <= EXACT_IN_FLOAT for end in pc.min_max(values).as_py().values())
 
 
 def read_check(expectation: Expectation, result: Any, empty: set[str]) -> Check:
@@ -261,7 +274,7 @@ def read_check(expectation: Expectation, result: Any, empty: set[str]) -> Check:
         raise ExpectationRaisedError(f"{where} could not be evaluated by Great Expectations: {raised}")
     found = result.result
     rows = tuple(sorted(int(row) for row in found.get("unexpected_index_list") or ()))
-    is_row_level = row_level(expectation.name)
+    is_row_level = row_level(expectation)
     if is_row_level and len(rows) != found["unexpected_count"]:
         raise ExpectationRaisedError(
             f"{where}: Great Expectations counted {found['unexpected_count']} failing rows and named {len(rows)}."
@@ -278,6 +291,7 @@ def read_check(expectation: Expectation, result: Any, empty: set[str]) -> Check:
         element_count=found["element_count"] if is_row_level else None,
         missing_count=missing if is_row_level else None,
         unexpected_count=found["unexpected_count"] if is_row_level else None,
+        unexpected_percent=plain(found.get("unexpected_percent")) if is_row_level else None,
         rows=rows,
         observed=None if is_row_level else plain(observed_value(found)),
         vacuous=vacuous,

@@ -12,8 +12,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from configs.errors import ConfigError
-from tasks.reading import InputError, Reading, read_column
-from tasks.sql import check_expression, evaluate_expressions
+from configs.schema import Column
+from tasks.reading import InputError, read_columns
+from tasks.sql import check_expression, evaluate_expressions, readable_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,10 +128,14 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
         if not isinstance(X, pd.DataFrame):
             raise InputError(f"rows are {type(X).__name__}; a pandas DataFrame with the declared columns was expected.")
         used = self.sql_columns()
-        read = {name: read_column(X, self.reading(name)) for name in (*self.feature_columns, *self.parts, *used)}
-        features = {name: self.as_feature(read[name]) for name in self.feature_columns}
+        needed = {*self.feature_columns, *self.parts, *used}
+        read = read_columns(X, {name: self.column(name) for name in self.columns if name in needed}, self.timezone)
+        features: dict[str, Any] = {
+            name: read[name] if self.columns[name] == "category" else as_float(read[name])
+            for name in self.feature_columns
+        }
         for name, parts in self.parts.items():
-            local = self.as_local(read[name])
+            local = self.as_local(name, read[name])
             features |= {f"{name}_{part}": as_float(PARTS[part](local)) for part in parts}
         if self.sql:
             features |= evaluate_expressions(self.sql, self.as_table({name: read[name] for name in used}))
@@ -156,25 +161,20 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
         }
         return tuple(name for name in self.columns if name in used)
 
-    def reading(self, name: str) -> Reading:
-        """How a column is read."""
-        return Reading(
-            name,
-            self.columns[name],
-            null=tuple((self.nulls or {}).get(name, ("",))),
+    def column(self, name: str) -> Column:
+        """How a column is declared."""
+        return Column(
+            type=self.columns[name],  # type: ignore[arg-type]  # pydantic checks it
+            nulls=tuple((self.nulls or {}).get(name, ("",))),
             format=(self.formats or {}).get(name),
-            zone=(self.zones or {}).get(name, self.timezone),
+            timezone=(self.zones or {}).get(name),
         )
 
-    def as_feature(self, values: pd.Series) -> NDArray[Any]:
-        """A column that is a feature itself."""
-        return values.to_numpy() if self.columns[str(values.name)] == "category" else as_float(values)
-
-    def as_local(self, values: pd.Series) -> pd.Series:
+    def as_local(self, name: str, values: pd.Series) -> pd.Series:
         """A timestamp on the clock of its zone, without the zone; a date as it is."""
-        if self.columns[str(values.name)] == "date":
+        if self.columns[name] == "date":
             return values
-        local: pd.Series = values.dt.tz_convert(self.reading(str(values.name)).zone).dt.tz_localize(None)
+        local: pd.Series = values.dt.tz_convert((self.zones or {}).get(name, self.timezone)).dt.tz_localize(None)
         return local
 
     def as_table(self, read: dict[str, pd.Series]) -> pa.Table:
@@ -190,7 +190,7 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
         }
         types = {name: arrow.get(self.columns[name], pa.string()) for name in read}
         local = {
-            name: self.as_local(values) if self.columns[name] == "timestamp" else values
+            name: self.as_local(name, values) if self.columns[name] == "timestamp" else values
             for name, values in read.items()
         }
         return pa.table({name: pa.array(values, types[name], from_pandas=True) for name, values in local.items()})
@@ -219,15 +219,15 @@ def derived_features(pipeline: Pipeline) -> DerivedFeatures:
 
     The target and what it is made from are unknown to it, so that neither a feature nor an expression can read them.
     """
-    hidden = {pipeline.target.name, pipeline.target.from_}
-    declared = {name: column for name, column in pipeline.columns.items() if name not in hidden}
+    types = readable_columns(pipeline)
+    declared = {name: pipeline.columns[name] for name in types}
     return DerivedFeatures(
-        columns={name: column.type for name, column in declared.items()},
+        columns=types,
         feature_columns=pipeline.feature_columns,
         parts=dict(pipeline.features.parts),
         sql=dict(pipeline.features.sql),
         timezone=pipeline.time.timezone,
-        nulls={name: column.null for name, column in declared.items() if column.null != ("",)},
+        nulls={name: column.nulls for name, column in declared.items() if column.nulls != ("",)},
         formats={name: column.format for name, column in declared.items() if column.format is not None},
         zones={name: column.timezone for name, column in declared.items() if column.timezone is not None},
     )

@@ -264,7 +264,7 @@ def early_stopping_rows(  # noqa: PLR0913  # each is named by the caller
     if kind == "time" and times is not None:
         instants = microseconds(times)
         watched = latest_share(instants, share)
-        learnt = instants + embargo // MICROSECOND <= instants[watched].min()
+        learnt = ~watched & (instants + embargo // MICROSECOND <= instants[watched].min())
     else:
         watched = share_by_kind(target, task, kind, share, seed=seed, groups=groups, keys=keys)
         learnt = ~watched

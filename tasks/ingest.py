@@ -17,7 +17,7 @@ from configs.errors import DataError
 from configs.schema import Column, Pipeline
 from tasks.atomic import atomic_folder, write_json
 from tasks.batch import raw_batches
-from tasks.cells import refuse_unknown_formats, type_cells, typed_schema
+from tasks.cells import refuse_unknown_formats, type_cells
 from tasks.quarantine import Refusal, merge_counts, write_quarantine
 from tasks.records import NotCsvError, Records, read_header, split_records
 from tasks.stage import run_as_command
@@ -71,14 +71,14 @@ def check_header(names: Sequence[str], columns: Iterable[str], drop: Iterable[st
 
 
 def nearest(name: str, candidates: Sequence[str]) -> str:
-    """A hint at the candidate that looks most alike, case and spaces aside; nothing where none does."""
+    """Hint at the candidate that looks most alike, case and spaces aside; nothing where none does."""
     plain = {candidate.strip().lower(): candidate for candidate in candidates}
     close = get_close_matches(name.strip().lower(), plain, n=1)
     return f" (did you mean {plain[close[0]]!r}?)" if close else ""
 
 
 def parse_texts(records: Records, names: Sequence[str], wanted: Sequence[str]) -> pa.Table:
-    """The sound records as a table of strings, wanted columns only, each text as it stands in the file."""
+    """Parse the sound records: a table of strings, wanted columns only, each text as it stands in the file."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -98,7 +98,7 @@ def parse_texts(records: Records, names: Sequence[str], wanted: Sequence[str]) -
     )
 
 
-def read_batch(
+def read_batch(  # noqa: PLR0913 - the parts of the declaration that it reads, by name
     content: bytes, *, batch: str, file: str, columns: Mapping[str, Column], drop: Iterable[str], timezone: str
 ) -> ReadBatch:
     """Read one raw batch as declared.
@@ -134,9 +134,7 @@ def read_batch(
         raise NoRowError("a header and no row; at least one row is expected")
     texts = parse_texts(records, names, list(columns))
     if texts.num_rows != len(records.lines):
-        raise LostRowError(
-            f"{len(records.lines)} sound records, of which {texts.num_rows} were parsed. Report this, please"
-        )
+        raise LostRowError(f"{len(records.lines)} sound records, {texts.num_rows} parsed. Report this, please")
     cells = type_cells(texts, columns, timezone)
     refused = [Refusal(batch, file, line, None, reason, detail, raw) for line, reason, detail, raw in records.refused]
     refused += [
@@ -180,7 +178,7 @@ def make_batch(folder: Path, file: Path, batch: str, pipeline: Pipeline) -> None
 
 
 def add_up(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The stage's metrics from what was counted per batch."""
+    """Add up what was counted per batch to the stage's metrics."""
     reasons = merge_counts(summary["reasons"] for summary in summaries)
     rows_out = sum(summary["rows_out"] for summary in summaries)
     refused = sum(reasons.values())

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tasks.baselines import describe, verdict
+from tasks.baselines import describe
 from tasks.intervals import Bootstrap, Question, interval
 from tasks.metrics import greater_is_better, score
 from tasks.slices import slices_of
+from tasks.wording import verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,15 +148,15 @@ def out_of_fold(predictions: pd.DataFrame, metric: str, holdout: float | None) -
     Returns
     -------
     dict
-        `folds` (fold, rows, value), `mean`, `std`, `shift` (holdout - mean) and `shift_in_std`; None where there is
-        no such figure.
+        `folds` (fold, rows, value), `mean`, `std` (with n - 1), `shift` (holdout - mean), `shift_in_std`; None
+        where there is no such figure.
     """
     folds = [
         {"fold": int(str(fold)), "rows": len(part), "value": score(metric, part["target"], part["prediction"])}
         for fold, part in predictions.groupby("fold", sort=True)
     ]
     values = np.array([fold["value"] for fold in folds])
-    mean, std = float(values.mean()), float(values.std())
+    mean, std = float(values.mean()), float(values.std(ddof=1))
     shift = None if holdout is None else holdout - mean
     in_std = shift / std if shift is not None and std else None
     return {"folds": folds, "mean": mean, "std": std, "shift": shift, "shift_in_std": in_std}

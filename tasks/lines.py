@@ -62,7 +62,8 @@ class LineTable:
         import numpy as np
 
         before = np.searchsorted(self._quotes, positions) - self._first_quote[lines]
-        return before % 2 == 0
+        even: Flags = before % 2 == 0
+        return even
 
     @cached_property
     def fields(self) -> Positions:
@@ -80,9 +81,9 @@ class LineTable:
     def has_open_quote(self) -> Flags:
         """Lines that are no whole record by themselves, because of where their quotes are.
 
-        In order within a line, quotes open and close by turns; two in a row inside a field close and open again. One that
-        opens stands at the start of a field, or behind the one that closed; one that closes stands at the end of a field,
-        or before the one that opens again.
+        In order within a line, quotes open and close by turns; two in a row inside a field close and open again. One
+        that opens stands at the start of a field, or behind the one that closed; one that closes stands at the end of
+        a field, or before the one that opens again.
         """
         import numpy as np
 
@@ -97,7 +98,8 @@ class LineTable:
         beside = np.where(opens, before, after)
         fits = np.where(opens, at_start, at_end) | (beside == COMMA) | ((beside == QUOTE) & ~(opens & at_start))
         misplaced = np.bincount(lines[~fits], minlength=self.count) > 0
-        return misplaced | (self._quote_counts % 2 == 1)
+        wrong: Flags = misplaced | (self._quote_counts % 2 == 1)
+        return wrong
 
     @cached_property
     def has_stray_cr(self) -> Flags:

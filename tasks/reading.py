@@ -1,47 +1,28 @@
-"""A raw column, as a user's frame holds it, read as its declared type: what ingest makes of the same text."""
+"""Columns of a frame as their declared types: typed rows as they are, a user's raw frame as ingest would read it.
+
+What is text is typed by `tasks.cells`, the very code that ingest uses, so that scoring a raw row and training on it
+cannot differ.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+import difflib
+from collections.abc import Mapping
+from datetime import date, datetime
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
 
 from configs.errors import DataError
+from configs.schema import Column
+from tasks.cells import type_cells
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from numpy.typing import NDArray
 
-INTEGER = re.compile(r"[+-]?[0-9]+")
-FLOAT = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-BOOLEANS = {"true": True, "t": True, "1": True, "yes": True, "y": True} | {
-    "false": False,
-    "f": False,
-    "0": False,
-    "no": False,
-    "n": False,
-}
-DTYPES = {
-    "integer": "Int64",
-    "float": "float64",
-    "boolean": "boolean",
-    "category": "object",
-    "text": "object",
-    "date": "datetime64[s]",
-    "timestamp": "datetime64[us, UTC]",
-}
-EXPECTED = {
-    "integer": "a whole number between -2**63 and 2**63 - 1",
-    "float": "a number",
-    "boolean": "true or false, yes or no, 1 or 0",
-    "category": "text or a whole number",
-    "text": "text or a whole number",
-    "date": "a date such as 2013-01-31",
-    "timestamp": "a timestamp such as 2013-01-31 17:00:00 or 2013-01-31T22:00:00Z",
-}
+TEXT_TYPES = ("category", "text")
 
 
 class InputError(DataError):
@@ -60,32 +41,24 @@ class InfiniteValueError(InputError):
     """A number is infinite."""
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How one column is read: its name and declared type, its null tokens, its format and zone."""
-
-    name: str
-    type: str
-    null: tuple[str, ...] = ("",)
-    format: str | None = None
-    zone: str = "UTC"
-
-
-def read_column(frame: pd.DataFrame, reading: Reading) -> pd.Series:
-    """One column of a frame as its declared type, with the frame's index.
+def read_columns(frame: pd.DataFrame, columns: Mapping[str, Column], timezone: str) -> dict[str, pd.Series]:
+    """Columns of a frame as their declared types, with the frame's index.
 
     Parameters
     ----------
     frame : DataFrame, shape (n_rows, n_columns)
-        Typed rows, or rows as `pd.read_csv` gives them. NaN, None, NaT and the declared null tokens are missing.
-    reading : Reading
+        Typed rows, or rows as `pd.read_csv` gives them, with any other columns, in any order. None, NaN, NaT and the
+        declared null tokens are missing.
+    columns : mapping of name to Column
+        The columns to read.
+    timezone : str
+        Zone of timestamps without an offset whose column declares none.
 
     Returns
     -------
-    Series of shape (n_rows,)
+    dict of Series, each of shape (n_rows,)
         integer `Int64`, float `float64`, boolean `boolean`, category and text `object` (str or None), date
-        `datetime64[s]`, timestamp `datetime64[us, UTC]`. A timestamp without an offset is on the clock of
-        `reading.zone`: of two instants the earlier, and one that the clock skipped is later by what was skipped.
+        `datetime64[s]`, timestamp `datetime64[us, UTC]`.
 
     Raises
     ------
@@ -96,171 +69,155 @@ def read_column(frame: pd.DataFrame, reading: Reading) -> pd.Series:
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> read_column(pd.DataFrame({"n": ["7", "", None]}), Reading("n", "integer")).tolist()
+    >>> read_columns(pd.DataFrame({"n": ["7", "", None]}), {"n": Column(type="integer")}, "UTC")["n"].tolist()
     [7, <NA>, <NA>]
     """
-    import pandas as pd
-
-    values = only_column(frame, reading.name)
-    if is_typed(values, reading.type):
-        read = values.astype(DTYPES[reading.type])
-    else:
-        codes, levels = distinct(values)
-        read = pd.Series(parse_levels(levels, reading), dtype=DTYPES[reading.type]).take(codes).set_axis(values.index)
-    if reading.type in ("category", "text"):
-        read = read.where(read.notna(), None)
-    elif reading.type == "float":
-        refuse_infinite(read, reading.name)
-    return read.rename(reading.name)
+    given = {name: only_column(frame, name) for name in columns}
+    read: dict[str, pd.Series] = {}
+    raw: dict[str, pd.Series] = {}
+    for name, column in columns.items():
+        values = given[name]
+        if column.type in TEXT_TYPES:
+            read[name] = as_text(values, column)
+        elif is_typed(values, column.type):
+            read[name] = as_typed(values, column.type)
+        else:
+            raw[name] = values
+    read |= read_raw(raw, {name: columns[name] for name in raw}, timezone)
+    return {name: read[name] for name in columns}
 
 
 def only_column(frame: pd.DataFrame, name: str) -> pd.Series:
-    """The one column of that name."""
-    import difflib
-
-    import pandas as pd
-
+    """Take the one column of that name."""
     if name not in frame.columns:
-        close = difflib.get_close_matches(name, [str(column) for column in frame.columns], n=1)
+        known = [str(column) for column in frame.columns]
+        close = difflib.get_close_matches(name, known, n=1)
         hint = f" The nearest is {close[0]!r}." if close else ""
         raise MissingColumnError(
-            f"column {name!r} is missing; the model reads it. There are: {', '.join(map(str, frame.columns))}.{hint}"
+            f"column {name!r} is missing; the model reads it. The rows have: {', '.join(known)}.{hint}"
         )
-    values = frame[name]
+    values: pd.Series | pd.DataFrame = frame[name]
     if isinstance(values, pd.DataFrame):
         raise MissingColumnError(f"column {name!r} is there {values.shape[1]} times; it was expected once.")
     return values
 
 
 def is_typed(values: pd.Series, type_: str) -> bool:
-    """Whether a column has its type already, so that no value needs to be looked at."""
-    import pandas as pd
-
-    kinds: dict[str, Callable[[Any], bool]] = {
-        "integer": pd.api.types.is_signed_integer_dtype,
-        "float": lambda dtype: pd.api.types.is_float_dtype(dtype) or pd.api.types.is_integer_dtype(dtype),
-        "boolean": lambda dtype: pd.api.types.is_bool_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype),
-        "timestamp": lambda dtype: isinstance(dtype, pd.DatetimeTZDtype),
-    }
-    return type_ in kinds and kinds[type_](values.dtype)
+    """Whether a column has its type already, so that no value needs to be typed."""
+    dtype, kind = values.dtype, getattr(values.dtype, "kind", "O")
+    if type_ == "date":
+        return kind == "O" and pd.api.types.infer_dtype(values, skipna=True) == "date"
+    if type_ == "timestamp":
+        return isinstance(dtype, pd.DatetimeTZDtype)
+    kinds = {"integer": "i", "float": "fiu", "boolean": "b"}[type_]
+    return kind in kinds
 
 
-def distinct(values: pd.Series) -> tuple[Any, list[Any]]:
-    """Where each row's value is in a list of values to parse; texts are listed once, other things row by row."""
-    import numpy as np
-    import pandas as pd
-
-    plain = values.astype(values.cat.categories.dtype) if isinstance(values.dtype, pd.CategoricalDtype) else values
-    if len(plain) > 1 and (plain.dtype != object or pd.api.types.infer_dtype(plain, skipna=True) == "string"):
-        codes, levels = pd.factorize(plain, use_na_sentinel=False)
-        return codes, list(levels)
-    return np.arange(len(plain)), plain.tolist()
-
-
-def parse_levels(levels: list[Any], reading: Reading) -> list[Any]:
-    """Parse each value; None where it is missing."""
-    import pandas as pd
-
-    parse = PARSERS[reading.type]
-    parsed: list[Any] = []
-    for value in levels:
-        missing = value in reading.null if isinstance(value, str) else pd.isna(value)
-        try:
-            parsed.append(None if missing else parse(value, reading))
-        except (ValueError, OverflowError) as error:
-            raise UnreadableValueError(
-                f"column {reading.name!r} has {value!r}, no {reading.type}; expected is {EXPECTED[reading.type]}"
-                f"{f' written as {reading.format}' if reading.format else ''}, or a null token "
-                f"({', '.join(map(repr, reading.null))})."
-            ) from error
-    return parsed
+def as_typed(values: pd.Series, type_: str) -> pd.Series:
+    """A column that has its type, in the one form of it that is used here."""
+    if type_ == "date":
+        days = np.array(values.where(values.notna(), None).tolist(), dtype="datetime64[s]")
+        return pd.Series(days, index=values.index)
+    if type_ == "timestamp":
+        instants: pd.Series = values.dt.tz_convert("UTC").dt.as_unit("us")
+        return instants
+    if type_ == "float":
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        refuse_infinite(numbers, str(values.name))
+        return pd.Series(numbers, index=values.index)
+    return values.astype("Int64" if type_ == "integer" else "boolean")
 
 
-def parse_integer(value: Any, _reading: Reading) -> int:
-    """Read a whole number that fits 64 bits."""
-    if isinstance(value, str) and INTEGER.fullmatch(value) is None:
-        raise ValueError
-    if not isinstance(value, str) and (not isinstance(value, Real) or isinstance(value, bool) or value % 1 != 0):
-        raise ValueError
-    number = int(value)  # type: ignore[arg-type]  # Real declares no __int__; numbers have it
-    if not -(2**63) <= number < 2**63:
-        raise ValueError
-    return number
-
-
-def parse_float(value: Any, _reading: Reading) -> float:
-    """Read a number; whether it is finite is seen later."""
-    if isinstance(value, str) and FLOAT.fullmatch(value) is None:
-        raise ValueError
-    if not isinstance(value, str) and (not isinstance(value, Real) or isinstance(value, bool)):
-        raise ValueError
-    return float(value)
-
-
-def parse_boolean(value: Any, _reading: Reading) -> bool:
-    """Read a truth value."""
-    known = BOOLEANS.get(value.lower()) if isinstance(value, str) else {0: False, 1: True}.get(value)
-    if known is None:
-        raise ValueError
-    return known
-
-
-def parse_text(value: Any, _reading: Reading) -> str:
-    """Take text as it is; a number that pandas made of it is written back, so leading zeros are lost: read it as str.
-
-    A truth value is refused: whether the text was 'true', 'True' or 'TRUE' is lost.
-    """
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else repr(float(value))
-    raise ValueError  # noqa: TRY004  # the caller names value and column
-
-
-def parse_date(value: Any, reading: Reading) -> date:
-    """Read a date, or a timestamp at midnight that stands for one."""
-    if isinstance(value, str):
-        return datetime.strptime(value, reading.format).date() if reading.format else date.fromisoformat(value)
-    if not isinstance(value, date):
-        raise ValueError  # noqa: TRY004  # the caller names value and column
-    if isinstance(value, datetime) and (value.tzinfo is not None or value.time() != datetime.min.time()):
-        raise ValueError
-    return date(value.year, value.month, value.day)
-
-
-def parse_timestamp(value: Any, reading: Reading) -> datetime:
-    """Read an instant; one without an offset is on the clock of the declared zone."""
-    if isinstance(value, str):
-        value = datetime.strptime(value, reading.format) if reading.format else datetime.fromisoformat(value)
-    if not isinstance(value, datetime):
-        raise ValueError  # noqa: TRY004  # the caller names value and column
-    if value.tzinfo is None:
-        value = value.replace(tzinfo=ZoneInfo(reading.zone), fold=0)
-    instant: datetime = value.astimezone(UTC)
-    return instant
-
-
-PARSERS: dict[str, Callable[[Any, Reading], Any]] = {
-    "integer": parse_integer,
-    "float": parse_float,
-    "boolean": parse_boolean,
-    "category": parse_text,
-    "text": parse_text,
-    "date": parse_date,
-    "timestamp": parse_timestamp,
-}
-
-
-def refuse_infinite(values: pd.Series, name: str) -> None:
-    """Raise for an infinite number: no tree, no mean and no test knows what it means."""
-    import numpy as np
-
-    infinite = int(np.isinf(values.to_numpy(dtype="float64", na_value=np.nan)).sum())
+def refuse_infinite(numbers: NDArray[np.float64], name: str) -> None:
+    """Raise for an infinite number: no mean, no quantile and no linear model knows what it means."""
+    infinite = int(np.isinf(numbers).sum())
     if infinite:
         raise InfiniteValueError(
             f"column {name!r} has {infinite} infinite values; a finite number or a missing value was expected. "
             "Quarantine them with expect_column_values_to_be_between, or make their text a null token."
         )
+
+
+def distinct(values: pd.Series) -> tuple[NDArray[np.intp], list[Any]]:
+    """Where each row's value is in a list of values; equal ones are listed once where they are of one type."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(values.cat.categories.dtype if values.notna().all() else object)
+    if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) != "string":
+        return np.arange(len(values)), values.tolist()
+    codes, levels = pd.factorize(values, use_na_sentinel=False)
+    return codes, list(levels)
+
+
+def as_text(values: pd.Series, column: Column) -> pd.Series:
+    """A category or text: str, None where missing."""
+    codes, levels = distinct(values)
+    texts = [cell_text(level, column, str(values.name)) for level in levels]
+    known = np.array([None if text in column.nulls else text for text in texts], dtype=object)
+    return pd.Series(known[codes] if len(codes) else known, index=values.index, dtype=object)
+
+
+def read_raw(raw: Mapping[str, pd.Series], columns: Mapping[str, Column], timezone: str) -> dict[str, pd.Series]:
+    """Type the columns that are not typed yet, as ingest types text."""
+    if not raw:
+        return {}
+    import pyarrow as pa
+
+    listed = {name: distinct(values) for name, values in raw.items()}
+    texts = {name: [cell_text(level, columns[name], name) for level in listed[name][1]] for name in raw}
+    longest = max(map(len, texts.values()))
+    cells = pa.table(
+        {name: pa.array(text + [None] * (longest - len(text)), pa.string()) for name, text in texts.items()}
+    )
+    as_written = {
+        name: column if any(isinstance(level, str) for level in listed[name][1]) else without_format(column)
+        for name, column in columns.items()
+    }
+    typed = type_cells(cells, as_written, timezone)
+    if typed.refused:
+        name, reason, detail = typed.refused[min(typed.refused)]
+        raise UnreadableValueError(f"column {name!r}: {detail} ({reason}). Mend it, or declare it as a null token.")
+    return {
+        name: from_arrow(typed.values.column(name), columns[name].type).take(listed[name][0]).set_axis(values.index)
+        for name, values in raw.items()
+    }
+
+
+def without_format(column: Column) -> Column:
+    """The declaration of a column that holds dates, not text in their declared format."""
+    return column.model_copy(update={"format": None})
+
+
+def from_arrow(values: Any, type_: str) -> pd.Series:
+    """A typed Arrow column in the one form of its type that is used here."""
+    import pyarrow as pa
+
+    if type_ in ("date", "timestamp"):
+        return as_typed(values.to_pandas(), type_)
+    dtypes = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    numbers: pd.Series = values.to_pandas(types_mapper=dtypes.get)
+    return numbers
+
+
+def cell_text(value: Any, column: Column, name: str) -> str | None:
+    """What the cell of a CSV file would have said; None where it is missing.
+
+    A truth value where text is declared is refused: whether it was written 'true', 'True' or 'TRUE' is lost.
+    """
+    if isinstance(value, str):
+        return value
+    if pd.isna(value):
+        return None
+    if isinstance(value, (bool, np.bool_)):
+        if column.type != "boolean":
+            raise UnreadableValueError(
+                f"column {name!r} has the truth value {value!r}; {column.type} was expected. Read it with dtype=str."
+            )
+        return str(bool(value)).lower()
+    if isinstance(value, Integral):
+        return str(int(value))
+    if isinstance(value, Real):
+        number = float(value)
+        return str(int(number)) if number.is_integer() and column.type != "float" else repr(number)
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    raise UnreadableValueError(f"column {name!r} has {value!r} ({type(value).__name__}); {column.type} was expected.")

@@ -209,13 +209,15 @@ def split_records(body: bytes, width: int, first_line: int) -> Records:
 
 
 def record_spans(lines: LineTable, reasons: dict[int, str]) -> tuple[Positions, Positions]:
-    """First and last line of each record, blank lines at the end left out; notes in `reasons` what was refused on the way.
+    """First and last line of each record, blank lines at the end left out; `reasons` takes what is refused on the way.
 
-    Only lines whose quotes do not add up within the line need a closer look: either a field goes on over line ends, or a
-    quote is misplaced.
+    Only lines whose quotes do not add up within the line need a closer look: either a field goes on over line ends, or
+    a quote is misplaced.
     """
     import numpy as np
 
+    if lines.count == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     starts_record = np.ones(lines.count, dtype=bool)
     next_free = 0
     for line in np.flatnonzero(lines.has_open_quote).tolist():

@@ -133,7 +133,7 @@ def rows_of(frame: pd.DataFrame, pipeline: Pipeline) -> Rows:
     return Rows(
         batch=frame[BATCH],
         line=frame[LINE],
-        target=target_values(frame, pipeline.target, pipeline.task).to_numpy(np.float64),
+        target=np.asarray(target_values(frame, pipeline.target, pipeline.task), dtype=np.float64),
         times=None if times is None else microseconds(times),
         groups=group_values(frame, pipeline),
     )
@@ -212,8 +212,8 @@ def last_batches(rows: Rows, count: int, pipeline: Pipeline) -> Mask:
     names = sorted(rows.batch.unique())
     if count >= len(names):
         raise HoldoutError(
-            f"split.holdout: {pipeline.split.holdout} of {len(names)} with usable rows ({', '.join(names[-5:])}); at least "
-            "one more was expected, to train on. Land more batches, or hold out a share such as '20%'."
+            f"split.holdout: {pipeline.split.holdout} of {len(names)} with usable rows ({', '.join(names[-5:])}); at "
+            "least one more was expected, to train on. Land more batches, or hold out a share such as '20%'."
         )
     if pipeline.split_kind == "time" and rows.times is not None:
         refuse_unordered(rows, names, count)
@@ -222,14 +222,14 @@ def last_batches(rows: Rows, count: int, pipeline: Pipeline) -> Mask:
 
 def refuse_unordered(rows: Rows, names: list[str], count: int) -> None:
     """Raise when the last batches by name are not the last in time: rows of one batch may overlap, its middle not."""
-    assert rows.times is not None  # noqa: S101  # the caller knows; types do not
-    batch = rows.batch.to_numpy()
-    middles = {name: float(np.median(rows.times[batch == name])) for name in names}
-    latest, earliest = max(names[:-count], key=middles.__getitem__), min(names[-count:], key=middles.__getitem__)
-    if middles[latest] > middles[earliest]:
+    import pandas as pd
+
+    middles = pd.Series(rows.times, index=rows.batch.array).groupby(level=0).median()
+    before, last = middles[names[:-count]], middles[names[-count:]]
+    if before.max() > last.min():
         raise HoldoutError(
-            f"split.holdout: the last batches in order of name are not the latest: {latest!r} is later than "
-            f"{earliest!r}. Name batches in order of time, such as 2013-04.csv, or hold out a share such as '20%'."
+            f"split.holdout: the last batches in order of name are not the latest: {before.idxmax()!r} is later than "
+            f"{last.idxmin()!r}. Name batches in order of time, such as 2013-04.csv, or hold out a share such as '20%'."
         )
 
 
@@ -237,8 +237,8 @@ def why_not_trained_on(rows: Rows, held: Rows, pipeline: Pipeline) -> NDArray[np
     """Why a row that is not held out is not trained on: '' where it is.
 
     `before_window`: it is in none of the window's newest batches, or earlier than its duration before the holdout's
-    first row (before the latest row, where rows are not split by time). `gap`: for kind `time`, its target was not known
-    `split.gap` before the holdout's first row.
+    first row (before the latest row, where rows are not split by time). `gap`: for kind `time`, its target was not
+    known `split.gap` before the holdout's first row.
     """
     reason = np.full(len(rows.batch), "", dtype=object)
     if pipeline.split_kind == "time" and rows.times is not None and held.times is not None and len(held.times):
@@ -302,9 +302,9 @@ def refuse_parts(rows: Rows, train: Mask, held: Mask, pipeline: Pipeline) -> Non
     lacking = lack(rows.target[train], pipeline.task)
     if lacking:
         raise HoldoutError(
-            f"split: {lacking} to train on. The holdout ({pipeline.split.holdout}) has {int(held.sum())} of {len(held)} "
-            f"rows; target.known_after and split.gap leave out what is less than {embargo(pipeline)} before its first row, "
-            f"{first_row(rows, held)}, and split.window ({pipeline.split.window}) what is older. Lower one of them."
+            f"split: {lacking} to train on. The holdout ({pipeline.split.holdout}) holds {int(held.sum())} of "
+            f"{len(held)} rows; target.known_after and split.gap leave out what is less than {embargo(pipeline)} "
+            f"before its first row, {first_row(rows, held)}; split.window ({pipeline.split.window}) what is older. Lower one."
         )
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from configs.schema import Pipeline
+
 
 def names(text: str) -> frozenset[str]:
     """Take a list of words as a set."""
@@ -125,6 +127,18 @@ def check_expression(sql: str, columns: Mapping[str, str], *, key: str = "featur
         raise ExpressionError(f"{key}: {error}") from None
 
 
+def readable_columns(pipeline: Pipeline) -> dict[str, str]:
+    """The declared columns that an expression may read, with their types: all but the target and what it is made from."""
+    hidden = {pipeline.target.name, pipeline.target.from_}
+    return {name: column.type for name, column in pipeline.columns.items() if name not in hidden}
+
+
+def check_declared(pipeline: Pipeline) -> None:
+    """Refuse a pipeline with an expression that `check_expression` refuses; no row is needed."""
+    for name, sql in pipeline.features.sql.items():
+        check_expression(sql, readable_columns(pipeline), key=f"features.sql.{name}")
+
+
 @cache
 def checked(sql: str, columns: tuple[tuple[str, str], ...]) -> frozenset[str]:
     """`check_expression` on values that can be remembered: parsing costs milliseconds, scoring a row should not."""
@@ -202,7 +216,7 @@ def refuse_function(node: dict[str, Any]) -> None:
             raise ExpressionError(f"the operator {name!r} is not allowed; allowed are {' '.join(sorted(OPERATORS))}")
         return
     if name == "row":
-        raise ExpressionError("several values in one expression are not allowed; give each column its own")
+        raise ExpressionError("one value was expected, not none or several; give each feature an expression of its own")
     if name not in FUNCTIONS:
         raise ExpressionError(f"the function {name}() is not allowed{nearest(name, FUNCTIONS)}; {ALLOWED_IN_WORDS}")
     if node["schema"] or node["catalog"]:
@@ -244,8 +258,9 @@ def known_column(path: list[str], types: Mapping[str, str]) -> str:
 
 def nearest(name: str, known: Mapping[str, str] | frozenset[str]) -> str:
     """A hint at the nearest name, empty where none is near."""
-    close = difflib.get_close_matches(name, sorted(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    folded = {other.lower(): other for other in sorted(known)}
+    close = difflib.get_close_matches(name.lower(), folded, n=1)
+    return f" (did you mean {folded[close[0]]!r}?)" if close else ""
 
 
 def refuse_type(sql: str, types: Mapping[str, str]) -> None:

@@ -1,9 +1,9 @@
 """The per-batch store: what a stage made of one batch is kept, so that a new batch costs a batch, not the history.
 
-An entry is a folder `.holdfast/store/<stage>/<pipeline>/<key>/`. Its key is a hash of everything that the result may
-depend on: the batch's name and input bytes, the code that the stage reaches, the values of the sections that it declares
-in dvc.yaml, the installed versions of the libraries that it declares, and the Python minor. So an entry is never wrong,
-only unused. It holds the stage's files and `entry.json` with their hashes; bytes that do not match are never handed out:
+An entry is a folder `.holdfast/store/<stage>/<pipeline>/<key>/`. Its key is a hash of everything that the result
+may depend on: the batch's name and input bytes, the code that the stage reaches, the values of the sections that it
+declares in dvc.yaml, the installed versions of the libraries that it declares, and the Python minor. So an entry is
+never wrong, only unused. It holds the stage's files and `entry.json` with their hashes; bytes that do not match are never handed out:
 the entry is dropped and made again. Files are copied out and hashed in the same pass, never hard-linked: an edit of the
 workspace, or a `chmod` by DVC, cannot reach the store.
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 STORE = Path(".holdfast/store")
 ENTRY = "entry.json"
+SUMMARY = "summary.json"
 CHUNK = 1 << 20  # bytes
 KEPT_GENERATIONS = 3
 
@@ -73,9 +74,9 @@ class BatchStore:
     ::
 
         store = BatchStore("ingest", pipeline)
-        for file in files:
+        for batch, file in batches.items():
             summary = store.get_or_make(
-                file.stem, file_hash(file), make=lambda folder: ..., into={"typed.parquet": typed / f"{file.stem}.parquet"}
+                batch, file_hash(file), make=lambda folder: ..., into={"typed.parquet": typed / f"{batch}.parquet"}
             )
         store.forget_unused()
     """
@@ -109,7 +110,7 @@ class BatchStore:
         dict
             The entry's `summary.json`.
         """
-        key = hashlib.sha256(json.dumps([self.basis, batch, input_hash]).encode()).hexdigest()
+        key = entry_key(self.basis, batch, input_hash)
         self.used.add(key)
         entry = self.folder / key
         summary = self._deliver(entry, into)
@@ -132,13 +133,15 @@ class BatchStore:
         """Copy the files out and return the summary; None where there is no entry or a byte of it is not as written."""
         try:
             hashes = read_json(entry / ENTRY)
-            sound = all(verified_copy(entry / name, into[name], hashes[name]) for name in sorted(into.keys() & hashes))
-            content = (entry / "summary.json").read_bytes()
-            if not sound or hashlib.blake2b(content, digest_size=32).hexdigest() != hashes["summary.json"]:
+            content = (entry / SUMMARY).read_bytes()
+            whole = {file.name for file in entry.iterdir()} == {*hashes, ENTRY}
+            if not whole or hashlib.blake2b(content, digest_size=32).hexdigest() != hashes[SUMMARY]:
+                return None
+            if not all(verified_copy(entry / name, into[name], hashes[name]) for name in sorted(into.keys() & hashes)):
                 return None
             os.utime(entry)
             summary: dict[str, Any] = json.loads(content)
-        except (FileNotFoundError, KeyError, ValueError, TypeError, AttributeError):
+        except (FileNotFoundError, KeyError, ValueError, TypeError):
             return None
         return summary
 
@@ -155,8 +158,13 @@ class BatchStore:
             shutil.rmtree(entry, ignore_errors=True)
 
 
+def entry_key(basis: dict[str, Any], batch: str, input_hash: str) -> str:
+    """Name of an entry; the order of columns counts, so keys of `basis` are not sorted."""
+    return hashlib.sha256(json.dumps([basis, batch, input_hash]).encode()).hexdigest()
+
+
 def stage_basis(stage: str, pipeline: Pipeline) -> dict[str, Any]:
-    """What a stage's result depends on besides its input: code, declared sections and libraries, Python minor.
+    """Collect what a stage's result depends on besides its input: code, declared sections and libraries, Python minor.
 
     The order of keys is kept, since the order of columns is part of a declaration.
     """

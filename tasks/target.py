@@ -131,7 +131,7 @@ def two_classes(values: pd.Series) -> pd.Series[float]:
     if len(others):
         classes = numbers.nunique()
         raise TooManyClassesError(
-            f"target: column {values.name!r} has {classes} different numbers, among them {others.iloc[0]!r}; a binary "
+            f"target: column {values.name!r} has {classes} different numbers, among them {others.iloc[0]:g}; a binary "
             "target is 0 or 1. Declare `target: {from: ..., above: ...}` to cut a number in two, or "
             "`train: {task: regression}`."
         )
@@ -145,8 +145,8 @@ def finite_numbers(values: pd.Series) -> pd.Series[float]:
 
     if is_text(values) or not pd.api.types.is_numeric_dtype(values):
         raise TargetError(
-            f"target: column {values.name!r} is {values.dtype}, a number was expected. Declare it as integer or float, or "
-            "choose `train: {task: binary}` for a category with two levels."
+            f"target: column {values.name!r} is {values.dtype}, a number was expected. Declare it as integer or float, "
+            "or choose `train: {task: binary}` for a category with two levels."
         )
     numbers = pd.Series(values.to_numpy(dtype="float64", na_value=np.nan), index=values.index, name=values.name)
     infinite = np.isinf(numbers.to_numpy())

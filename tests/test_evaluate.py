@@ -47,7 +47,9 @@ def write_shop(root: Path, config: str = CONFIG, signal: float = 3.0) -> None:
     table = shop_rows(signal)
     write_table(table, root / "data/valid/shop/2020-01.parquet")
     part = np.where(np.arange(ROWS) < 800, "train", "holdout")
-    fold = np.where(np.arange(ROWS) < 400, -1, np.where(np.arange(ROWS) < 600, 0, np.where(np.arange(ROWS) < 800, 1, -1)))
+    fold = np.where(
+        np.arange(ROWS) < 400, -1, np.where(np.arange(ROWS) < 600, 0, np.where(np.arange(ROWS) < 800, 1, -1))
+    )
     columns = {"_batch": ["2020-01"] * ROWS, "_line": table["_line"], "part": part, "fold": fold.astype(np.int16)}
     write_table(pa.table(columns), root / "data/split/shop.parquet")
     frame = table.to_pandas()
@@ -62,7 +64,9 @@ def write_shop(root: Path, config: str = CONFIG, signal: float = 3.0) -> None:
                 "_line": table["_line"].filter(pa.array(folded)),
                 "fold": fold[folded].astype(np.int16),
                 "target": target[folded],
-                "prediction": model.predict_proba(frame[folded])[:, 1] if pipeline.task == "binary" else model.predict(frame[folded]),
+                "prediction": model.predict_proba(frame[folded])[:, 1]
+                if pipeline.task == "binary"
+                else model.predict(frame[folded]),
             }
         ),
         root / "data/predictions/shop.parquet",
@@ -72,7 +76,10 @@ def write_shop(root: Path, config: str = CONFIG, signal: float = 3.0) -> None:
 def shop_rows(signal: float) -> pa.Table:
     """Sales over 60 days in shops of which one is rare; dear ones come back the more often the stronger the signal."""
     generator = np.random.default_rng(0)
-    price, shop = generator.normal(size=ROWS), generator.choice(["north", "south", None, "rare"], ROWS, p=[0.5, 0.4, 0.07, 0.03])
+    price, shop = (
+        generator.normal(size=ROWS),
+        generator.choice(["north", "south", None, "rare"], ROWS, p=[0.5, 0.4, 0.07, 0.03]),
+    )
     times = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(np.arange(ROWS) * 60 * 24 * 60 // ROWS, unit="min")
     returned = generator.random(ROWS) < 1 / (1 + np.exp(-signal * (price**2 - 1)))
     return pa.table(

@@ -1,0 +1,304 @@
+"""Landing: new files of a pipeline's source become batches in `data/raw/<pipeline>/`, for good, and DVC pins the folder.
+
+A landed batch never changes, unless its replacement is asked for by name. Landing can be killed anywhere and run again:
+files arrive whole, and a marker under `.holdfast/` stays until the pin covers what was copied. The pin depends on the
+files' names and bytes only, so two machines write the same `data/raw/<pipeline>.dvc`.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import json
+import os
+import stat
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from configs.errors import DataError
+from tasks.atomic import atomic_file, write_text
+from tasks.batch import RAW, batch_name, checked_batches
+from tasks.records import NotCsvError, refuse_foreign
+
+if TYPE_CHECKING:
+    from configs.schema import Pipeline
+
+CHUNK = 1 << 20  # bytes
+MARKERS = Path(".holdfast/landing")
+
+
+class SourceError(DataError):
+    """The source has no file, or one that is no regular file of the repository."""
+
+
+class ImmutableBatchError(DataError):
+    """A file of the source has the name of a landed batch and other bytes."""
+
+
+class IncompleteRawError(DataError):
+    """Landed batches that the pin knows are missing, so pinning anew would lose them."""
+
+
+class SourceChangedError(DataError):
+    """A file was written to while it was copied."""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """What `data/raw/<pipeline>.dvc` says of the folder: DVC's hash of it, how many files, how many bytes."""
+
+    md5: str
+    files: int
+    size: int
+
+
+def find_sources(pattern: str) -> list[Path]:
+    """Files that a glob names, relative to the current directory, hidden ones left out as a shell does.
+
+    Raises
+    ------
+    SourceError
+        If there is none, or one of them is no regular file or lies outside the repository.
+    """
+    root = Path.cwd().resolve()
+    found = sorted(path for path in Path().glob(pattern) if not path.name.startswith("."))
+    for path in found:
+        try:
+            mode = path.stat().st_mode
+            inside = path.resolve(strict=True).is_relative_to(root)
+        except (OSError, RuntimeError) as error:  # a link to nothing, or in a circle
+            raise SourceError(f"{path}: cannot be read ({error}). Remove it from the source.") from error
+        if not stat.S_ISREG(mode):
+            raise SourceError(f"{path}: is {kind_of(mode)}; a batch is a regular file. Narrow source.path {pattern!r}.")
+        if not inside:
+            raise SourceError(f"{path}: a link out of the repository, to {path.resolve()}. Put the file itself there.")
+    return found
+
+
+def kind_of(mode: int) -> str:
+    """What a path is that is no regular file."""
+    kinds = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def what_is_there(pattern: str) -> str:
+    """The nearest folder above a glob that exists, and the first names in it."""
+    folder = Path(pattern)
+    while not folder.is_dir():
+        folder = folder.parent
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{folder}/ has {', '.join(map(repr, names[:5])) or 'nothing'}{more}"
+
+
+def same_bytes(one: Path, other: Path) -> bool:
+    """Whether two files have equal bytes; sizes first."""
+    return one.stat().st_size == other.stat().st_size and filecmp.cmp(one, other, shallow=False)
+
+
+def copy_unchanged(source: Path, target: Path) -> None:
+    """Copy a file whole.
+
+    Raises
+    ------
+    SourceChangedError
+        If it was written to meanwhile, judged by size and modification time before and after.
+    """
+    descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO put there since the check must not block
+    with open(descriptor, "rb") as reader, atomic_file(target) as temporary:  # noqa: PTH123 - of a descriptor
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            raise SourceChangedError(f"{source}: no regular file any more. Land again.")
+        copied = 0
+        with temporary.open("wb") as writer:
+            while chunk := reader.read(CHUNK):
+                copied += writer.write(chunk)
+        after = os.fstat(descriptor)
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or copied != after.st_size:
+            raise SourceChangedError(
+                f"{source}: changed while it was copied, from {before.st_size} to {after.st_size} bytes. Land again when "
+                "it is complete; write it under another name and rename it."
+            )
+
+
+def plan_landing(sources: Sequence[Path], landed: Sequence[Path], replace: Iterable[str]) -> dict[Path, Path | None]:
+    """Decide what to do with each file of the source that is not landed with the same bytes already.
+
+    Parameters
+    ----------
+    sources, landed : sequences of Path
+        Files of the source, and of `data/raw/<pipeline>/`.
+    replace : iterable of str
+        File names of landed batches that may take other bytes.
+
+    Returns
+    -------
+    dict of Path to Path or None
+        Files of the source; with each None, or the landed batch under another name that has the same bytes already.
+
+    Raises
+    ------
+    ImmutableBatchError, BatchNameError
+        If a landed batch would change, or two names would be one batch.
+    """
+    there = {file.name: file for file in landed}
+    by_size: dict[int, list[Path]] = {}
+    for file in landed:
+        by_size.setdefault(file.stat().st_size, []).append(file)
+    plan: dict[Path, Path | None] = {}
+    for source in sources:
+        standing = there.get(source.name)
+        if standing is not None and same_bytes(source, standing):
+            continue
+        if standing is not None and source.name not in set(replace):
+            raise ImmutableBatchError(
+                f"{source}: landed before with other bytes, as {standing}, and a landed batch does not change. Give new "
+                f"data a new name, or replace the batch on purpose: `holdfast land {standing.parent.name} --replace "
+                f"{source.name}`. If the landed file was edited by mistake: `dvc checkout --force {standing.parent}.dvc`."
+            )
+        alike = by_size.setdefault(source.stat().st_size, [])
+        twin = next((file for file in alike if file.name != source.name and same_bytes(source, file)), None)
+        plan[source] = twin
+        if twin is None:
+            alike.append(source)
+    new = [source for source, twin in plan.items() if twin is None]
+    replaced = {source.name for source in new}
+    checked_batches([*new, *(file for file in landed if file.name not in replaced)])
+    return plan
+
+
+def read_pin(path: Path) -> Pin | None:
+    """Read a `.dvc` file; None where there is none."""
+    from configs.load import read_yaml
+
+    if not path.is_file():
+        return None
+    out: dict[str, Any] = read_yaml(path)["outs"][0]
+    return Pin(out["md5"], out["nfiles"], out["size"])
+
+
+def pin_of(files: Sequence[Path]) -> Pin:
+    """The pin that DVC gives a flat folder of these files: the MD5 of a list of names and MD5s."""
+    entries = []
+    for file in sorted(files, key=lambda file: file.name):
+        with file.open("rb") as reader:
+            digest = hashlib.file_digest(reader, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        entries.append({"md5": digest, "relpath": file.name})
+    content = json.dumps(entries, sort_keys=True).encode()
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return Pin(f"{digest}.dir", len(files), sum(file.stat().st_size for file in files))
+
+
+def refuse_lost_batches(pipeline: str, pin: Pin | None, landed: Sequence[Path], complete: Sequence[Path]) -> None:
+    """Refuse to pin a folder anew that has not got what the pin covers, as in a fresh clone.
+
+    What is there before may be less than the pin knows only if, with the source's files, it is exactly what the pin knows.
+
+    Raises
+    ------
+    IncompleteRawError
+        Says how many batches are pinned and found, and how to bring them back.
+    """
+    size = sum(file.stat().st_size for file in landed)
+    if pin is None or (pin.files, pin.size) == (len(landed), size) or pin_of(complete) == pin:
+        return
+    raise IncompleteRawError(
+        f"{RAW / pipeline}: {RAW / pipeline}.dvc pins {pin.files} batches ({pin.size} bytes), found are {len(landed)} "
+        f"({size} bytes), and the source does not fill the gap exactly. Bring them back before landing more: "
+        f"`dvc pull {RAW / pipeline}.dvc`."
+    )
+
+
+def landed_files(folder: Path) -> list[Path]:
+    """Landed batches, in order of name; what a killed landing left half-copied is removed."""
+    if not folder.is_dir():
+        return []
+    for leftover in folder.glob(".*.tmp"):
+        leftover.unlink()
+    return sorted(file for file in folder.iterdir() if not file.name.startswith("."))
+
+
+def pin_folder(folder: Path) -> None:
+    """Let DVC pin a folder: its files go to DVC's cache, their hash into `<folder>.dvc`."""
+    from tasks.ledger import explained, open_repository
+
+    with open_repository() as repository, explained(repository), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="_NoneStep", category=DeprecationWarning)  # DVC 3.67 with pygtrie 2.6
+        repository.add(str(folder))
+
+
+def land(pipeline: Pipeline, replace: Sequence[str] = ()) -> list[str]:
+    """Take the source's new files in and pin them.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    replace : sequence of str
+        File names of landed batches that shall take the bytes that the source has now.
+
+    Returns
+    -------
+    list of str
+        Names of the batches that are new or replaced, in order.
+
+    Raises
+    ------
+    SourceError, ImmutableBatchError, BatchNameError, IncompleteRawError, SourceChangedError
+        Nothing was pinned; what was copied before the error is pinned by the next landing.
+    """
+    folder = RAW / pipeline.name
+    marker = MARKERS / pipeline.name
+    landed = landed_files(folder)
+    sources = find_sources(pipeline.source.path)
+    pin = read_pin(Path(f"{folder}.dvc"))
+    if not sources and pin is None:
+        raise SourceError(
+            f"configs/{pipeline.name}.yaml: source.path {pipeline.source.path!r} matches no file; "
+            f"{what_is_there(pipeline.source.path)}. Put the files there, or correct the path."
+        )
+    refuse_unknown_names(replace, landed, sources)
+    new = new_files(plan_landing(sources, landed, replace))
+    if not new and not marker.exists() and pin is not None:
+        return []
+    kept = [file for file in landed if file.name not in {source.name for source in new}]
+    if not marker.exists():
+        refuse_lost_batches(pipeline.name, pin, landed, [*kept, *new])
+    write_text(marker, "files were copied that the pin may not cover yet\n")
+    for source in new:
+        copy_unchanged(source, folder / source.name)
+    pin_folder(folder)
+    marker.unlink()
+    return sorted(batch_name(source) for source in new)
+
+
+def new_files(plan: Mapping[Path, Path | None]) -> list[Path]:
+    """Files of the source to take in; says which ones are not, and refuses what is no CSV before it lands for good."""
+    for source, twin in plan.items():
+        if twin is None:
+            refuse_other_formats(source)
+        else:
+            print(f"land: {source} not taken: {twin} has the same bytes", flush=True)
+    return [source for source, twin in plan.items() if twin is None]
+
+
+def refuse_unknown_names(replace: Sequence[str], landed: Sequence[Path], sources: Sequence[Path]) -> None:
+    """Refuse to replace what is not landed, or by what the source does not have."""
+    for name in replace:
+        for place, files in (("among the landed files", landed), ("in the source", sources)):
+            if name not in {file.name for file in files}:
+                raise SourceError(
+                    f"--replace {name!r}: no file of that name {place}. Name the file with its extension."
+                )
+
+
+def refuse_other_formats(source: Path) -> None:
+    """Refuse a file that begins as no CSV does, before it lands for good."""
+    with source.open("rb") as reader:
+        head = reader.read(4096)
+    try:
+        refuse_foreign(head)
+    except NotCsvError as error:
+        raise NotCsvError(f"{source}: {error}. Put the right file in its place.") from error

@@ -1,0 +1,272 @@
+"""Stage `validate`: keep the rows that meet the declared expectations, quarantine the rest, stop where declared so.
+
+Each batch is checked on its own and comes from the store where it and its declaration are unchanged; so uniqueness and
+the like hold within a batch. Beside the declared expectations stand three that are always on, since Great Expectations
+passes on nothing: a batch has rows, has the declared columns, and after quarantine still has rows with a target.
+
+What `otherwise` means: `quarantine` sets the failing rows aside; `stop` ends the stage before anything is replaced;
+`warn` counts. With `mostly`, an expectation that holds keeps the rows that fail it, as GX means it; one that does not
+hold loses all of them. A row that fails several is quarantined once, under the first, with the details of all.
+An expectation about values that finds none is not met: with `stop` it stops, else it warns.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from configs.errors import DataError
+from tasks.atomic import atomic_folder, write_json, write_text
+from tasks.batch import COMPRESSIONS
+from tasks.data_docs import Entry, batch_page, index_page, page_name
+from tasks.expectations import ExpectationRaisedError, Suite, plain
+from tasks.findings import examples, failing_rows, finding, refusals
+from tasks.quarantine import count_reasons, merge_counts, write_quarantine
+from tasks.stage import run_as_command
+from tasks.store import BatchStore, file_hash
+from tasks.table import LINE, batch_files, read_table, write_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from configs.schema import Pipeline, Source
+    from tasks.expectations import Check
+
+SHOWN_PROBLEMS = 10
+
+
+class ExpectationsNotMetError(DataError):
+    """A batch has nothing to train on, or an expectation does not hold whose `otherwise` is `stop`."""
+
+
+def result_entry(check: Check, shown: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A check as it stands in the report: no ids, no times, plain JSON."""
+    return {
+        "name": check.expectation.name,
+        "arguments": plain(check.expectation.arguments),
+        "otherwise": check.expectation.otherwise,
+        "success": check.success,
+        "element_count": check.element_count,
+        "missing_count": check.missing_count,
+        "unexpected_count": check.unexpected_count,
+        "unexpected_percent": check.unexpected_percent,
+        "observed_value": check.observed,
+        "nothing_to_check": check.vacuous,
+        "examples": list(shown),
+    }
+
+
+def missing_columns(rows: pa.Table, declared: Sequence[str]) -> list[str]:
+    """What a typed batch lacks before any expectation can be asked, in words."""
+    if rows.column_names != [*declared, LINE]:
+        return [f"its columns are {rows.column_names}; {[*declared, LINE]} are declared. Run the stage ingest again"]
+    return [] if rows.num_rows else ["it has no row; at least one was expected"]
+
+
+def nothing_left(kept: pa.Table, rows_in: int, reasons: Mapping[str, int], target: str) -> list[str]:
+    """What makes the kept rows worthless, in words."""
+    import pyarrow.compute as pc
+
+    if not kept.num_rows:
+        counts = ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
+        return [f"all {rows_in:,} rows are quarantined ({counts})"]
+    if target in kept.column_names and pc.all(pc.is_null(kept[target], nan_is_null=True)).as_py():
+        return [f"the target's column {target!r} has no value in any of the {kept.num_rows:,} rows that pass"]
+    return []
+
+
+def raw_file(source: Source, pipeline: str, batch: str) -> str:
+    """Path of a batch's raw file, its extension as the source's glob has it.
+
+    From the declaration, since the stage may look at no file that is not among its `deps`.
+    """
+    ending = Path("x" + source.path.rsplit("/", 1)[-1].split("*")[-1].split("?")[-1].split("]")[-1])
+    extension = "".join(ending.suffixes[-2:]) if ending.suffix in COMPRESSIONS else ending.suffix
+    return f"data/raw/{pipeline}/{batch}{extension or '.*'}"
+
+
+class BatchValidator:
+    """Makes what the store keeps of one batch; loads GX for the first batch that needs it."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+
+    @cached_property
+    def suite(self) -> Suite:
+        """The declared expectations."""
+        return Suite(self.pipeline.expectations, self.pipeline.columns, self.pipeline.time.timezone)
+
+    def make(self, typed: Path, folder: Path) -> None:
+        """Validate one typed batch; write `valid.parquet`, `quarantine.parquet`, `page.html`, `summary.json`.
+
+        Only what there is is written: no quarantine without refused rows, no page without expectations.
+        """
+        batch, rows = typed.stem, read_table(typed)
+        file = raw_file(self.pipeline.source, self.pipeline.name, batch)
+        problems = missing_columns(rows, list(self.pipeline.columns))
+        checks = [] if problems else self.checks(rows, batch)
+        shown = [examples(rows, check) for check in checks]
+        refused = refusals(rows, failing_rows(checks), batch, file)
+        reasons: dict[str, int] = {}
+        if refused:
+            reasons = count_reasons([write_quarantine(refused, folder / "quarantine.parquet")])
+        kept = write_kept(rows, typed, failing_rows(checks), folder / "valid.parquet")
+        if not problems:
+            target = self.pipeline.target.from_ or self.pipeline.target.name
+            problems = nothing_left(kept, rows.num_rows, reasons, target)
+        failed = [
+            (check, finding(check, few, file)) for check, few in zip(checks, shown, strict=True) if not check.success
+        ]
+        if checks:
+            write_text(folder / "page.html", batch_page(self.pipeline.name, batch, checks))
+        summary = {
+            "batch": batch,
+            "rows_in": rows.num_rows,
+            "rows_out": kept.num_rows,
+            "rows_quarantined": len(refused),
+            "reasons": reasons,
+            "problems": [*problems, *(text for check, text in failed if check.expectation.otherwise == "stop")],
+            "warnings": [text for check, text in failed if is_warning(check)],
+            "results": [result_entry(check, few) for check, few in zip(checks, shown, strict=True)],
+        }
+        write_json(folder / "summary.json", summary)
+
+    def checks(self, rows: pa.Table, batch: str) -> list[Check]:
+        """Run the suite on a batch, if one is declared."""
+        if not self.pipeline.expectations:
+            return []
+        try:
+            return self.suite.check(rows.drop_columns([LINE]))
+        except ExpectationRaisedError as error:
+            raise ExpectationRaisedError(
+                f"data/typed/{self.pipeline.name}/{batch}.parquet: {error}. Nothing was replaced; change the "
+                f"expectation in configs/{self.pipeline.name}.yaml, or mend the batch."
+            ) from error
+
+
+def is_warning(check: Check) -> bool:
+    """Whether a check that does not hold is only told: declared so, or nothing was there to quarantine."""
+    return check.expectation.otherwise == "warn" or (check.vacuous and check.expectation.otherwise == "quarantine")
+
+
+def write_kept(rows: pa.Table, typed: Path, failing: Mapping[int, Any], path: Path) -> pa.Table:
+    """Write the rows that pass, the typed file's own bytes where all do, and return them."""
+    import numpy as np
+    import pyarrow as pa
+
+    if not failing:
+        shutil.copyfile(typed, path)
+        return rows
+    passes = np.ones(rows.num_rows, dtype=bool)
+    passes[list(failing)] = False
+    kept = rows.filter(pa.array(passes))
+    write_table(kept, path)
+    return kept
+
+
+def add_up(summaries: Sequence[Mapping[str, Any]], expectations: int) -> dict[str, Any]:
+    """The stage's metrics from the batches' counts.
+
+    Raises
+    ------
+    DataError
+        If rows in are not rows out plus rows quarantined, in a batch or in all.
+    """
+    for summary in summaries:
+        if summary["rows_in"] != summary["rows_out"] + summary["rows_quarantined"]:
+            raise DataError(
+                f"batch {summary['batch']!r}: {summary['rows_in']} rows in, {summary['rows_out']} out, "
+                f"{summary['rows_quarantined']} quarantined; the last two should sum to the first. Report this, please."
+            )
+    reasons = merge_counts(summary["reasons"] for summary in summaries)
+    totals = {name: sum(summary[name] for summary in summaries) for name in ("rows_in", "rows_out", "rows_quarantined")}
+    if sum(reasons.values()) != totals["rows_quarantined"]:
+        raise DataError(f"{totals['rows_quarantined']} rows quarantined for {reasons}: no sum. Report this, please.")
+    return {
+        **totals,
+        "batches": len(summaries),
+        "reasons": reasons,
+        "expectations": expectations,
+        "failed": sum(not result["success"] for summary in summaries for result in summary["results"]),
+    }
+
+
+def stop_on_problems(summaries: Sequence[Mapping[str, Any]], pipeline: str) -> None:
+    """Raise `ExpectationsNotMetError` if a batch has a problem, naming the first ten, what to do and where to look."""
+    problems = [f"  batch {summary['batch']!r}: {text}" for summary in summaries for text in summary["problems"]]
+    if not problems:
+        return
+    more = [f"  and {len(problems) - SHOWN_PROBLEMS} more"] if len(problems) > SHOWN_PROBLEMS else []
+    raise ExpectationsNotMetError(
+        f"data/typed/{pipeline} is not what configs/{pipeline}.yaml expects, so nothing was replaced:\n"
+        + "\n".join([*problems[:SHOWN_PROBLEMS], *more])
+        + f"\nSee reports/{pipeline}/data_docs/index.html. Land corrected files (`holdfast land {pipeline}`), or "
+        f"change the expectations or their `otherwise` in configs/{pipeline}.yaml."
+    )
+
+
+def index_entry(summary: Mapping[str, Any]) -> Entry:
+    """A batch as the index of the Data Docs lists it."""
+    results = summary["results"]
+    return Entry(
+        batch=summary["batch"],
+        rows_in=summary["rows_in"],
+        rows_quarantined=summary["rows_quarantined"],
+        expectations=len(results),
+        failed=sum(not result["success"] for result in results),
+        has_page=bool(results),
+    )
+
+
+def report(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """`validation.json`: the result of each expectation in each batch, with the batch's rows."""
+    kept = ("batch", "rows_in", "rows_out", "rows_quarantined", "reasons", "warnings", "results")
+    return {"batches": [{name: summary[name] for name in kept} for summary in summaries]}
+
+
+def announce(summaries: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any], made: int) -> None:
+    """Print what was done, and each warning up to ten."""
+    warnings = [f"batch {summary['batch']!r}: {text}" for summary in summaries for text in summary["warnings"]]
+    more = [f"{len(warnings) - SHOWN_PROBLEMS} more warnings"] if len(warnings) > SHOWN_PROBLEMS else []
+    for text in [*warnings[:SHOWN_PROBLEMS], *more]:
+        print(f"validate: warning: {text}", flush=True)
+    print(
+        f"validate: {metrics['batches']} batches, {made} of them checked anew; {metrics['rows_in']} rows in, "
+        f"{metrics['rows_out']} out, {metrics['rows_quarantined']} in quarantine",
+        flush=True,
+    )
+
+
+def main(pipeline: Pipeline) -> None:
+    """Stage `validate` of dvc.yaml: read data/typed; write data/valid, data/quarantine, reports and metrics.
+
+    The Data Docs, no output of the DAG, are written also when the stage stops: they show why.
+    """
+    name, validator, store = pipeline.name, BatchValidator(pipeline), BatchStore("validate", pipeline)
+    files = {file: file_hash(file) for file in batch_files(Path("data/typed", name))}
+
+    def deliver(file: Path, into: Mapping[str, Path]) -> dict[str, Any]:
+        return store.get_or_make(file.stem, files[file], lambda folder: validator.make(file, folder), into)
+
+    with atomic_folder(Path("reports", name, "data_docs")) as docs:
+        summaries = [deliver(file, {"page.html": docs / page_name(file.stem)}) for file in files]
+        write_text(docs / "index.html", index_page(name, [index_entry(summary) for summary in summaries]))
+    stop_on_problems(summaries, name)
+    metrics = add_up(summaries, len(pipeline.expectations))
+    with (
+        atomic_folder(Path("data/quarantine", name, "validate")) as quarantine,
+        atomic_folder(Path("data/valid", name)) as valid,
+    ):
+        for file in files:
+            deliver(file, {"valid.parquet": valid / file.name, "quarantine.parquet": quarantine / file.name})
+    write_json(Path("reports", name, "validation.json"), report(summaries))
+    write_json(Path("metrics", name, "validate.json"), metrics)
+    store.forget_unused()
+    announce(summaries, metrics, len(store.made))
+
+
+if __name__ == "__main__":
+    run_as_command("validate")

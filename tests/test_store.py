@@ -1,0 +1,156 @@
+"""The per-batch store: makes a batch once, hands out sound bytes only, forgets what is long unused."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from configs.schema import Pipeline
+from tasks import store as store_module
+from tasks.store import BatchStore, file_hash
+from tests.pipelines import make_pipeline
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def writer(content: str, calls: list[str] | None = None) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        (folder / "typed.parquet").write_text(content)
+        (folder / "summary.json").write_text('{"rows_out": 1}')
+        if calls is not None:
+            calls.append(content)
+
+    return make
+
+
+def fetch(content: str = "made", key: str = "hash", calls: list[str] | None = None, **sections: Any) -> BatchStore:
+    store = BatchStore("ingest", make_pipeline({"a": {"type": "text"}}, **sections))
+    store.get_or_make("2013-01", key, writer(content, calls), {"typed.parquet": Path("out.parquet")})
+    return store
+
+
+def entries() -> list[Path]:
+    return sorted(Path(".holdfast/store/ingest/demo").iterdir())
+
+
+def test_batch_is_made_once() -> None:
+    calls: list[str] = []
+    made = [fetch(calls=calls).made, fetch(calls=calls).made]
+    assert (made, len(calls)) == ([["2013-01"], []], 1)
+
+
+def test_summary_comes_back_from_the_store() -> None:
+    fetch()
+    store = BatchStore("ingest", make_pipeline({"a": {"type": "text"}}))
+    assert store.get_or_make("2013-01", "hash", writer("x"), {}) == {"rows_out": 1}
+
+
+def test_other_input_is_another_entry() -> None:
+    fetch("one", "hash 1")
+    fetch("two", "hash 2")
+    assert Path("out.parquet").read_text() == "two"
+
+
+@pytest.mark.parametrize("sections", [{"drop": ["b"]}, {"time": {"timezone": "Europe/Berlin"}}])
+def test_other_params_are_another_entry(sections: dict[str, Any]) -> None:
+    fetch("one")
+    fetch("two", **sections)
+    assert Path("out.parquet").read_text() == "two"
+
+
+def test_order_of_columns_is_part_of_the_key() -> None:
+    columns: dict[str, Any] = {"a": {"type": "text"}, "b": {"type": "text"}}
+    bases = [
+        BatchStore("ingest", make_pipeline(dict(order))).basis for order in (columns.items(), reversed(columns.items()))
+    ]
+    keys = [store_module.entry_key(basis, "2013-01", "hash") for basis in bases]
+    assert keys[0] != keys[1]
+
+
+def test_section_that_the_stage_does_not_declare_changes_nothing() -> None:
+    calls: list[str] = []
+    fetch(calls=calls)
+    fetch(calls=calls, owner="someone@example.org")
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("name", ["typed.parquet", "summary.json", "entry.json"])
+@pytest.mark.parametrize("harm", ["flip", "truncate", "empty", "remove"])
+def test_corrupt_entry_is_made_again(name: str, harm: str) -> None:
+    fetch()
+    file = entries()[0] / name
+    content = file.read_bytes()
+    middle = len(content) // 2
+    harmed = {
+        "flip": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+        "truncate": content[:middle],
+        "empty": b"",
+    }
+    file.write_bytes(harmed[harm]) if harm in harmed else file.unlink()
+    Path("out.parquet").unlink()
+    fetch()
+    assert (Path("out.parquet").read_text(), file.read_bytes()) == ("made", content)
+
+
+def test_no_flipped_bit_of_an_entry_is_delivered() -> None:
+    fetch()
+    for file in entries()[0].iterdir():
+        content = file.read_bytes()
+        for position in range(len(content)):
+            file.write_bytes(content[:position] + bytes([content[position] ^ 4]) + content[position + 1 :])
+            Path("out.parquet").unlink(missing_ok=True)
+            store = BatchStore("ingest", make_pipeline({"a": {"type": "text"}}))
+            found = store._deliver(file.parent, {"typed.parquet": Path("out.parquet")})
+            assert found is None or (found, Path("out.parquet").read_text()) == ({"rows_out": 1}, "made")
+        file.write_bytes(content)
+
+
+def test_edit_of_a_delivered_file_does_not_reach_the_store() -> None:
+    fetch()
+    with Path("out.parquet").open("r+") as file:
+        file.write("harm")
+    calls: list[str] = []
+    fetch(calls=calls)
+    assert (Path("out.parquet").read_text(), calls) == ("made", [])
+
+
+def test_failed_make_leaves_no_entry() -> None:
+    def fail(folder: Path) -> None:
+        (folder / "typed.parquet").write_text("half")
+        raise ValueError("no")
+
+    store = BatchStore("ingest", make_pipeline({"a": {"type": "text"}}))
+    with pytest.raises(ValueError, match="no"):
+        store.get_or_make("2013-01", "hash", fail, {})
+    assert entries() == []
+
+
+def test_longest_unused_entries_are_forgotten() -> None:
+    for number in range(5):
+        fetch(str(number), f"hash {number}").forget_unused()
+    kept = sorted((entry / "typed.parquet").read_text() for entry in entries())
+    assert kept == ["2", "3", "4"]
+
+
+def test_file_hash_is_of_content(tmp_path: Path) -> None:
+    for name, text in (("a", "x"), ("b", "x"), ("c", "y")):
+        Path(name).write_text(text)
+    hashes = [file_hash(Path(name)) for name in "abc"]
+    assert (hashes[0] == hashes[1], hashes[0] == hashes[2]) == (True, False)
+
+
+def test_limited_pipeline_gives_the_same_basis() -> None:
+    whole = make_pipeline({"a": {"type": "text"}})
+    limited: Pipeline = whole.limited_to("ingest", store_module.declared_sections("ingest"))
+    assert store_module.stage_basis("ingest", whole) == store_module.stage_basis("ingest", limited)

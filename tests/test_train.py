@@ -1,0 +1,273 @@
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from configs.errors import DataError
+from configs.load import load_pipeline
+from tasks import split, train
+from tasks.bundle import golden_difference, load_bundle, read_manifest
+from tasks.estimator import NoFeatureError
+from tasks.metrics import score
+from tasks.table import BATCH, LINE, read_batches, read_table, to_frame, write_table
+
+REPOSITORY = Path(__file__).parent.parent
+MADE = ("models/homes", "data/predictions", "metrics/homes/train.json", "plots/homes")
+CONFIG = """
+owner: {}
+source: {path: "data/incoming/homes/*.csv"}
+time: {}
+target: {name: %(target)s}
+columns:
+  city: {type: category}
+  agent: {type: category}
+  area: {type: float}
+  rooms: {type: integer}
+  price: {type: float}
+  sold: {type: boolean}
+drop: [%(drop)s]
+expectations: []
+features: {sql: {area_per_room: "area / rooms"}}
+encode: {}
+split: {%(by)s, holdout: 1 batch}
+train: {%(train)s}
+evaluate: {}
+drift: {}
+retrain: {}
+gate: {}
+"""
+
+
+def batch_of(seed, rows):
+    random = np.random.default_rng(seed)
+    city = random.choice(np.array(["Bonn", "Kiel", "Ulm", None], dtype=object), rows)
+    area, rooms = random.normal(80.0, 20.0, rows), random.integers(1, 6, rows)
+    price = 2 * area + 15 * rooms + 60 * (city == "Ulm") + random.normal(0, 10, rows)
+    columns = {
+        LINE: np.arange(2, rows + 2),
+        "city": pa.array(city, pa.string()),
+        "agent": [f"agent {number}" for number in random.integers(0, rows // 3, rows)],
+        "area": area,
+        "rooms": rooms,
+        "price": price,
+        "sold": random.random(rows) < 0.4,  # pure noise
+    }
+    return pa.table(columns)
+
+
+def write_workspace(folder, *, rows=400, target="price", drop="sold", settings="rounds: 60", by="folds: 4"):
+    (folder / "configs").mkdir(parents=True)
+    for name in ("dvc.yaml", "params.yaml", "configs/libraries.yaml"):
+        shutil.copy(REPOSITORY / name, folder / name)
+    declared = CONFIG % {"target": target, "drop": drop, "train": settings, "by": by}
+    (folder / "configs/homes.yaml").write_text(declared)
+    for number in range(3):
+        write_table(batch_of(number, rows), folder / f"data/valid/homes/2013-0{number}.parquet")
+    return folder
+
+
+def run(folder, *stages):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        pipeline = load_pipeline("homes")
+        for stage in stages:
+            stage.main(pipeline)
+        return train.load_rows(pipeline)
+
+
+def digests(folder, *names):
+    files = [path for name in names for path in (folder / name, *sorted((folder / name).rglob("*"))) if path.is_file()]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory):
+    folder = write_workspace(tmp_path_factory.mktemp("homes") / "repository")
+    run(folder, split, train)
+    return folder
+
+
+@pytest.fixture
+def copied(homes, tmp_path):
+    return shutil.copytree(homes, tmp_path / "copy")
+
+
+@pytest.fixture(scope="module")
+def rows(homes):
+    return run(homes)
+
+
+def test_stage_twice_in_two_processes_gives_the_same_bytes(homes, copied):
+    for name in MADE:
+        shutil.rmtree(copied / name) if (copied / name).is_dir() else (copied / name).unlink()
+    environment = {"PYTHONHASHSEED": "4", "OMP_NUM_THREADS": "1", "TZ": "Asia/Tokyo", "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-m", "tasks.train", "homes"]
+    subprocess.run(command, cwd=copied, env={**os.environ, **environment}, check=True)
+    assert digests(homes, *MADE) == digests(copied, *MADE)
+    assert len(digests(homes, *MADE)) == 8
+
+
+def test_metrics_say_the_spread_over_folds(homes):
+    metrics = json.loads((homes / "metrics/homes/train.json").read_text())
+    folds = metrics["cv"]["folds"]
+    assert metrics == {
+        "metric": "rmse",
+        "cv": {"folds": folds, "mean": pytest.approx(np.mean(folds)), "std": pytest.approx(np.std(folds, ddof=1))},
+        "rounds": metrics["rounds"],
+        "features": 5,
+    }
+
+
+def test_model_beats_the_mean_of_the_target(homes, rows):
+    metrics = json.loads((homes / "metrics/homes/train.json").read_text())
+    assert metrics["cv"]["mean"] < 0.5 * rows.target.std()
+
+
+def test_predictions_are_out_of_fold_and_score_as_reported(homes):
+    found = to_frame(read_table(homes / "data/predictions/homes.parquet"))
+    reported = json.loads((homes / "metrics/homes/train.json").read_text())["cv"]["folds"]
+    scores = [score("rmse", fold["target"], fold["prediction"]) for _, fold in found.groupby("fold")]
+    assert scores == reported
+    assert list(found.columns) == [BATCH, LINE, "fold", "target", "prediction"]
+
+
+def test_predictions_name_each_training_row_once_in_order(homes, rows):
+    found = to_frame(read_table(homes / "data/predictions/homes.parquet", [BATCH, LINE]))
+    pd.testing.assert_frame_equal(found, rows.names)
+
+
+def test_learning_curve_ends_where_patience_does(homes):
+    curve = pd.read_csv(homes / "plots/homes/learning_curve.csv")
+    assert list(curve.columns) == ["fold", "round", "score"]
+    for _, fold in curve.groupby("fold"):
+        assert len(fold) == min(60, int(fold["score"].argmin()) + 1 + 30)
+
+
+def test_final_model_has_the_median_of_the_folds_rounds(homes):
+    curve = pd.read_csv(homes / "plots/homes/learning_curve.csv")
+    best = [int(fold["score"].argmin()) + 1 for _, fold in curve.groupby("fold")]
+    assert load_bundle(homes / "models/homes").rounds == int(np.ceil(np.median(best)))
+
+
+def test_bundle_predicts_its_golden_rows(homes):
+    assert golden_difference(homes / "models/homes") == 0.0
+
+
+def test_manifest_says_what_the_model_was_made_of(homes):
+    manifest = read_manifest(homes / "models/homes")
+    assert manifest["data"]["batches"] == {"2013-00": 400, "2013-01": 400}
+    assert manifest["features"] == ["city", "agent", "area", "rooms", "area_per_room"]
+    assert manifest["inputs"] == ["city", "agent", "area", "rooms"]
+    assert manifest["libraries"]["xgboost"]
+    assert manifest["params"]["train"]["rounds"] == 60
+
+
+def test_holdout_never_reaches_the_model(homes, copied):
+    table = read_table(copied / "data/valid/homes/2013-02.parquet")
+    moved = table.set_column(5, "price", pa.array(table["price"].to_numpy() + 1e6))
+    write_table(
+        moved.set_column(3, "area", pa.array(table["area"].to_numpy() * 9)), copied / "data/valid/homes/2013-02.parquet"
+    )
+    run(copied, split, train)
+    assert digests(homes, "models/homes") == digests(copied, "models/homes")
+
+
+def test_validated_targets_never_reach_a_folds_model(rows):
+    model = train.declared_model(rows.pipeline)
+    features = train.features_of(model, rows)
+    parts = next(rows.splitter.split())
+    target = rows.target.copy()
+    target[parts[1]] += 1e6
+    before, after = (train.fit_fold(model, features, each, parts, 1) for each in (rows, replace(rows, target=target)))
+    assert before.prediction.tolist() == after.prediction.tolist()
+    assert before.curve == after.curve
+
+
+def test_watched_rows_are_not_learnt_from(rows):
+    fold_train = next(rows.splitter.split())[0]
+    learnt, watched = rows.early_stopping(fold_train)
+    assert not set(learnt) & set(watched)
+    assert set(learnt) | set(watched) == set(fold_train)
+
+
+def test_groups_stay_whole_in_every_draw(tmp_path):
+    folder = write_workspace(tmp_path / "groups", by="kind: group, group: agent, folds: 3")
+    rows = run(folder, split, train)
+    everything = np.arange(len(rows.target))
+    inner = pd.Series(rows.inner_folds(everything)).groupby(rows.groups).nunique()
+    learnt, watched = rows.early_stopping(everything)
+    assert inner.max() == 1
+    assert not set(rows.groups[learnt]) & set(rows.groups[watched])
+    assert read_manifest(folder / "models/homes")["features"] == ["city", "area", "rooms", "area_per_room"]
+
+
+def test_folds_side_by_side_are_as_one_by_one(rows):
+    model = train.declared_model(rows.pipeline)
+    features = train.features_of(model, rows)
+    alone, together = (train.cross_validate(model, features, rows, threads) for threads in (1, 3))
+    assert [fold.prediction.tolist() for fold in alone] == [fold.prediction.tolist() for fold in together]
+    assert [fold.curve for fold in alone] == [fold.curve for fold in together]
+
+
+def test_noise_is_scored_as_noise_despite_high_cardinality(tmp_path):
+    write_workspace(tmp_path / "noise", rows=1500, target="sold", drop="price", settings="rounds: 40")
+    run(tmp_path / "noise", split, train)
+    metrics = json.loads((tmp_path / "noise/metrics/homes/train.json").read_text())
+    assert metrics["metric"] == "roc_auc"
+    assert metrics["cv"]["mean"] == pytest.approx(0.5, abs=0.03)  # 3,000 rows: one standard error is 0.011
+
+
+def test_fold_that_cannot_be_scored_is_named(rows):
+    settings = rows.pipeline.train.model_copy(update={"metric": "r2"})
+    constant = replace(rows, pipeline=rows.pipeline.model_copy(update={"train": settings}), target=rows.target.copy())
+    constant.target[list(rows.splitter.split())[1][1]] = 5.0
+    model = train.declared_model(constant.pipeline)
+    with pytest.raises(train.FoldFitError, match=r"fold 1 of 4: r2 needs a target that varies; all \d+ rows are 5\.0"):
+        train.cross_validate(model, train.features_of(model, constant), constant, 2)
+
+
+def test_pipeline_without_features_is_refused(homes):
+    rows = run(homes)
+    model = train.declared_model(rows.pipeline)
+    model.set_params(features__feature_columns=(), features__sql={}, encode__columns=())
+    with pytest.raises(NoFeatureError, match="at least one was expected"):
+        train.features_of(model, rows)
+
+
+def test_infinite_feature_is_refused_before_training(copied):
+    path = copied / "data/valid/homes/2013-00.parquet"
+    table = read_table(path)
+    area = table["area"].to_numpy().copy()
+    area[3] = np.inf
+    write_table(table.set_column(3, "area", pa.array(area)), path)
+    with pytest.raises(DataError, match=r"(?s)area.*infinite|infinite.*area"):
+        run(copied, train)
+
+
+def test_split_of_other_rows_is_refused(copied):
+    path = copied / "data/valid/homes/2013-01.parquet"
+    write_table(read_table(path).slice(1), path)
+    with pytest.raises(train.MisalignedRowsError, match="names 1200 rows, data/valid/homes has 1199"):
+        run(copied, train)
+
+
+def test_constant_and_empty_columns_are_trained_with(copied):
+    for path in (copied / "data/valid/homes").iterdir():
+        table = read_table(path)
+        empty = table.set_column(1, "city", pa.nulls(len(table), pa.string())).set_column(
+            3, "area", pa.nulls(len(table), pa.float64())
+        )
+        write_table(empty.set_column(4, "rooms", pa.array([3] * len(table))), path)
+    run(copied, split, train)
+    raw = to_frame(read_batches(copied / "data/valid/homes"))
+    assert np.isfinite(load_bundle(copied / "models/homes").predict(raw)).all()
+    assert golden_difference(copied / "models/homes") == 0.0
