@@ -17,6 +17,7 @@ from configs.wording import hint, listed, shown
 
 CONFIGS = Path("configs")
 PARAMS = Path("params.yaml")
+LIBRARIES = "libraries"  # configs/libraries.yaml is no pipeline
 GLOB = re.compile(r"[*?\[]")
 
 
@@ -73,6 +74,10 @@ def pipeline_names() -> tuple[str, ...]:
 
 def require_pipeline_name(name: object) -> None:
     """Refuse a name that git, GTO or a path could read in another way than was meant."""
+    if name == LIBRARIES:
+        raise UnknownPipelineError(
+            f"{shown(name)} is no name of a pipeline: {CONFIGS}/{name}.yaml holds the locked versions"
+        )
     if not isinstance(name, str) or len(name) > 64 or not PIPELINE_NAME.fullmatch(name):
         raise UnknownPipelineError(
             f"{shown(name)} is no name of a pipeline; a name is at most 64 lower-case letters and digits, in words "
@@ -94,8 +99,8 @@ def check_pipeline(name: str) -> Pipeline:
     names = pipeline_names()
     if name not in names:
         raise UnknownPipelineError(
-            f"{PARAMS}: pipeline {name!r} is not listed; known are {listed(names)}{hint(name, names)} "
-            "A new one is added there, under 'pipelines'."
+            f"{PARAMS}: pipeline {name!r} is not listed{hint(name, names) or '.'} Known are {listed(names)}; "
+            "a new one is added there, under 'pipelines'"
         )
     return load_pipeline(name)
 
@@ -117,10 +122,10 @@ def load_pipeline(name: str) -> Pipeline:
             f"{path}: found a link that leads out of the repository, {outside}; put the file itself there"
         )
     if not path.exists():
-        declared = sorted(file.stem for file in CONFIGS.glob("*.yaml") if file.stem != "libraries")
+        declared = sorted(file.stem for file in CONFIGS.glob("*.yaml") if file.stem != LIBRARIES)
         raise UnknownPipelineError(
-            f"{path}: there is no such file; declared under {CONFIGS}/ are {listed(declared) or 'no pipelines'}"
-            f"{hint(name, declared)}"
+            f"{path}: there is no such file{hint(name, declared) or '.'} "
+            f"Under {CONFIGS}/ are {listed(declared) or 'no pipelines'}"
         )
     return pipeline_from(read_mapping(path), name)
 
@@ -135,6 +140,9 @@ def pipeline_from(document: Document, name: str) -> Pipeline:
     """
     from configs.checks import contradictions
 
+    if "name" in document.root.keys:
+        text = "unknown key 'name': a pipeline is called as its file; remove it"
+        document.mistakes.append(Mistake(*document.root.place(("name",)), (), text))
     try:
         pipeline = Pipeline.model_validate({**document.root.value, "name": name}, context=WRITTEN)
     except ValidationError as error:

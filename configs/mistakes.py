@@ -35,7 +35,6 @@ KINDS = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
-    "bool_type": "true or false",
     "tuple_type": "a list",
     "dict_type": "keys with values",
     "model_type": "keys with values",
@@ -176,8 +175,6 @@ def remedy(kinds: list[str], node: Node | None) -> str:
     is_number = isinstance(node.value, str) and re.fullmatch(r"[-+]?\d+(\.\d+)?", node.value)
     if is_number and {"int_type", "float_type"} & set(kinds):
         return f"; write {node.value} without quotes"
-    if "bool_type" in kinds and str(node.value).lower() in {"yes", "on", "y", "no", "off", "n"}:
-        return f"; write {str(node.value).lower() in {'yes', 'on', 'y'}}".lower()
     if "tuple_type" in kinds and isinstance(node.value, str):
         return f"; write [{node.value}]"
     return ""

@@ -154,11 +154,6 @@ class Column(Section):
     unit: str | None = Field(None, description="unit of measurement, for reports")
     description: str | None = Field(None, description="what the column means, for reports")
 
-    @property
-    def null(self) -> tuple[str, ...]:
-        """The same as `nulls`; a key called null is YAML's null, and DVC 3.67 fails on it."""
-        return self.nulls
-
 
 class Expectation(Section):
     """One Great Expectations expectation, by its own name, and what happens where it does not hold."""

@@ -32,9 +32,10 @@ def check(
 ) -> None:
     """Validate what configs/<pipeline>.yaml declares; nothing runs."""
     from configs.load import check_pipeline, pipeline_names
+    from tasks.sql import check_declared
 
     for name in [pipeline] if pipeline else pipeline_names():
-        check_pipeline(name)
+        check_declared(check_pipeline(name))
         print(f"configs/{name}.yaml: valid")
 
 
@@ -78,10 +79,13 @@ def run(pipeline: Pipeline, as_json: AsJson = False) -> None:
     """Bring the model up to date: a Prefect flow over the stages that are stale."""
     from configs.load import check_pipeline
     from tasks.ledger import StageOutcome, stale_stages
+    from tasks.sql import check_declared
     from tasks.stage import STAGES
 
-    check_pipeline(pipeline)
+    declared = check_pipeline(pipeline)
     stale = stale_stages(pipeline)
+    if stale:
+        check_declared(declared)
     outcomes = run_train_flow(pipeline, stale) if stale else [StageOutcome(stage) for stage in STAGES]
     if as_json:
         print(json.dumps({outcome.stage: [outcome.outcome, round(outcome.seconds, 3)] for outcome in outcomes}))

@@ -49,7 +49,17 @@ def prefect_server() -> Iterator[None]:
             return
         wait_until_healthy(server, url, log)
         with temporary_settings({PREFECT_API_URL: url}):
-            yield
+            try:
+                yield
+            finally:
+                send_what_is_queued()
+
+
+def send_what_is_queued() -> None:
+    """Send the log lines that Prefect still holds; at the end of the process the server would be gone."""
+    from prefect.logging.handlers import APILogHandler
+
+    APILogHandler().flush()
 
 
 @contextlib.contextmanager

@@ -44,8 +44,8 @@ def checked_batches(files: Iterable[Path]) -> dict[str, Path]:
         folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", batch_name(file)).casefold())
         if folded in named:
             raise BatchNameError(
-                f"{named[folded]} and {file} would both be batch {batch_name(file)!r}; extension, case and Unicode form do "
-                "not tell batches apart. Rename or remove one of them."
+                f"{named[folded]} and {file} would both be batch {batch_name(file)!r}; extension, case and Unicode "
+                "form do not tell batches apart. Rename or remove one of them."
             )
         named[folded] = file
     return {batch_name(file): file for file in sorted(named.values(), key=batch_name)}

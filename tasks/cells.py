@@ -1,8 +1,8 @@
 """How the text of a cell becomes a value of its declared type, and why it may not.
 
-One DuckDB query types the distinct texts of a column. Nothing is guessed: DuckDB's casts round '1.5' to 2 as an integer and
-read '1e400' as infinity, so each cast stands behind the syntax that is accepted. Time zones are those inside the pinned
-DuckDB, not the machine's.
+One DuckDB query types the distinct texts of a column. Nothing is guessed: DuckDB's casts round '1.5' to 2 as an
+integer and read '1e400' as infinity, so each cast stands behind the syntax that is accepted. Time zones are those
+inside the pinned DuckDB, not the machine's.
 """
 
 from __future__ import annotations
@@ -97,7 +97,10 @@ def integer_query() -> str:
 def float_query() -> str:
     """Read finite doubles."""
     syntax = matches(FLOAT)
-    reasons = f"CASE WHEN {matches(NOT_FINITE)} THEN 'not_finite' WHEN {syntax} THEN 'number_out_of_range' ELSE 'not_a_number' END"
+    reasons = (
+        f"CASE WHEN {matches(NOT_FINITE)} THEN 'not_finite' "
+        f"WHEN {syntax} THEN 'number_out_of_range' ELSE 'not_a_number' END"
+    )
     return value_query(
         f"CASE WHEN {syntax} AND isfinite(TRY_CAST(c AS DOUBLE)) THEN TRY_CAST(c AS DOUBLE) END", reasons
     )
@@ -232,7 +235,7 @@ def type_cells(cells: pa.Table, columns: Mapping[str, Column], timezone: str) ->
     refused: dict[int, tuple[str, str, str]] = {}
     ambiguous_rows: list[int] = []
     for number, (name, column) in enumerate(columns.items()):
-        texts = without_nulls(cells.column(number), column.null)
+        texts = without_nulls(cells.column(number), column.nulls)
         if column.type in ("category", "text"):
             values.append(texts)
             continue

@@ -52,7 +52,7 @@ def packaged_file(distribution: str, name: str) -> Path:
         found = []
     if not found:
         raise EnvironmentMismatchError(
-            f"the demo's data are the file {name} of the package {distribution}, which is not installed. Run `make env`."
+            f"the demo needs the file {name} of the package {distribution}, which is not installed. Run `make env`."
         )
     return Path(str(found[0].locate()))
 

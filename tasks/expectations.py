@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -73,6 +73,11 @@ class Check:
     """True where no value was there to look at: then `success` is False, whatever GX says."""
     result: Any
     """GX's own result, for the Data Docs, without its lists of all rows."""
+
+    @cached_property
+    def declared(self) -> str:
+        """The expectation as it is declared, on one line."""
+        return f"{self.expectation.name}({describe(self.expectation.arguments)})"
 
 
 @cache
@@ -187,7 +192,8 @@ def build_expectation(expectation: Expectation, columns: Mapping[str, Column], t
     """GX's own object for a declared expectation; `place` is how its result is found again."""
     from great_expectations.expectations.registry import get_expectation_impl
 
-    if expectation.otherwise == "quarantine" and not row_level(expectation):
+    names_rows = row_level(expectation)
+    if expectation.otherwise == "quarantine" and not names_rows:
         raise ExpectationError(
             f"expectations: {expectation.name} is about the whole table and names no rows, so there is nothing to "
             "quarantine. Declare `otherwise: stop` or `otherwise: warn`."
@@ -235,20 +241,21 @@ def parse_times(value: Any, kind: str, zone: ZoneInfo, where: str) -> Any:
 
 
 def frame_for_checks(rows: pa.Table, expectations: Sequence[Expectation]) -> pd.DataFrame:
-    """Make the frame that GX handles best: pandas' nullable types only where there are nulls.
+    """Make the frame that GX handles best: only what it asks for, pandas' nullable types only where there are nulls.
 
-    GX compares native integers as arrays and everything else row by row; expectations about several columns raise on
-    pandas' NA, so a column with nulls that they name becomes float (if that is exact) or object.
+    GX hashes each column that it is given, compares native integers as arrays and everything else row by row, and
+    raises on pandas' NA where several columns are compared: there a column with nulls becomes float (if that is exact)
+    or object.
     """
     import pyarrow as pa
 
     from tasks.table import to_frame
 
     compared = {name for each in expectations if "column" not in each.arguments for name in named_columns(each)}
-    frame = to_frame(rows)
-    for name, field in zip(rows.column_names, rows.schema, strict=True):
-        is_integer = pa.types.is_integer(field.type)
-        if not is_integer and not pa.types.is_boolean(field.type):
+    frame = to_frame(rows.select(columns_asked_for(rows.column_names, expectations)))
+    for name in frame.columns:
+        is_integer = pa.types.is_integer(rows[name].type)
+        if not is_integer and not pa.types.is_boolean(rows[name].type):
             continue
         if not rows[name].null_count:
             frame[name] = frame[name].astype("int64" if is_integer else "bool")
@@ -257,6 +264,14 @@ def frame_for_checks(rows: pa.Table, expectations: Sequence[Expectation]) -> pd.
         elif name in compared:
             frame[name] = frame[name].astype("object").where(frame[name].notna(), None)
     return frame
+
+
+def columns_asked_for(columns: Sequence[str], expectations: Sequence[Expectation]) -> list[str]:
+    """Columns that a suite needs: those it names, at least one; all where it is about the table's columns."""
+    if any(each.name.startswith("expect_table_column") or "column_index" in each.arguments for each in expectations):
+        return list(columns)
+    named = {name for each in expectations for name in named_columns(each)}
+    return [name for name in columns if name in named] or list(columns[:1])
 
 
 def exact_as_float(values: pa.ChunkedArray) -> bool:

@@ -45,9 +45,8 @@ def refusals(rows: pa.Table, failing: Mapping[int, Sequence[Check]], batch: str,
     list of Refusal
         One for each failing row: column and reason of the first check, details of all, the row as JSON.
     """
-    taken = rows_at(rows, failing)
     refused = []
-    for row, checks in zip(taken, failing.values(), strict=True):
+    for row, checks in zip(rows_at(rows, failing), failing.values(), strict=True):
         line = row.pop(LINE)
         columns = named_columns(checks[0].expectation)
         refused.append(
@@ -58,7 +57,7 @@ def refusals(rows: pa.Table, failing: Mapping[int, Sequence[Check]], batch: str,
                 column=", ".join(columns) or None,
                 reason=checks[0].expectation.name,
                 detail="; ".join(detail(check, row) for check in checks),
-                raw=json.dumps(plain(row), ensure_ascii=False, allow_nan=False),
+                raw=row_text(row),
             )
         )
     return refused
@@ -66,17 +65,12 @@ def refusals(rows: pa.Table, failing: Mapping[int, Sequence[Check]], batch: str,
 
 def detail(check: Check, row: Mapping[str, Any]) -> str:
     """What was found in a row and what was expected."""
-    return f"found {describe(found_values(check, row))}; expected {described(check)}"
+    return f"found {describe(found_values(check, row))}; expected {check.declared}"
 
 
 def found_values(check: Check, row: Mapping[str, Any]) -> dict[str, Any]:
     """A row's values in the columns that a check is about."""
     return {name: plain(row[name]) for name in named_columns(check.expectation)}
-
-
-def described(check: Check) -> str:
-    """An expectation as it is declared, on one line."""
-    return f"{check.expectation.name}({describe(check.expectation.arguments)})"
 
 
 def examples(rows: pa.Table, check: Check) -> list[dict[str, Any]]:
@@ -88,20 +82,32 @@ def examples(rows: pa.Table, check: Check) -> list[dict[str, Any]]:
 def finding(check: Check, shown: Sequence[Mapping[str, Any]], file: str) -> str:
     """One line on a check that does not hold: the expectation, how often, the first lines, what was found."""
     if check.vacuous:
-        return f"{described(check)} has nothing to look at: the column has no value in this batch"
+        return f"{check.declared} has nothing to look at: the column has no value in this batch"
     if check.unexpected_count is None:
-        return f"{described(check)} does not hold: found {check.observed!r}"
+        return f"{check.declared} does not hold: found {check.observed!r}"
     lines = ", ".join(str(example["line"]) for example in shown)
     more = ", ..." if check.unexpected_count > len(shown) else ""
     return (
-        f"{described(check)} does not hold for {check.unexpected_count:,} of {check.element_count:,} rows: {file}, "
+        f"{check.declared} does not hold for {check.unexpected_count:,} of {check.element_count:,} rows: {file}, "
         f"line {lines}{more}; found {describe(shown[0]['found'])} in the first"
     )
 
 
 def rows_at(rows: pa.Table, positions: Iterable[int]) -> list[dict[str, Any]]:
-    """Rows by position, as plain dicts."""
+    """Rows by position, as plain dicts; dates and times as text."""
     import pyarrow as pa
 
-    taken: list[dict[str, Any]] = rows.take(pa.array(positions, pa.int64())).to_pylist()
-    return taken
+    taken = rows.take(pa.array(positions, pa.int64()))
+    for place, field in enumerate(taken.schema):
+        if pa.types.is_temporal(field.type):
+            taken = taken.set_column(place, field.name, taken.column(place).cast(pa.string()))
+    found: list[dict[str, Any]] = taken.to_pylist()
+    return found
+
+
+def row_text(row: Mapping[str, Any]) -> str:
+    """A row as JSON; infinite values, which JSON does not have, as text."""
+    try:
+        return json.dumps(row, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(plain(row), ensure_ascii=False, allow_nan=False)

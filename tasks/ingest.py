@@ -21,7 +21,7 @@ from tasks.cells import refuse_unknown_formats, type_cells
 from tasks.quarantine import Refusal, merge_counts, write_quarantine
 from tasks.records import NotCsvError, Records, read_header, split_records
 from tasks.stage import run_as_command
-from tasks.store import BatchStore, file_hash
+from tasks.store import BatchStore, content_hash
 from tasks.table import LINE, write_table
 
 if TYPE_CHECKING:
@@ -150,11 +150,11 @@ def read_batch(  # noqa: PLR0913 - the parts of the declaration that it reads, b
     return ReadBatch(typed.combine_chunks(), refused, cells.ambiguous)
 
 
-def make_batch(folder: Path, file: Path, batch: str, pipeline: Pipeline) -> None:
-    """Read one raw file and write its typed rows, its refused rows and their counts into a folder of the store."""
+def make_batch(folder: Path, content: bytes, file: Path, batch: str, pipeline: Pipeline) -> None:
+    """Write the typed rows of one raw file, its refused rows and their counts into a folder of the store."""
     try:
         result = read_batch(
-            file.read_bytes(),
+            content,
             batch=batch,
             file=file.as_posix(),
             columns=pipeline.columns,
@@ -204,17 +204,18 @@ def main(pipeline: Pipeline) -> None:
         atomic_folder(Path("data/typed", name)) as typed,
     ):
         for batch, file in batches.items():
+            content = file.read_bytes()  # once: what is hashed is what is read
 
-            def make(folder: Path, file: Path = file, batch: str = batch) -> None:
-                make_batch(folder, file, batch, pipeline)
+            def make(folder: Path, file: Path = file, batch: str = batch, content: bytes = content) -> None:
+                make_batch(folder, content, file, batch, pipeline)
 
             into = {"typed.parquet": typed / f"{batch}.parquet", "quarantine.parquet": quarantine / f"{batch}.parquet"}
-            summaries.append(store.get_or_make(batch, file_hash(file), make, into))
+            summaries.append(store.get_or_make(batch, content_hash(content), make, into))
         metrics = add_up(summaries)
         if metrics["rows_out"] == 0:
             raise NoRowError(
-                f"data/raw/{name}: all {metrics['rows_in']} rows were refused ({counted(metrics['reasons'])}). Compare the "
-                f"columns in configs/{name}.yaml with the files."
+                f"data/raw/{name}: all {metrics['rows_in']} rows were refused ({counted(metrics['reasons'])}). Compare "
+                f"the columns in configs/{name}.yaml with the files."
             )
     write_json(Path("metrics", name, "ingest.json"), metrics)
     store.forget_unused()

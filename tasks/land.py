@@ -1,4 +1,4 @@
-"""Landing: new files of a pipeline's source become batches in `data/raw/<pipeline>/`, for good, and DVC pins the folder.
+"""Landing: new files of a pipeline's source become batches in `data/raw/<pipeline>/`, for good, pinned by DVC.
 
 A landed batch never changes, unless its replacement is asked for by name. Landing can be killed anywhere and run again:
 files arrive whole, and a marker under `.holdfast/` stays until the pin covers what was copied. The pin depends on the
@@ -39,7 +39,7 @@ class ImmutableBatchError(DataError):
 
 
 class IncompleteRawError(DataError):
-    """Landed batches that the pin knows are missing, so pinning anew would lose them."""
+    """Landed batches that the pin covers are missing or edited, so pinning anew would lose them."""
 
 
 class SourceChangedError(DataError):
@@ -119,8 +119,8 @@ def copy_unchanged(source: Path, target: Path) -> None:
         after = os.fstat(descriptor)
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or copied != after.st_size:
             raise SourceChangedError(
-                f"{source}: changed while it was copied, from {before.st_size} to {after.st_size} bytes. Land again when "
-                "it is complete; write it under another name and rename it."
+                f"{source}: changed while it was copied, from {before.st_size} to {after.st_size} bytes. Land again "
+                "when it is complete; write it under another name and rename it."
             )
 
 
@@ -155,9 +155,10 @@ def plan_landing(sources: Sequence[Path], landed: Sequence[Path], replace: Itera
             continue
         if standing is not None and source.name not in set(replace):
             raise ImmutableBatchError(
-                f"{source}: landed before with other bytes, as {standing}, and a landed batch does not change. Give new "
-                f"data a new name, or replace the batch on purpose: `holdfast land {standing.parent.name} --replace "
-                f"{source.name}`. If the landed file was edited by mistake: `dvc checkout --force {standing.parent}.dvc`."
+                f"{source}: landed before with other bytes, as {standing}, and a landed batch does not change. Give "
+                "new data a new name, or replace the batch on purpose: "
+                f"`holdfast land {standing.parent.name} --replace {source.name}`. If the landed file was edited by "
+                f"mistake: `dvc checkout --force {standing.parent}.dvc`."
             )
         alike = by_size.setdefault(source.stat().st_size, [])
         twin = next((file for file in alike if file.name != source.name and same_bytes(source, file)), None)
@@ -192,10 +193,11 @@ def pin_of(files: Sequence[Path]) -> Pin:
     return Pin(f"{digest}.dir", len(files), sum(file.stat().st_size for file in files))
 
 
-def refuse_lost_batches(pipeline: str, pin: Pin | None, landed: Sequence[Path], complete: Sequence[Path]) -> None:
+def refuse_lost_batches(folder: Path, pin: Pin | None, landed: Sequence[Path], complete: Sequence[Path]) -> None:
     """Refuse to pin a folder anew that has not got what the pin covers, as in a fresh clone.
 
-    What is there before may be less than the pin knows only if, with the source's files, it is exactly what the pin knows.
+    What is there before may be less than the pin covers only if, with the source's files, it is just what the pin
+    covers. While a killed landing waits to be finished, the pin is behind, and only the number of files can tell.
 
     Raises
     ------
@@ -203,12 +205,15 @@ def refuse_lost_batches(pipeline: str, pin: Pin | None, landed: Sequence[Path], 
         Says how many batches are pinned and found, and how to bring them back.
     """
     size = sum(file.stat().st_size for file in landed)
-    if pin is None or (pin.files, pin.size) == (len(landed), size) or pin_of(complete) == pin:
+    interrupted = (MARKERS / folder.name).exists()
+    if pin is None or ((pin.files, pin.size) == (len(landed), size) and (interrupted or is_as_pinned(folder))):
+        return
+    if len(complete) >= pin.files if interrupted else pin_of(complete) == pin:
         return
     raise IncompleteRawError(
-        f"{RAW / pipeline}: {RAW / pipeline}.dvc pins {pin.files} batches ({pin.size} bytes), found are {len(landed)} "
-        f"({size} bytes), and the source does not fill the gap exactly. Bring them back before landing more: "
-        f"`dvc pull {RAW / pipeline}.dvc`."
+        f"{folder}: {folder}.dvc pins {pin.files} batches ({pin.size} bytes); found are {len(landed)} ({size} bytes), "
+        "missing or edited, and the source does not make up for it exactly. Bring the pinned ones back before landing "
+        f"more: `dvc pull --force {folder}.dvc`."
     )
 
 
@@ -219,6 +224,16 @@ def landed_files(folder: Path) -> list[Path]:
     for leftover in folder.glob(".*.tmp"):
         leftover.unlink()
     return sorted(file for file in folder.iterdir() if not file.name.startswith("."))
+
+
+def is_as_pinned(folder: Path) -> bool:
+    """Whether DVC finds the folder's bytes to be the pinned ones; it hashes only files that were touched since."""
+    from tasks.ledger import explained, open_repository
+
+    with open_repository() as repository, explained(repository):
+        status: dict[str, list[dict[str, dict[str, str]]]] = repository.status([f"{folder}.dvc"])
+    found = [state for changes in status.values() for change in changes for state in change["changed outs"].values()]
+    return set(found) <= {"not in cache"}
 
 
 def pin_folder(folder: Path) -> None:
@@ -254,7 +269,7 @@ def land(pipeline: Pipeline, replace: Sequence[str] = ()) -> list[str]:
     landed = landed_files(folder)
     sources = find_sources(pipeline.source.path)
     pin = read_pin(Path(f"{folder}.dvc"))
-    if not sources and pin is None:
+    if not sources and not landed and pin is None:
         raise SourceError(
             f"configs/{pipeline.name}.yaml: source.path {pipeline.source.path!r} matches no file; "
             f"{what_is_there(pipeline.source.path)}. Put the files there, or correct the path."
@@ -264,8 +279,7 @@ def land(pipeline: Pipeline, replace: Sequence[str] = ()) -> list[str]:
     if not new and not marker.exists() and pin is not None:
         return []
     kept = [file for file in landed if file.name not in {source.name for source in new}]
-    if not marker.exists():
-        refuse_lost_batches(pipeline.name, pin, landed, [*kept, *new])
+    refuse_lost_batches(folder, pin, landed, [*kept, *new])
     write_text(marker, "files were copied that the pin may not cover yet\n")
     for source in new:
         copy_unchanged(source, folder / source.name)

@@ -151,8 +151,6 @@ def require_raw_data(repository: Repo, pipeline: str) -> None:
     if not pin.exists():
         raise DataError(f"{pin}: nothing has landed yet. Run `holdfast land {pipeline}` (`make data` for the demos).")
     (node,) = repository.stage.collect(str(pin))
-    if not Path(f"data/raw/{pipeline}").exists() and not node.outs[0].changed_cache():
-        node.checkout()
     for out, status in node._status(node.outs).items():
         raise DataError(
             f"{out}: {status} since it was landed and pinned in {pin}. Restore it with `dvc checkout {pin}` "
@@ -161,32 +159,30 @@ def require_raw_data(repository: Repo, pipeline: str) -> None:
 
 
 def raw_data_is_missing(pipeline: str) -> bool:
-    """Whether landed batches are pinned here but are neither in the workspace nor in DVC's cache."""
-    pin = Path(f"data/raw/{pipeline}.dvc")
-    if not pin.exists() or Path(f"data/raw/{pipeline}").is_dir():
-        return False
-    repository = open_repository()
-    (node,) = repository.stage.collect(str(pin))
-    return bool(node.outs[0].changed_cache())
+    """Whether landed batches are pinned here but are not in the workspace, as in a fresh clone."""
+    return Path(f"data/raw/{pipeline}.dvc").exists() and not Path(f"data/raw/{pipeline}").is_dir()
 
 
 def fetch_raw_data(pipeline: str) -> None:
-    """Pull landed batches from the DVC remote.
+    """Bring landed batches back, from DVC's cache or from its remote.
 
     Raises
     ------
     DataError
-        If no remote is configured or the remote does not have them.
+        If neither has them, or no remote is configured.
     """
     from dvc.exceptions import DvcException
 
     pin = f"data/raw/{pipeline}.dvc"
+    repository = open_repository()
+    (node,) = repository.stage.collect(pin)
+    bring = repository.pull if node.outs[0].changed_cache() else repository.checkout
     try:
-        open_repository().pull([pin])
+        bring([pin])
     except DvcException as error:
         raise DataError(
-            f"{pin}: the batches that it pins are neither here nor in the DVC remote ({error}). "
-            f"Configure the remote that has them (`dvc remote add`), or land them again: `holdfast land {pipeline}`."
+            f"{pin}: the batches that it pins are neither here nor in a DVC remote. Configure the remote that has "
+            f"them (`dvc remote add`), or land them again: `holdfast land {pipeline}`."
         ) from error
 
 

@@ -128,7 +128,7 @@ def check_expression(sql: str, columns: Mapping[str, str], *, key: str = "featur
 
 
 def readable_columns(pipeline: Pipeline) -> dict[str, str]:
-    """The declared columns that an expression may read, with their types: all but the target and what it is made from."""
+    """The declared columns that an expression may read, and their types: not the target or what it is made from."""
     hidden = {pipeline.target.name, pipeline.target.from_}
     return {name: column.type for name, column in pipeline.columns.items() if name not in hidden}
 

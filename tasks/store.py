@@ -3,9 +3,9 @@
 An entry is a folder `.holdfast/store/<stage>/<pipeline>/<key>/`. Its key is a hash of everything that the result
 may depend on: the batch's name and input bytes, the code that the stage reaches, the values of the sections that it
 declares in dvc.yaml, the installed versions of the libraries that it declares, and the Python minor. So an entry is
-never wrong, only unused. It holds the stage's files and `entry.json` with their hashes; bytes that do not match are never handed out:
-the entry is dropped and made again. Files are copied out and hashed in the same pass, never hard-linked: an edit of the
-workspace, or a `chmod` by DVC, cannot reach the store.
+never wrong, only unused. It holds the stage's files and `entry.json` with their hashes; bytes that do not match are
+never handed out: the entry is dropped and made again. Files are copied out and hashed in the same pass, never
+hard-linked: an edit of the workspace, or a `chmod` by DVC, cannot reach the store.
 
 The store is a cache. Deleting `.holdfast/` costs time and nothing else.
 """
@@ -41,9 +41,14 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
 
 
+def content_hash(content: bytes) -> str:
+    """Hash of bytes in memory, the one that `file_hash` gives a file of them."""
+    return hashlib.blake2b(content, digest_size=32).hexdigest()
+
+
 def combined_hash(files: Iterable[Path]) -> str:
     """Hash of several files, for a result that depends on all of them."""
-    return hashlib.blake2b("".join(file_hash(file) for file in files).encode(), digest_size=32).hexdigest()
+    return content_hash("".join(file_hash(file) for file in files).encode())
 
 
 def verified_copy(source: Path, target: Path, expected: str) -> bool:
@@ -135,7 +140,7 @@ class BatchStore:
             hashes = read_json(entry / ENTRY)
             content = (entry / SUMMARY).read_bytes()
             whole = {file.name for file in entry.iterdir()} == {*hashes, ENTRY}
-            if not whole or hashlib.blake2b(content, digest_size=32).hexdigest() != hashes[SUMMARY]:
+            if not whole or content_hash(content) != hashes[SUMMARY]:
                 return None
             if not all(verified_copy(entry / name, into[name], hashes[name]) for name in sorted(into.keys() & hashes)):
                 return None

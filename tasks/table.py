@@ -85,4 +85,5 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     import pyarrow as pa
 
     kept = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-    return table.to_pandas(types_mapper=kept.get)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=kept.get)
+    return frame

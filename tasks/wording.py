@@ -17,7 +17,7 @@ NAMES = {
 
 
 def figure(value: float | None) -> str:
-    """Write a score: four decimals below 10, two below 1000, none above; a dash for none.
+    """Write a score: four decimals up to 1, two below 1000, none above; a dash for none.
 
     >>> figure(0.60834), figure(55.318), figure(12345.6), figure(None)
     ('0.6083', '55.32', '12,346', '-')
@@ -25,7 +25,7 @@ def figure(value: float | None) -> str:
     if value is None:
         return "-"
     size = abs(value)
-    return f"{value:.4f}" if size < 10 else f"{value:.2f}" if size < 1000 else f"{value:,.0f}"
+    return f"{value:.4f}" if size <= 1 else f"{value:.2f}" if size < 1000 else f"{value:,.0f}"
 
 
 def thousands(value: int) -> str:

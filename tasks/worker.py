@@ -57,6 +57,7 @@ class StageWorker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=serve, args=(theirs, stages), name="holdfast-stages")
+        self.is_busy = False
         self.process.start()
         theirs.close()
 
@@ -70,6 +71,7 @@ class StageWorker:
         StageFailedError
             If it raised anything else, or the process ended.
         """
+        self.is_busy = True
         with contextlib.suppress(BrokenPipeError):  # a worker that is gone says so below
             self.connection.send((stage, pipeline, str(Path.cwd())))
         wait([self.connection, self.process.sentinel])
@@ -77,6 +79,7 @@ class StageWorker:
             answer: tuple[str, str] | None = self.connection.recv()
         except (EOFError, ConnectionResetError):
             raise StageFailedError(f"stage {stage} of {pipeline}: {self.cause_of_death()}") from None
+        self.is_busy = False
         if answer is not None:
             raise error_of(*answer)
 
@@ -94,9 +97,10 @@ class StageWorker:
         return f"its process was ended by {name} at {peak / 1e6:,.0f} MB{advice}"
 
     def end(self) -> None:
-        """End the process, whatever it is doing."""
+        """Hang up and let the process leave by itself; end it if it is in the middle of a stage."""
         self.connection.close()
-        self.process.terminate()
+        if self.is_busy:
+            self.process.terminate()
         self.process.join(PATIENCE_SECONDS)
         if self.process.is_alive():
             self.process.kill()

@@ -23,6 +23,18 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-domain-reliability",
+    "--disable-client-side-phishing-detection",
+    "--disable-breakpad",
+    "--no-default-browser-check",
+    "--no-pings",
+    "--metrics-recording-only",
+    "--gcm-registration-url=http://127.0.0.1:1/",  # port 1 is one that Chromium itself refuses: it asks for nothing
+    "--gaia-url=http://127.0.0.1:1/",
+    "--google-base-url=http://127.0.0.1:1/",
+    "--disable-features=NetworkTimeServiceQuerying,OptimizationHints,OptimizationGuideModelDownloading,Translate,"
+    "PreconnectToSearch,MediaRouter,AutofillServerCommunication,CertificateTransparencyComponentUpdater,SafeBrowsing,InterestFeedContentSuggestions",
     "--disable-dev-shm-usage",
     "--proxy-bypass-list=<-loopback>",  # else 127.0.0.1 would go round the proxy
     "--virtual-time-budget=4000",  # scripts and late loads get four seconds of the page's time

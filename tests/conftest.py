@@ -26,6 +26,7 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("DVC_SITE_CACHE_DIR", str(home / "dvc"))
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         patch.setenv("DO_NOT_TRACK", "1")
+        patch.setenv("OMP_NUM_THREADS", "1")  # several tests share the cores; the results are the same
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         patch.delenv("PREFECT_API_URL", raising=False)
         yield home

@@ -11,7 +11,7 @@ SECTIONS = ("time", "features", "encode", "split", "train", "evaluate", "drift",
 
 
 def make_pipeline(columns: Mapping[str, Any], **sections: Any) -> Pipeline:
-    """A valid pipeline `demo` with these columns, its last one the target, and the other sections as given or at default."""
+    """A valid pipeline `demo` of these columns, the last one its target; other sections as given, or at default."""
     document: dict[str, Any] = {
         **{name: {} for name in SECTIONS},
         "owner": "test@example.org",

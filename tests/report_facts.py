@@ -61,11 +61,16 @@ def evaluation(level: str = "EWR", feature: str = "hour") -> dict[str, Any]:
         "slices": [{**slice_, **score, "level": level}, {**slice_, **undefined, "level": "(other)"}],
         "out_of_fold": {
             "folds": [{"fold": 0, "rows": 200, "value": 0.71}, {"fold": 1, "rows": 200, "value": 0.69}],
-            **{"mean": 0.7, "std": 0.02, "shift": -0.02, "shift_in_std": -1.4},
+            "mean": 0.7,
+            "std": 0.02,
+            "shift": -0.02,
+            "shift_in_std": -1.4,
         },
         "calibration": [{"bin": n, "rows": 30, "prediction": n / 10, "target": n / 12} for n in range(1, 11)],
         "explanation": {
-            **{"rows": 300, "bias": -1.2, "additivity_error": 1e-6},
+            "rows": 300,
+            "bias": -1.2,
+            "additivity_error": 1e-6,
             "features": [{"feature": feature, "contribution": 0.3, "share": 1.0, "gain": 1.0, "direction": "raises"}],
         },
         "model": {

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from configs.document import DocumentError, parse_document
@@ -180,6 +180,7 @@ BAD_NAMES = [
     "a\n",
     "a\0",
     "x" * 65,
+    "libraries",
 ]
 
 
@@ -192,7 +193,7 @@ def test_name_that_could_be_misread_is_refused(name, read, repository):
 
 def test_unlisted_name_gets_nearest_and_list(repository):
     with pytest.raises(
-        UnknownPipelineError, match=r"'home' is not listed; known are 'homes', .*did you mean 'homes'\?"
+        UnknownPipelineError, match=r"'home' is not listed; did you mean 'homes'\? Known are 'homes', 'h"
     ):
         check_pipeline("home")
 
@@ -239,6 +240,19 @@ def test_truncated_yaml_is_valid_or_told(step, tmp_path, monkeypatch):
     for length in range(0, len(content), step):
         file.write_bytes(content[:length])
         assert outcome(lambda: load_pipeline("flights"), str(file)) in {"valid", "told"}, length
+
+
+EDITS = st.lists(st.tuples(st.integers(0, len(FLIGHTS.encode())), st.integers(0, 8), st.binary(max_size=4)), max_size=3)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(EDITS)
+def test_edited_bytes_are_valid_or_told(repository, edits):
+    content, file = FLIGHTS.encode(), Path("configs/homes.yaml")
+    for start, cut, inserted in edits:
+        content = content[:start] + inserted + content[start + cut :]
+    file.write_bytes(content)
+    assert outcome(lambda: load_pipeline("homes"), str(file)) in {"valid", "told"}
 
 
 def outcome(read: Callable[[], object], file: str) -> str:

@@ -33,6 +33,7 @@ ONE_MISTAKE = {
     "unknown key": ("folds: 5", "fold: 5", "30:21: split: unknown key 'fold'; known are 'kind', 'folds'"),
     "unknown key hint": ("folds: 5", "fold: 5", "; did you mean 'folds'?"),
     "unknown section": ("gate: {", "gates: {}\ngate: {", "35:1: unknown key 'gates'; known are 'owner', 'source'"),
+    "name": ("gate: {", "name: x\ngate: {", "35:1: unknown key 'name': a pipeline is called as its file; remove it"),
     "column called type": (
         "  carrier: {type: category}",
         "  type: {type: category, nul: [a]}",

@@ -136,14 +136,18 @@ def test_state_makes_the_same_model():
 
 
 @pytest.mark.parametrize(
-    "params", [{}, {"subsample": 0.5, "colsample_bytree": 0.5}, {"grow_policy": "lossguide", "max_leaves": 9}]
+    ("metric", "params"),
+    [
+        ("rmse", {}),
+        ("mae", {"subsample": 0.5, "colsample_bytree": 0.5}),
+        ("r2", {"grow_policy": "lossguide", "max_leaves": 9}),
+    ],
 )
-@pytest.mark.parametrize("metric", ["rmse", "mae", "r2"])
 def test_number_of_threads_changes_no_byte(monkeypatch, metric, params):
     monkeypatch.setattr("tasks.estimator.CELLS_PER_THREAD", 1)
     X, y = numeric(5000)
     stopping = StoppingRows(X[:1500], y[:1500], metric, 5)
-    fits = [BoostedTrees("regression", params, 30).fit(X[1500:], y[1500:], stopping, threads=n) for n in (1, 2, 3)]
+    fits = [BoostedTrees("regression", params, 15).fit(X[1500:], y[1500:], stopping, threads=n) for n in (1, 2, 3)]
     assert len({trees.ubj_ for trees in fits}) == 1
     assert fits[0].curve_ == fits[1].curve_ == fits[2].curve_
 

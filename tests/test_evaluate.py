@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import csv
 import json
 from pathlib import Path
 
@@ -9,11 +11,15 @@ import pyarrow as pa
 import pytest
 
 from configs.load import load_pipeline
-from tasks.bundle import save_bundle
-from tasks.evaluate import EmptyPartError, MisalignedRowsError, main
+from configs.schema import Evaluate
+from tasks import evaluate, split, train
+from tasks.intervals import Question
+from tasks.judge import Blocks, Holdout, judge, judge_slices, out_of_fold, resampling_blocks
+from tasks.slices import calibration_table, slice_levels
+from tasks.stage import declared_sections
 from tasks.table import read_table, write_table
-from tasks.target import target_values
 
+REPOSITORY = Path(__file__).parents[1]
 CONFIG = """
 owner: someone@example.org
 source: {path: "data/incoming/shop/*.csv"}
@@ -27,93 +33,52 @@ columns:
   returned: {type: boolean}
 drop: []
 expectations: []
-features: {parts: {sold_at: [hour]}, sql: {}}
+features: {parts: {sold_at: [hour]}, sql: {double: "price * 2", a_half: "price / 2"}}
 encode: {}
-split: {folds: 2}
-train: {params: {max_depth: 3}, seed: 3}
+split: {folds: 2, holdout: 30%}
+train: {params: {max_depth: 3}, seed: 3, rounds: 80}
 evaluate: {slices: [shop], slice_rows: 60, resamples: 200}
 drift: {}
 retrain: {}
 gate: {}
 """
-ROWS = 1200
-
-
-def write_shop(root: Path, config: str = CONFIG, signal: float = 3.0) -> None:
-    """A repository as it stands before `evaluate`: valid rows, split, out-of-fold predictions and bundle."""
-    (root / "configs").mkdir(exist_ok=True)
-    (root / "configs/shop.yaml").write_text(config)
-    pipeline = load_pipeline("shop")
-    table = shop_rows(signal)
-    write_table(table, root / "data/valid/shop/2020-01.parquet")
-    part = np.where(np.arange(ROWS) < 800, "train", "holdout")
-    fold = np.where(
-        np.arange(ROWS) < 400, -1, np.where(np.arange(ROWS) < 600, 0, np.where(np.arange(ROWS) < 800, 1, -1))
-    )
-    columns = {"_batch": ["2020-01"] * ROWS, "_line": table["_line"], "part": part, "fold": fold.astype(np.int16)}
-    write_table(pa.table(columns), root / "data/split/shop.parquet")
-    frame = table.to_pandas()
-    target = target_values(frame, pipeline.target, pipeline.task).to_numpy()
-    model = shop_model(pipeline).fit(frame[part == "train"], target[part == "train"])
-    save_bundle(root / "models/shop", model, frame[list(pipeline.input_columns)][:20], {"library": "1.0"})
-    folded = fold >= 0
-    write_table(
-        pa.table(
-            {
-                "_batch": ["2020-01"] * int(folded.sum()),
-                "_line": table["_line"].filter(pa.array(folded)),
-                "fold": fold[folded].astype(np.int16),
-                "target": target[folded],
-                "prediction": model.predict_proba(frame[folded])[:, 1]
-                if pipeline.task == "binary"
-                else model.predict(frame[folded]),
-            }
-        ),
-        root / "data/predictions/shop.parquet",
-    )
+ROWS = 1500
 
 
 def shop_rows(signal: float) -> pa.Table:
-    """Sales over 60 days in shops of which one is rare; dear ones come back the more often the stronger the signal."""
+    """Sales over 60 days; cheap and dear ones come back, the more often the stronger the signal; `rare` never does."""
     generator = np.random.default_rng(0)
-    price, shop = (
-        generator.normal(size=ROWS),
-        generator.choice(["north", "south", None, "rare"], ROWS, p=[0.5, 0.4, 0.07, 0.03]),
-    )
-    times = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(np.arange(ROWS) * 60 * 24 * 60 // ROWS, unit="min")
-    returned = generator.random(ROWS) < 1 / (1 + np.exp(-signal * (price**2 - 1)))
+    price = generator.normal(size=ROWS)
+    shop = generator.choice(["north", "south", None, "rare"], ROWS, p=[0.4, 0.3, 0.05, 0.25])
+    minutes = np.sort(generator.choice(60 * 24 * 60, ROWS, replace=False))
+    times = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(minutes, unit="min")
+    returned = (generator.random(ROWS) < 1 / (1 + np.exp(-signal * (price**2 - 1)))) & (shop != "rare")
     return pa.table(
         {
             "_line": pa.array(np.arange(ROWS) + 2),
-            "sold_at": pa.array(times.astype("datetime64[us, UTC]"), pa.timestamp("us", tz="UTC")),
+            "sold_at": pa.array(times.as_unit("us"), pa.timestamp("us", tz="UTC")),
             "price": price,
             "shop": pa.array(shop),
             "size": pa.array(generator.integers(1, 9, ROWS)),
-            "returned": pa.array(returned) if signal else pa.array(generator.random(ROWS) < 0.3),
+            "returned": pa.array(returned),
         }
     )
 
 
-def shop_model(pipeline):
-    from tasks.encoder import TargetEncoding
-    from tasks.estimator import BoostedTrees, tabular_model
-    from tasks.features import DerivedFeatures
-
-    features = DerivedFeatures(
-        columns={name: column.type for name, column in pipeline.columns.items()},
-        feature_columns=pipeline.feature_columns,
-        parts=pipeline.features.parts,
-        sql=pipeline.features.sql,
-        timezone=pipeline.time.timezone,
-    )
-    trees = BoostedTrees(task=pipeline.task, params={"max_depth": 3}, rounds=40)
-    return tabular_model(features, TargetEncoding(pipeline.encoded_columns), trees)
+def run_stages(*stages) -> None:
+    for stage in stages:
+        name = stage.__name__.removeprefix("tasks.")
+        stage.main(load_pipeline("shop").limited_to(name, declared_sections(name)))
 
 
-def limited(name="shop"):
-    from tasks.stage import declared_sections
-
-    return load_pipeline(name).limited_to("evaluate", declared_sections("evaluate"))
+def make_shop(root: Path, signal: float = 3.0) -> None:
+    """A repository in which `shop` was split and trained."""
+    (root / "configs").mkdir()
+    (root / "configs/shop.yaml").write_text(CONFIG)
+    for file in ("dvc.yaml", "configs/libraries.yaml"):
+        (root / file).write_text((REPOSITORY / file).read_text())
+    write_table(shop_rows(signal), root / "data/valid/shop/2020.parquet")
+    run_stages(split, train)
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +86,9 @@ def shop(tmp_path_factory):
     """One evaluated repository; its tests only look."""
     root = tmp_path_factory.mktemp("shop")
     with pytest.MonkeyPatch.context() as patch:
-        (root / "dvc.yaml").write_text(Path("dvc.yaml").read_text())
         patch.chdir(root)
-        write_shop(root)
-        main(limited())
+        make_shop(root)
+        run_stages(evaluate)
         yield root
 
 
@@ -133,5 +97,211 @@ def found(shop):
     return json.loads((shop / "reports/shop/evaluation.json").read_text())
 
 
-def test_x(found):
-    print(json.dumps(found, indent=1))
+def test_model_of_a_bent_relation_beats_the_straight_one(found):
+    assert found["baselines"]["linear"]["gain_low"] > 0.2
+    assert found["beats_baselines"] == (found["baselines"][found["best_baseline"]]["gain_low"] > 0)
+
+
+def test_every_interval_holds_its_value(found):
+    entries = [*found["holdout"].values(), *found["baselines"].values(), *found["slices"]]
+    assert all(entry["low"] <= entry["value"] <= entry["high"] for entry in entries if entry["low"] is not None)
+
+
+def test_declared_metric_and_all_of_its_task_are_there(found):
+    assert set(found["holdout"]) == {"roc_auc", "average_precision", "log_loss", "brier"}
+
+
+def test_holdout_scores_are_those_of_the_bundle(shop, found):
+    from sklearn.metrics import brier_score_loss, roc_auc_score
+
+    from tasks.bundle import load_bundle, predictions
+
+    rows = read_table(shop / "data/valid/shop/2020.parquet").to_pandas()
+    held = rows[(read_table(shop / "data/split/shop.parquet")["part"].to_pandas() == "holdout").to_numpy()]
+    predicted = predictions(load_bundle(shop / "models/shop"), held)
+    assert found["rows"]["holdout"] == len(held)
+    assert found["holdout"]["roc_auc"]["value"] == pytest.approx(roc_auc_score(held["returned"], predicted), abs=1e-12)
+    assert found["holdout"]["brier"]["value"] == pytest.approx(brier_score_loss(held["returned"], predicted), abs=1e-12)
+
+
+def test_rows_of_a_day_are_resampled_together(found):
+    assert found["intervals"]["unit"] == "day"
+    assert 15 <= found["intervals"]["blocks"] <= 21
+
+
+def test_one_class_slice_is_null_with_a_reason(found):
+    rare = next(entry for entry in found["slices"] if entry["level"] == "rare")
+    assert (rare["value"], rare["target_mean"]) == (None, 0.0)
+    assert "one value" in rare["reason"]
+
+
+def test_slices_hold_every_row_once(found):
+    assert sum(entry["rows"] for entry in found["slices"]) == found["rows"]["holdout"]
+
+
+def test_folds_score_as_training_said(shop, found):
+    said = json.loads((shop / "metrics/shop/train.json").read_text())["cv"]
+    assert [fold["value"] for fold in found["out_of_fold"]["folds"]] == said["folds"]
+    assert (found["out_of_fold"]["mean"], found["out_of_fold"]["std"]) == pytest.approx((said["mean"], said["std"]))
+
+
+def test_contributions_add_up_and_name_the_cause(found):
+    assert found["explanation"]["additivity_error"] < 1e-3
+    assert found["explanation"]["features"][0]["feature"] == "price"
+    assert sum(entry["share"] for entry in found["explanation"]["features"]) == pytest.approx(1)
+
+
+def test_short_form_agrees_with_the_long_one(shop, found):
+    short = json.loads((shop / "metrics/shop/evaluate.json").read_text())
+    assert short["holdout"]["roc_auc"]["value"] == found["holdout"]["roc_auc"]["value"]
+    assert short["baselines"] == {name: entry["value"] for name, entry in found["baselines"].items()}
+    assert short["rows"] == found["rows"]["holdout"]
+
+
+def test_plots_have_the_columns_that_dvc_yaml_names(shop):
+    with (shop / "plots/shop/calibration.csv").open() as file:
+        assert sum(int(row["rows"]) for row in csv.DictReader(file)) > 0
+    with (shop / "plots/shop/importance.csv").open() as file:
+        assert float(next(csv.DictReader(file))["contribution"]) > 0
+
+
+def test_second_evaluation_writes_the_same_bytes(shop, monkeypatch):
+    monkeypatch.chdir(shop)
+    files = [shop / "reports/shop/evaluation.json", shop / "plots/shop/importance.csv"]
+    before = [file.read_bytes() for file in files]
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    run_stages(evaluate)
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_pure_noise_does_not_earn_complexity(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_shop(tmp_path, signal=0.0)
+    run_stages(evaluate)
+    assert json.loads(Path("metrics/shop/evaluate.json").read_text())["beats_baselines"] is False
+
+
+# --- the pure functions
+
+SETTINGS = Evaluate(slices=("c",), resamples=200, slice_rows=3)
+
+
+def by_row(target) -> Blocks:
+    return Blocks(np.arange(len(target)), len(target), "row")
+
+
+def test_better_model_has_a_positive_gain_for_an_error_too():
+    generator = np.random.default_rng(1)
+    target = generator.normal(size=200)
+    predictions = {"model": target + 0.1, "constant": np.zeros(200), "linear": target + 1, "shallow_trees": target + 2}
+    judged = judge(Holdout(pd.DataFrame(), target, by_row(target)), predictions, "rmse", SETTINGS, 7)
+    assert judged["beats_baselines"]
+    assert all(rung["gain_low"] > 0 for rung in judged["baselines"].values())
+
+
+def test_model_equal_to_the_best_baseline_has_not_earned():
+    target = np.array([0.0, 1] * 50)
+    same = np.linspace(0, 1, 100)
+    predictions = {"model": same, "constant": np.full(100, 0.5), "linear": same, "shallow_trees": 1 - same}
+    judged = judge(Holdout(pd.DataFrame(), target, by_row(target)), predictions, "roc_auc", SETTINGS, 7)
+    assert judged["best_baseline"] == "linear"
+    assert not judged["beats_baselines"]
+    assert "may be chance" in judged["verdict"]
+
+
+def test_holdout_of_one_class_gives_null_with_a_reason():
+    target = np.zeros(40)
+    predictions = dict.fromkeys(("model", "constant", "linear", "shallow_trees"), np.linspace(0, 1, 40))
+    judged = judge(Holdout(pd.DataFrame(), target, by_row(target)), predictions, "roc_auc", SETTINGS, 7)
+    assert judged["holdout"]["roc_auc"]["value"] is None
+    assert judged["holdout"]["brier"]["value"] is not None
+    assert not judged["beats_baselines"]
+    json.dumps(judged, allow_nan=False)
+
+
+def test_rare_levels_are_pooled():
+    levels = slice_levels(pd.Series(["a"] * 3 + ["b", "c", None]), least_rows=3)
+    assert levels.tolist() == ["a"] * 3 + ["(other)"] * 3
+
+
+def test_missing_level_is_a_slice_of_its_own():
+    frame = pd.DataFrame({"c": ["a", "a", "a", None, None, None]})
+    target = np.array([0.0, 1, 0, 1, 0, 1])
+    found = judge_slices(Holdout(frame, target, by_row(target)), target, "roc_auc", SETTINGS, 7)
+    assert [(entry["level"], entry["rows"]) for entry in found] == [("(missing)", 3), ("a", 3)]
+
+
+def test_slice_is_scored_on_its_own_rows():
+    target, prediction = np.array([0.0, 1, 0, 1, 1, 0]), np.array([0.1, 0.9, 0.2, 0.1, 0.2, 0.9])
+    frame = pd.DataFrame({"c": list("aaabbb")})
+    first, second = judge_slices(Holdout(frame, target, by_row(target)), prediction, "roc_auc", SETTINGS, 7)
+    assert (first["value"], second["value"]) == (1.0, 0.0)
+
+
+def test_calibration_bins_hold_every_row_in_order():
+    generator = np.random.default_rng(0)
+    prediction = generator.random(1003).round(2)
+    bins = calibration_table((generator.random(1003) < prediction).astype(float), prediction)
+    assert sum(entry["rows"] for entry in bins) == 1003
+    assert [entry["prediction"] for entry in bins] == sorted(entry["prediction"] for entry in bins)
+    assert all(abs(entry["target"] - entry["prediction"]) < 0.2 for entry in bins)
+
+
+def test_constant_prediction_is_one_bin():
+    assert calibration_table(np.array([0.0, 1, 1, 0]), np.full(4, 0.3)) == [
+        {"bin": 1, "rows": 4, "prediction": 0.3, "target": 0.5}
+    ]
+
+
+def test_shift_is_measured_in_the_folds_own_spread():
+    predictions = pd.DataFrame({"fold": [0, 0, 1, 1], "target": [0.0, 0, 0, 0], "prediction": [1.0, 1, 3, 3]})
+    found = out_of_fold(predictions, "mae", 5.0)
+    assert (found["mean"], found["shift"]) == (2.0, 3.0)
+    assert found["shift_in_std"] == pytest.approx(3 / np.sqrt(2))
+
+
+def changed(pipeline, **sections):
+    return pipeline.model_copy(update=sections)
+
+
+def test_few_days_give_way_to_instants_then_rows(shop, monkeypatch):
+    monkeypatch.chdir(shop)
+    pipeline = load_pipeline("shop")
+    times = pd.Series(pd.date_range("2020-01-01", periods=30, freq="h", tz="UTC"))
+    assert resampling_blocks(pd.DataFrame({"sold_at": times}), pipeline).unit == "value of sold_at"
+    assert resampling_blocks(pd.DataFrame({"sold_at": times[:5]}), pipeline).unit == "row"
+
+
+def test_days_are_local_days(shop, monkeypatch):
+    monkeypatch.chdir(shop)
+    times = pd.Series(pd.date_range("2020-01-01T06:00", periods=12 * 24, freq="h", tz="UTC"))
+    blocks = resampling_blocks(pd.DataFrame({"sold_at": times}), load_pipeline("shop"))
+    assert blocks.unit == "day"
+    assert (blocks.code[22], blocks.code[23]) == (0, 1)  # 4:00 and 5:00 UTC: midnight in New York lies between them
+
+
+def test_groups_are_resampled_whole(shop, monkeypatch):
+    monkeypatch.chdir(shop)
+    pipeline = load_pipeline("shop")
+    grouped = changed(pipeline, split=pipeline.split.model_copy(update={"kind": "group", "group": "shop"}))
+    blocks = resampling_blocks(pd.DataFrame({"shop": [str(index // 2) for index in range(40)]}), grouped)
+    assert (blocks.unit, blocks.count) == ("value of shop", 20)
+
+
+def test_empty_holdout_is_refused(shop, tmp_path, monkeypatch):
+    import shutil
+
+    shutil.copytree(shop, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    table = read_table(Path("data/split/shop.parquet"))
+    parts = pa.array(["outside" if part == "holdout" else part for part in table["part"].to_pylist()])
+    write_table(table.set_column(table.column_names.index("part"), "part", parts), Path("data/split/shop.parquet"))
+    with pytest.raises(evaluate.EmptyHoldoutError, match="none of 1500 rows is held out"):
+        run_stages(evaluate)
+
+
+def test_question_about_part_of_the_rows_keeps_their_blocks():
+    question = Question("mae", np.arange(3.0), np.zeros(3), np.array([5, 6, 7]))
+    part = question.part(np.array([True, False, True]))
+    assert part.block.tolist() == [5, 7]
+    assert copy.copy(part).target.tolist() == [0.0, 2.0]

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,7 @@ def test_other_bytes_under_a_landed_name_are_refused() -> None:
     land(DEMO)
     put("2013-01.csv", "a\n9\n")
     put("2013-03.csv", "a\n3\n")
-    with pytest.raises(ImmutableBatchError, match="holdfast land demo --replace 2013-01.csv"):
+    with pytest.raises(ImmutableBatchError, match=r"holdfast land demo --replace 2013-01\.csv"):
         land(DEMO)
     assert landed() == {"2013-01.csv": "a\n1\n", "2013-02.csv": "a\n2\n"}
 
@@ -228,27 +229,30 @@ def killed(*_arguments: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_landing_killed_before_the_pin_is_finished_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def land_killed_at(function: str, end: Callable[..., None]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(land_module, function, end)
+        with pytest.raises(KeyboardInterrupt):
+            land(DEMO)
+
+
+def test_landing_killed_before_the_pin_is_finished_by_the_next() -> None:
     land(DEMO)
     put("2013-03.csv", "a\n3\n")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(land_module, "pin_folder", killed)
-        land(DEMO)
+    land_killed_at("pin_folder", killed)
     (RAW / ".2013-04.csv.abc.tmp").write_text("half")
     land(DEMO)
     assert land_module.read_pin(PIN) == land_module.pin_of([RAW / f"2013-0{month}.csv" for month in (1, 2, 3)])
     assert len(landed()) == 3
 
 
-def test_landing_killed_between_copies_is_finished_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_landing_killed_between_copies_is_finished_by_the_next() -> None:
     copy = land_module.copy_unchanged
 
     def second_is_killed(source: Path, target: Path) -> None:
         copy(source, target) if source.name == "2013-01.csv" else killed()
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(land_module, "copy_unchanged", second_is_killed)
-        land(DEMO)
+    land_killed_at("copy_unchanged", second_is_killed)
     assert (land(DEMO), len(landed())) == (["2013-02"], 2)
     assert land_module.read_pin(PIN) == land_module.pin_of(sorted(RAW.iterdir()))
 
@@ -269,7 +273,44 @@ def test_clone_that_the_source_cannot_fill_is_never_pinned_anew() -> None:
     shutil.rmtree(RAW)
     (INCOMING / "2013-01.csv").unlink()
     put("2013-03.csv", "a\n3\n")
-    with pytest.raises(IncompleteRawError, match="dvc pull data/raw/demo.dvc"):
+    with pytest.raises(IncompleteRawError, match=r"dvc pull --force data/raw/demo\.dvc"):
+        land(DEMO)
+    assert PIN.read_bytes() == before
+
+
+def test_edited_batch_is_never_pinned_anew() -> None:
+    land(DEMO)
+    before = PIN.read_bytes()
+    (RAW / "2013-01.csv").write_text("a\n9\n")
+    (INCOMING / "2013-01.csv").unlink()
+    put("2013-03.csv", "a\n3\n")
+    with pytest.raises(IncompleteRawError, match="missing or edited"):
+        land(DEMO)
+    assert PIN.read_bytes() == before
+
+
+def test_lost_cache_does_not_stop_landing() -> None:
+    land(DEMO)
+    shutil.rmtree(".dvc/cache")
+    put("2013-03.csv", "a\n3\n")
+    assert land(DEMO) == ["2013-03"]
+
+
+def test_landing_killed_before_the_first_pin_is_finished_without_the_source() -> None:
+    land_killed_at("pin_folder", killed)
+    shutil.rmtree(INCOMING)
+    assert (land(DEMO), land_module.read_pin(PIN)) == ([], land_module.pin_of(sorted(RAW.iterdir())))
+
+
+def test_interrupted_landing_never_pins_fewer_batches() -> None:
+    land(DEMO)
+    before = PIN.read_bytes()
+    put("2013-03.csv", "a\n3\n")
+    land_killed_at("pin_folder", killed)
+    for name in ("2013-01.csv", "2013-02.csv"):
+        (RAW / name).unlink()
+        (INCOMING / name).unlink()
+    with pytest.raises(IncompleteRawError):
         land(DEMO)
     assert PIN.read_bytes() == before
 

@@ -11,12 +11,14 @@ from tests.report_facts import TARGET, written
 
 def test_browser_would_be_caught_fetching(tmp_path: Path) -> None:
     (tmp_path / "bad.html").write_text(
-        '<script src="https://cdn.example.org/x.js"></script><img src="http://127.0.0.1:9/pixel.png">'
+        '<script src="https://cdn.example.org/x.js"></script><img src="http://127.0.0.1:8099/pixel.png">'
         "<style>@import url(http://fonts.example.org/a.css);</style>"
     )
     _, asked = open_page(tmp_path / "bad.html", tmp_path / "profile")
-    caught = {part for part in ("cdn.example.org", "127.0.0.1:9/pixel", "fonts.example.org") if part in " ".join(asked)}
-    assert caught == {"cdn.example.org", "127.0.0.1:9/pixel", "fonts.example.org"}
+    caught = {
+        part for part in ("cdn.example.org", "127.0.0.1:8099/pixel", "fonts.example.org") if part in " ".join(asked)
+    }
+    assert caught == {"cdn.example.org", "127.0.0.1:8099/pixel", "fonts.example.org"}
 
 
 def test_report_fetches_nothing(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_markup_in_names_and_levels_stays_text():
 def test_markup_in_names_stays_text_in_the_model_card():
     card = model_card(HOSTILE, {**TARGET, "name": HOSTILE}, hostile_facts())
     assert "\\<script\\>" in card
-    assert not [line for line in card.splitlines() if "<script>" in line.replace("\\<", "").replace("`<", "")]
+    assert "<script" not in card.replace("\\<", "")
 
 
 def test_same_facts_give_the_same_bytes():

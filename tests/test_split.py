@@ -22,13 +22,13 @@ from tasks.folds import (
     stratified_share,
     time_blocks,
 )
+from tasks.holdout import HoldoutError
 from tasks.split import (
     HOLDOUT,
     OUTSIDE,
     TRAIN,
     DeclaredSplit,
     FoldError,
-    HoldoutError,
     declared_split,
     embargo,
     load_split,

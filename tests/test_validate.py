@@ -151,7 +151,7 @@ def test_quarantine_says_where_why_and_what() -> None:
         "reason": "expect_column_values_to_be_between",
         "detail": f"found size: 'Infinity'; expected {expected}",
         "raw": '{"age": null, "rooms": 3, "size": "Infinity", "city": null, "built": null, '
-        '"sold": "2013-01-03T05:00:00+00:00", "price": 3.0}',
+        '"sold": "2013-01-03 05:00:00.000000Z", "price": 3.0}',
     }
 
 
@@ -174,7 +174,7 @@ def test_rows_in_are_rows_out_plus_quarantined() -> None:
     land("b1")
     land("b2", table(rooms=[9, 9, 1, 1, 9]))
     run(between("rooms", 0, 3), between("size", 0, 35))
-    assert (metrics()["rows_in"], metrics()["rows_out"], metrics()["rows_quarantined"]) == (9, 5, 4)
+    assert (metrics()["rows_in"], metrics()["rows_out"], metrics()["rows_quarantined"]) == (9, 4, 5)
 
 
 def test_metrics_count_what_was_found() -> None:
