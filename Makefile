@@ -31,12 +31,12 @@ env: .venv/dev                    ## the environment, from the locks
 	@touch $@
 
 .venv/run: .venv/uv requirements.lock
-	@$(UV) pip sync -q --require-hashes requirements.lock .venv/uv.lock
+	@$(UV) pip sync -q --compile-bytecode --require-hashes requirements.lock .venv/uv.lock
 	@$(UV) pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/dev: .venv/run requirements-dev.lock
-	@$(UV) pip sync -q --require-hashes requirements-dev.lock
+	@$(UV) pip sync -q --compile-bytecode --require-hashes requirements-dev.lock
 	@$(UV) pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -18,7 +18,6 @@ LIBRARIES = (
     "great-expectations",
     "jinja2",
     "joblib",
-    "matplotlib",
     "numpy",
     "pandas",
     "pyarrow",

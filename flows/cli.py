@@ -45,9 +45,8 @@ def land(
     replace: Annotated[list[str] | None, typer.Option(help="a landed file that the source has corrected")] = None,
 ) -> None:
     """Take new batches from the source, immutably, and pin them."""
-    from tasks.land import land as land_batches
-
     from configs.load import check_pipeline
+    from tasks.land import land as land_batches
 
     batches = land_batches(check_pipeline(pipeline), replace=replace or ())
     print(f"{pipeline}: {len(batches)} new batches landed" + (f": {', '.join(batches)}" if batches else ""))

@@ -96,36 +96,37 @@ def silence_dvc() -> None:
 
 @contextlib.contextmanager
 def explained(repository: Repo) -> Iterator[None]:
-    """Turn what DVC raises about its locks, and about a stage's failure, into errors that say what to do."""
-    from dvc.exceptions import ReproductionError
-    from dvc.lock import LockError
-    from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError
+    """Turn what DVC raises, of its locks or of a stage, into an error that says what to do."""
+    from dvc.exceptions import DvcException
 
     try:
         yield
-    except LockError as error:
-        raise LedgerBusyError(
-            f"another process works in this DVC repository: {error}. Wait for it, then run again."
-        ) from error
-    except (RWLockFileCorruptedError, RWLockFileFormatError) as error:
-        lock = Path(repository.tmp_dir or ".dvc/tmp") / "rwlock"
-        raise LedgerBusyError(
-            f"{os.path.relpath(lock)}: DVC's record of running stages is cut off, as a killed process leaves it. "
-            "If no DVC or Holdfast process runs here, delete the file and run again."
-        ) from error
-    except ReproductionError as error:
-        raise cause_of_failure(error) from error
+    except DvcException as error:
+        raise explanation(error, repository) from error
 
 
-def cause_of_failure(error: BaseException) -> HoldfastError:
-    """The HoldfastError at the root of DVC's error, or one that wraps the innermost cause."""
+def explanation(error: BaseException, repository: Repo) -> HoldfastError:
+    """The HoldfastError among an error's causes, or one that says what DVC's innermost cause means here."""
+    from dvc.lock import LockError
+    from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError
+
     chain = [error]
     while (cause := chain[-1].__cause__) is not None:
         chain.append(cause)
     for link in chain:
         if isinstance(link, HoldfastError):
             return link
-    return StageFailedError(f"{chain[0]}: {type(chain[-1]).__name__}: {chain[-1]}")
+    innermost = chain[-1]
+    if any(isinstance(link, (RWLockFileCorruptedError, RWLockFileFormatError)) for link in chain):
+        return LedgerBusyError(
+            f"{os.path.relpath(str(repository.tmp_dir))}/rwlock: DVC's record of running stages is cut off, as a "
+            "killed process leaves it. If no DVC or Holdfast process runs here, delete the file and run again."
+        )
+    if isinstance(innermost, LockError):
+        return LedgerBusyError(
+            f"another process works in this DVC repository. Wait for it, then run again. {innermost}"
+        )
+    return StageFailedError(f"{error}: {type(innermost).__name__}: {innermost}")
 
 
 def stages_of(repository: Repo, pipeline: str) -> list[Stage]:

@@ -28,12 +28,21 @@ def score_table(pipeline: str) -> list[dict[str, str]]:
         {
             "model": "the model",
             "over folds": f"{folds['mean']:.4f} ± {folds['std']:.4f}",
-            "holdout": f"{held_out['value']:.4f} [{held_out['low']:.4f}, {held_out['high']:.4f}]",
+            "holdout": f"{figure(held_out['value'])} [{figure(held_out['low'])}, {figure(held_out['high'])}]",
         }
     ]
     return rows + [
-        {"model": name, "over folds": "", "holdout": f"{value:.4f}"} for name, value in evaluate["baselines"].items()
+        {"model": name, "over folds": "", "holdout": figure(value)} for name, value in evaluate["baselines"].items()
     ]
+
+
+def figure(value: float | None) -> str:
+    """A score with four decimals; `n/a` where it is undefined, as an AUC of one class is.
+
+    >>> figure(0.61534), figure(None)
+    ('0.6153', 'n/a')
+    """
+    return "n/a" if value is None else f"{value:.4f}"
 
 
 def account_of_rows(pipeline: str) -> str:

@@ -73,7 +73,7 @@ def target_values(frame: pd.DataFrame, target: Target, task: Task) -> pd.Series[
     if values.isna().all():
         raise NoTargetError(
             f"target: column {values.name!r} has no value in any of {len(values)} rows; rows without a target cannot "
-            f"be trained on. See its null tokens under columns.{values.name}.nulls, and what an expectation quarantined."
+            f"be trained on. See columns.{values.name}.nulls, and what an expectation quarantined."
         )
     if target.above is not None:
         numbers = finite_numbers(values)
