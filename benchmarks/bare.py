@@ -92,11 +92,11 @@ JOBS = {
         above=30,
         features=[
             *("sched_dep_time", "sched_arr_time", "carrier", "flight", "tailnum", "origin", "dest", "distance"),
-            *("hour", "minute", "day_of_week", "day_of_year", "minutes_of_day", "is_evening"),
+            *("hour", "minute", "day_of_week", "minutes_of_day", "is_evening"),
         ],
         encoded=["carrier", "flight", "tailnum", "origin", "dest"],
         metric="roc_auc",
-        params={"max_depth": 6, "learning_rate": 0.1},
+        params={"max_depth": 4, "learning_rate": 0.05, "min_child_weight": 100},
         rounds=500,
         slices=["origin", "carrier"],
         quarantine=[
@@ -311,7 +311,6 @@ def derive(frame: pd.DataFrame, job: Job) -> np.ndarray:
         minutes = frame["hour"] * 60 + frame["minute"]
         frame = frame.assign(
             day_of_week=local.day_of_week,
-            day_of_year=local.day_of_year,
             minutes_of_day=minutes,
             is_evening=frame["hour"] >= 17,
         )
@@ -580,6 +579,7 @@ def main() -> None:
     parser.add_argument("job", choices=JOBS)
     parser.add_argument("--window", choices=["declared", "all"], default="declared", help="rows to train on")
     parser.add_argument("--learning-rate", type=float, help="the declared one when absent")
+    parser.add_argument("--rounds", type=int, help="at most; the declared ones when absent")
     parser.add_argument("--incoming", type=Path, default=Path("data/incoming"))
     options = parser.parse_args()
     job = JOBS[options.job]
@@ -587,6 +587,8 @@ def main() -> None:
         job = replace(job, window=None)
     if options.learning_rate:
         job = replace(job, params={**job.params, "learning_rate": options.learning_rate})
+    if options.rounds:
+        job = replace(job, rounds=options.rounds)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = run(job, options.incoming / options.job)

@@ -97,7 +97,14 @@ class Clock:
             self.turn()
             self.stack.pop()
             if part == STAGE:
+                self.seconds[f"MB at most after {arguments[0]}"] = high_water()
                 write()
+
+
+def high_water() -> float:
+    """The most memory that this process had so far, in megabytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM:"))
 
 
 CLOCK = Clock()

@@ -129,13 +129,9 @@ def explanation(error: BaseException, repository: Repo) -> HoldfastError:
     return StageFailedError(f"{error}: {type(innermost).__name__}: {innermost}")
 
 
-def stages_of(repository: Repo, pipeline: str) -> list[Stage]:
-    """The raw data's node and the six stages of one pipeline, in the order of the DAG."""
-    from dvc.repo.reproduce import plan_repro
-
-    last = repository.stage.collect(f"{STAGES[-1]}@{pipeline}")
-    steps: list[Stage] = plan_repro(repository.index.graph, last)
-    return steps
+def nodes_of(repository: Repo) -> dict[str, Stage]:
+    """All nodes of DVC's graph by address (`train@flights`, `data/raw/flights.dvc`), from one read of its files."""
+    return {str(node.addressing): node for node in repository.index.stages}
 
 
 def short_name(stage: Stage) -> str:
@@ -143,16 +139,15 @@ def short_name(stage: Stage) -> str:
     return str(stage.addressing).partition("@")[0]
 
 
-def require_raw_data(repository: Repo, pipeline: str) -> None:
+def require_raw_data(nodes: dict[str, Stage], pipeline: str) -> None:
     """Refuse raw data that are missing or are not the bytes that were landed.
 
     DVC itself would pin whatever it finds in the folder; a landed batch is immutable.
     """
-    pin = Path(f"data/raw/{pipeline}.dvc")
-    if not pin.exists():
+    pin = f"data/raw/{pipeline}.dvc"
+    if pin not in nodes:
         raise DataError(f"{pin}: nothing has landed yet. Run `holdfast land {pipeline}` (`make data` for the demos).")
-    (node,) = repository.stage.collect(str(pin))
-    for out, status in node._status(node.outs).items():
+    for out, status in nodes[pin]._status(nodes[pin].outs).items():
         raise DataError(
             f"{out}: {status} since it was landed and pinned in {pin}. Restore it with `dvc checkout {pin}` "
             f"(after `dvc pull {pin}` if it is in a remote), or land the changed files with `holdfast land {pipeline}`."
@@ -195,12 +190,11 @@ def plan_stages(pipeline: str) -> list[StagePlan]:
     repository = open_repository()
     plans: list[StagePlan] = []
     with explained(repository), repository.lock:
-        require_raw_data(repository, pipeline)
-        for stage in stages_of(repository, pipeline):
-            if not stage.cmd:
-                continue
+        nodes = nodes_of(repository)
+        require_raw_data(nodes, pipeline)
+        for stage in STAGES:
             stale_before = tuple(plan.stage for plan in plans if plan.verdict == "runs")
-            plans.append(StagePlan(short_name(stage), tuple(reasons_of(stage)), stale_before))
+            plans.append(StagePlan(stage, tuple(reasons_of(nodes[f"{stage}@{pipeline}"])), stale_before))
     return plans
 
 
@@ -293,7 +287,7 @@ def reproduce(
         return stage
 
     with explained(repository), stages_called(call, outcomes):
-        require_raw_data(repository, pipeline)
+        require_raw_data(nodes_of(repository), pipeline)
         repository.reproduce([f"{STAGES[-1]}@{pipeline}"], repro_fn=reproduce_if_stale)
     return list(outcomes.values())
 
