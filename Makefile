@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := UV_PYTHON_DOWNLOADS=never $(BIN)/uv
 export DO_NOT_TRACK := 1
+export PYTHONDONTWRITEBYTECODE :=
 export DVC_SITE_CACHE_DIR := $(CURDIR)/.dvc/tmp/site
 
 .PHONY: run test check campaign env data lock clean
@@ -31,12 +32,12 @@ env: .venv/dev                    ## the environment, from the locks
 	@touch $@
 
 .venv/run: .venv/uv requirements.lock
-	@$(UV) pip sync -q --compile-bytecode --require-hashes requirements.lock .venv/uv.lock
+	@$(UV) pip sync -q --require-hashes requirements.lock .venv/uv.lock
 	@$(UV) pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/dev: .venv/run requirements-dev.lock
-	@$(UV) pip sync -q --compile-bytecode --require-hashes requirements-dev.lock
+	@$(UV) pip sync -q --require-hashes requirements-dev.lock
 	@$(UV) pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -578,17 +578,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("job", choices=JOBS)
     parser.add_argument("--window", choices=["declared", "all"], default="declared", help="rows to train on")
-    parser.add_argument("--learning-rate", type=float, help="the declared one when absent")
+    parser.add_argument("--params", type=json.loads, default={}, help="JSON, beside the declared ones of XGBoost")
     parser.add_argument("--rounds", type=int, help="at most; the declared ones when absent")
     parser.add_argument("--incoming", type=Path, default=Path("data/incoming"))
     options = parser.parse_args()
     job = JOBS[options.job]
     if options.window == "all":
         job = replace(job, window=None)
-    if options.learning_rate:
-        job = replace(job, params={**job.params, "learning_rate": options.learning_rate})
-    if options.rounds:
-        job = replace(job, rounds=options.rounds)
+    job = replace(job, params={**job.params, **options.params}, rounds=options.rounds or job.rounds)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = run(job, options.incoming / options.job)
