@@ -5,7 +5,7 @@ fits, intervals, baselines, slices and TreeSHAP, in one process, with the librar
 nothing, reports nothing but JSON on stdout, and imports nothing of Holdfast. Where a library has a faster way than
 the obvious one it is taken, so that nobody wins against a straw man.
 
-    python benchmarks/bare.py flights [--window all] [--incoming data/incoming]
+    python benchmarks/bare.py flights [--window all] [--rounds N] [--params JSON] [--incoming data/incoming]
 """
 
 from __future__ import annotations
@@ -472,10 +472,11 @@ def baselines(job: Job, encoded: np.ndarray, y: np.ndarray, holdout: np.ndarray)
         LogisticRegression(solver="newton-cholesky", max_iter=100) if job.binary else Ridge(solver="cholesky"),
     ).fit(encoded.astype(np.float64), y)
     features = holdout.astype(np.float64)
+    shallow = replace(job, params={"max_depth": 2, "learning_rate": 0.3})
     return {
         "constant": np.full(len(holdout), y.mean()),
         "linear": linear.predict_proba(features)[:, 1] if job.binary else linear.predict(features),
-        "shallow_trees": boost(job, encoded, y, 50, max_depth=2, learning_rate=0.3).inplace_predict(holdout),
+        "shallow_trees": boost(shallow, encoded, y, 50).inplace_predict(holdout),
     }
 
 

@@ -17,6 +17,7 @@ from configs.errors import ConfigError, HoldfastError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from configs import schema
     from tasks.ledger import StageOutcome
 
 app = typer.Typer(
@@ -78,29 +79,28 @@ def run(pipeline: Pipeline, as_json: AsJson = False) -> None:
     """Bring the model up to date: a Prefect flow over the stages that are stale."""
     from configs.load import check_pipeline
     from tasks.ledger import StageOutcome, stale_stages
-    from tasks.sql import check_declared
     from tasks.stage import STAGES
 
     declared = check_pipeline(pipeline)
     stale = stale_stages(pipeline)
-    if stale:
-        check_declared(declared)
-    outcomes = run_train_flow(pipeline, stale) if stale else [StageOutcome(stage) for stage in STAGES]
+    outcomes = run_train_flow(declared, stale) if stale else [StageOutcome(stage) for stage in STAGES]
     if as_json:
         print(json.dumps({outcome.stage: [outcome.outcome, round(outcome.seconds, 3)] for outcome in outcomes}))
     else:
         show_outcomes(pipeline, outcomes)
 
 
-def run_train_flow(pipeline: str, stale: list[str]) -> list[StageOutcome]:
-    """Import Prefect and run the flow, while the stages' worker imports what they need and a server may start."""
+def run_train_flow(declared: schema.Pipeline, stale: list[str]) -> list[StageOutcome]:
+    """Import Prefect and run the flow, while the stages' workers import theirs and a server may start."""
     from flows.server import prefect_server
-    from tasks.worker import stage_worker
+    from tasks.sql import check_declared
+    from tasks.worker import stage_workers
 
-    with stage_worker(stale), prefect_server():
+    with stage_workers(stale), prefect_server():
+        check_declared(declared)
         from flows.train import run
 
-        return run(pipeline)
+        return run(declared.name)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """A Prefect server for the length of one run, where none is configured.
 
 Prefect would start one by itself, but only when the flow begins, and it would import its whole server into this process
-first. Started here it comes up while this process imports Prefect, and the stages' worker their libraries.
+first. Started here it comes up while this process imports Prefect, and the stages' workers their libraries.
 """
 
 from __future__ import annotations
@@ -78,7 +78,6 @@ def started_server(log: IO[str]) -> Iterator[tuple[subprocess.Popen[bytes], str]
         "127.0.0.1",
         "--port",
         str(port),
-        "--no-services",
     ]
     environment = {**os.environ, "PREFECT_UI_ENABLED": "false", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)

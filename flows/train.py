@@ -13,7 +13,7 @@ from prefect.tasks import exponential_backoff
 from tasks import ledger
 from tasks.scores import score_table
 from tasks.stage import STAGES
-from tasks.worker import stage_worker
+from tasks.worker import stage_workers
 
 
 @task(name="stage", task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False)
@@ -39,8 +39,8 @@ def train(pipeline: str) -> list[ledger.StageOutcome]:
     """Reproduce what is stale, in the DAG's order; publish the scores."""
     if ledger.raw_data_is_missing(pipeline):
         fetch_raw_data(pipeline)
-    with stage_worker(STAGES) as worker:
-        outcomes = ledger.reproduce(pipeline, around=run_stage, call=worker.run)
+    with stage_workers(STAGES) as workers:
+        outcomes = ledger.reproduce(pipeline, around=run_stage, call=workers.run)
     publish_scores(pipeline)
     return outcomes
 

@@ -57,15 +57,16 @@ def read_holdout(pipeline: Pipeline) -> tuple[pd.DataFrame, Floats]:
     EmptyHoldoutError
         If there are none.
     """
-    frame = to_frame(read_batches(Path(f"data/valid/{pipeline.name}"), columns_read(pipeline)))
+    table = read_batches(Path(f"data/valid/{pipeline.name}"), columns_read(pipeline))
     held_out = (load_split(pipeline)["part"] == HOLDOUT).to_numpy()
     if not held_out.any():
         raise EmptyHoldoutError(
             f"data/split/{pipeline.name}.parquet: none of {len(held_out)} rows is held out; at least one was expected. "
             f"See `split` in configs/{pipeline.name}.yaml."
         )
-    target = target_values(frame, pipeline.target, pipeline.task).to_numpy(np.float64)  # levels: those of all rows
-    return frame[held_out], np.asarray(target[held_out], np.float64)
+    labels = to_frame(table.select([target_column(pipeline.target)]))  # of all rows, whose levels say which one is 1
+    target = target_values(labels, pipeline.target, pipeline.task).to_numpy(np.float64)
+    return to_frame(table.filter(held_out)), np.asarray(target[held_out], np.float64)
 
 
 def fit_baselines(model: TabularModel, rows: TrainingRows, holdout: pd.DataFrame) -> dict[str, Floats]:

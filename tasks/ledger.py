@@ -286,7 +286,7 @@ def reproduce(
         around(outcome.stage, lambda: reproduce_stage(stage, outcome, options))
         return stage
 
-    with explained(repository), stages_called(call, outcomes):
+    with explained(repository), lock_read_fast(), stages_called(call, outcomes):
         require_raw_data(nodes_of(repository), pipeline)
         repository.reproduce([f"{STAGES[-1]}@{pipeline}"], repro_fn=reproduce_if_stale)
     return list(outcomes.values())
@@ -299,6 +299,29 @@ def reproduce_stage(stage: Stage, outcome: StageOutcome, options: dict[str, Any]
     stage.dump(update_pipeline=False)
     outcome.seconds = time.perf_counter() - start
     outcome.outcome = "ran" if outcome.computed else "from the run cache"
+
+
+@contextlib.contextmanager
+def lock_read_fast() -> Iterator[None]:
+    """Let DVC read dvc.lock with the parser that it reads everything else with, when it rewrites it after each stage.
+
+    The one that it takes keeps comments, which dvc.lock has none of, at six times the cost. The bytes are the same.
+    """
+    import dvc.dvcfile
+    from dvc.utils.serialize import _yaml
+
+    keep_comments = dvc.dvcfile.modify_yaml
+
+    @contextlib.contextmanager
+    def modify(path: str, fs: Any = None) -> Iterator[Any]:
+        with _yaml._modify_data(path, _yaml.parse_yaml, _yaml._dump, fs=fs) as content:
+            yield content
+
+    dvc.dvcfile.modify_yaml = modify
+    try:
+        yield
+    finally:
+        dvc.dvcfile.modify_yaml = keep_comments
 
 
 @contextlib.contextmanager

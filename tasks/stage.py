@@ -16,7 +16,7 @@ from configs.schema import Pipeline
 
 STAGES = ("ingest", "validate", "split", "train", "evaluate", "report")
 LIBRARIES = Path("configs/libraries.yaml")
-IMPORT_NAMES = {"scikit-learn": "sklearn"}
+IMPORT_NAMES = {"scikit-learn": "sklearn.pipeline"}  # `sklearn` alone imports next to nothing
 PYTHON_MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -89,4 +89,7 @@ def run_as_command(stage: str) -> NoReturn:
     except HoldfastError as error:
         print(f"{stage}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:  # a full disk, a missing permission: what and where, no traceback
+        print(f"{stage}: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        sys.exit(1)
     sys.exit(0)

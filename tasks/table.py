@@ -37,6 +37,8 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     ------
     CorruptionError
         If a page's checksum does not match or the file is no whole Parquet file.
+    DataError
+        If there is no such file.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -45,9 +47,9 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         return pq.read_table(
             path, columns=columns, page_checksum_verification=True, memory_map=False, partitioning=None
         )
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: missing; run the stage that makes it, or `dvc repro`.") from error
     except (OSError, pa.ArrowException) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
         raise CorruptionError(
             f"{path}: not the Parquet file that was written ({error}). Restore it with `dvc checkout --force`, "
             "or run the stage that makes it again with `dvc repro --force`."

@@ -1,12 +1,14 @@
-"""One warm process for all stages of a run, beside the one that holds DVC and Prefect.
+"""Warm processes for the stages of a run, beside the one that holds DVC and Prefect.
 
-It imports the stale stages' libraries while its parent imports DVC and Prefect, and keeps them from stage to stage.
-What ends a process - an exit, a segmentation fault, the kernel when memory runs out - ends this one, and to its parent
-that is a stage that failed. It never outlives its parent.
+They import the stale stages' libraries while their parent imports DVC and Prefect, and keep them from stage to stage.
+There are two: one reads and validates and is gone, with Great Expectations, when the other one trains. What ends a
+process - an exit, a segmentation fault, the kernel when memory runs out - ends such a one, and to its parent that is a
+stage that failed. None outlives its parent.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import multiprocessing
 import os
@@ -26,28 +28,56 @@ from tasks.stage import import_libraries, run_stage
 PATIENCE_SECONDS = 10  # between asking the worker to end and killing it
 
 
-RUNNING: ContextVar[StageWorker | None] = ContextVar("RUNNING", default=None)
+GROUPS = (("ingest", "validate"), ("split", "train", "evaluate", "report"))  # all of STAGES, in the DAG's order
+RUNNING: ContextVar[StageWorkers | None] = ContextVar("RUNNING", default=None)
 
 
 @contextlib.contextmanager
-def stage_worker(stages: Iterable[str]) -> Iterator[StageWorker]:
-    """Yield the worker that is already running in this context, else a new one that lives as long as the block.
+def stage_workers(stages: Iterable[str]) -> Iterator[StageWorkers]:
+    """Yield the workers that already run in this context, else new ones that live as long as the block.
 
     Parameters
     ----------
     stages : iterable of str
-        The stages to come; a new worker imports their libraries at once.
+        The stages to come; new workers import their libraries at once.
     """
     if (running := RUNNING.get()) is not None:
         yield running
         return
-    worker = StageWorker(tuple(stages))
-    token = RUNNING.set(worker)
+    workers = StageWorkers(stages)
+    token = RUNNING.set(workers)
     try:
-        yield worker
+        yield workers
     finally:
         RUNNING.reset(token)
-        worker.end()
+        workers.end()
+
+
+class StageWorkers:
+    """One worker per group of stages, which ends when a later group begins."""
+
+    def __init__(self, stages: Iterable[str]) -> None:
+        expected = set(stages)
+        self.workers = {
+            group: StageWorker(tuple(stage for stage in group if stage in expected))
+            for group in GROUPS
+            if expected.intersection(group)
+        }
+
+    def run(self, stage: str, pipeline: str) -> None:
+        """Run one stage in its group's worker; see `StageWorker.run`."""
+        (group,) = (group for group in GROUPS if stage in group)
+        for earlier in GROUPS[: GROUPS.index(group)]:
+            if earlier in self.workers:
+                self.workers.pop(earlier).end()
+        if group not in self.workers:
+            self.workers[group] = StageWorker((stage,))
+        self.workers[group].run(stage, pipeline)
+
+    def end(self) -> None:
+        """End all workers."""
+        while self.workers:
+            self.workers.popitem()[1].end()
 
 
 class StageWorker:
@@ -123,6 +153,15 @@ def serve(connection: Connection, stages: tuple[str, ...]) -> None:
         while True:
             stage, pipeline, folder = connection.recv()
             connection.send(outcome_of(stage, pipeline, Path(folder)))
+    leave()
+
+
+def leave() -> None:
+    """End this process as an exit does, but for taking apart, for a second, all that was imported."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def end_with_parent() -> None:

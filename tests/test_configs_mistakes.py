@@ -77,11 +77,15 @@ ONE_MISTAKE = {
     "list for mapping": ("drift: {", "drift: []\n#: {", "33:8: drift: found [], expected keys with values"),
     "null key": ("nulls: [", "null: [", 'the key null is not text; write it in quotes: "null"'),
     "too small": (
-        "max_depth: 6",
+        "max_depth: 4",
         "max_depth: -1",
         "31:60: train.params.max_depth: found -1, expected a number that is 1 or more",
     ),
-    "zero": ("learning_rate: 0.1", "learning_rate: 0", "learning_rate: found 0, expected a number that is more than 0"),
+    "zero": (
+        "learning_rate: 0.05",
+        "learning_rate: 0",
+        "learning_rate: found 0, expected a number that is more than 0",
+    ),
     "one fold": ("folds: 5", "folds: 1", "split.folds: found 1, expected a number that is 2 or more"),
     "many folds": ("folds: 5", "folds: 1000000", "split.folds: found 1000000, expected a number that is 100 or less"),
     "nan": ("margin: 0.002", "margin: .nan", "gate.margin: found .nan; a finite number was expected"),
@@ -256,11 +260,11 @@ ONE_MISTAKE = {
         "27:11: features.parts.timehour: found 'timehour', expected a column",
     ),
     "part name": (
-        "day_of_week,",
-        "dayofweek,",
+        "[day_of_week]",
+        "[dayofweek]",
         "features.parts.time_hour[0]: found 'dayofweek', expected one of 'year', 'quarter'",
     ),
-    "part twice": ("day_of_week,", "day_of_year,", "found 'day_of_year' more than once"),
+    "part twice": ("[day_of_week]", "[hour, hour]", "found 'hour' more than once"),
     "part collides": (
         "  minute: {",
         "  time_hour_day_of_week: {",
@@ -341,7 +345,7 @@ def test_slip_tells_of_nothing_else():
 
 
 def test_hour_of_a_date_is_refused():
-    lines = mistakes(("{type: timestamp,", "{type: date,"), ("day_of_week,", "hour,"))
+    lines = mistakes(("{type: timestamp,", "{type: date,"), ("[day_of_week]", "[hour]"))
     assert "found column 'time_hour' of type date, expected timestamp" in lines[0]
 
 
@@ -360,7 +364,7 @@ def test_gap_and_timed_window_need_time():
 def test_pipeline_without_features_is_refused():
     names = "carrier, flight, tailnum, origin, dest, sched_dep_time, sched_arr_time, distance, hour, minute, year"
     lines = mistakes(("drop: [year", f"drop: [{names}"), ("[carrier, flight, tailnum, origin, dest]", "[]"),
-                     ("{time_hour: [day_of_week, day_of_year]}", "{}"), ("  sql: {", "  #: {"))  # fmt: skip
+                     ("{time_hour: [day_of_week]}", "{}"), ("  sql: {", "  #: {"))  # fmt: skip
     assert lines[0].startswith("7:1: columns: found no feature")
 
 

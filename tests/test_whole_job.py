@@ -16,6 +16,7 @@ from tests.conftest import commit_all, holdfast, run_python, small_project
 
 OFFLINE = Path(__file__).with_name("offline")
 SMALLEST = """
+owner: {}
 source: {path: "data/incoming/smallest/*.csv"}
 time: {}
 target: {name: price}
@@ -121,7 +122,7 @@ def test_dvc_shows_plots(by_dvc: Path) -> None:
     dvc(by_dvc / "project", "plots", "show", "--out", "dvc_plots")
     page = (by_dvc / "project/dvc_plots/index.html").read_text()
     for plot in ("learning_curve.csv", "calibration.csv", "importance.csv"):
-        assert f"plots/diabetes/{plot}" in page
+        assert f"#plots_diabetes_{plot.replace('.', '_')}" in page
 
 
 def test_dvc_draws_the_dag(by_dvc: Path) -> None:

@@ -13,55 +13,72 @@ from pathlib import Path
 import pytest
 
 from configs.errors import ConfigError, DataError, StageFailedError
-from tasks.worker import StageWorker, outcome_of, stage_worker
+from tasks.stage import STAGES
+from tasks.worker import GROUPS, StageWorkers, outcome_of, stage_workers
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
-def worker() -> Iterator[StageWorker]:
-    with stage_worker(()) as running:
+def worker() -> Iterator[StageWorkers]:
+    with stage_workers(()) as running:
         yield running
 
 
-def test_error_of_a_stage_keeps_class_and_text(fresh_project: Path, worker: StageWorker) -> None:
+def test_error_of_a_stage_keeps_class_and_text(fresh_project: Path, worker: StageWorkers) -> None:
     with pytest.raises(DataError, match=r"data/valid/diabetes: no batch"):
         worker.run("split", "diabetes")
 
 
-def test_worker_goes_on_after_an_error(fresh_project: Path, worker: StageWorker) -> None:
+def test_worker_goes_on_after_an_error(fresh_project: Path, worker: StageWorkers) -> None:
     for _ in range(2):
         with pytest.raises(ConfigError, match="absent"):
             worker.run("split", "absent")
 
 
-def test_worker_runs_in_the_current_directory(fresh_project: Path, worker: StageWorker) -> None:
+def test_worker_runs_in_the_current_directory(fresh_project: Path, worker: StageWorkers) -> None:
     worker.run("ingest", "diabetes")
     assert (fresh_project / "metrics/diabetes/ingest.json").is_file()
 
 
-def test_killed_worker_is_a_failed_stage(fresh_project: Path, worker: StageWorker) -> None:
-    os.kill(worker.process.pid or 0, signal.SIGKILL)
-    with pytest.raises(StageFailedError, match=r"train of diabetes.*SIGKILL.*memory"):
-        worker.run("train", "diabetes")
+def test_killed_worker_is_a_failed_stage(fresh_project: Path, worker: StageWorkers) -> None:
+    worker.run("ingest", "diabetes")
+    ((_, process),) = worker.workers.items()
+    os.kill(process.process.pid or 0, signal.SIGKILL)
+    with pytest.raises(StageFailedError, match=r"validate of diabetes.*SIGKILL.*memory"):
+        worker.run("validate", "diabetes")
 
 
 def test_inner_block_uses_the_worker_of_the_outer() -> None:
-    with stage_worker(()) as outer, stage_worker(("train",)) as inner:
+    with stage_workers(()) as outer, stage_workers(("train",)) as inner:
         assert inner is outer
 
 
 def test_worker_ends_with_the_block() -> None:
-    with stage_worker(()) as worker:
-        process = worker.process
-    assert not process.is_alive()
+    with stage_workers(("report",)) as running:
+        (worker,) = running.workers.values()
+    assert not worker.process.is_alive()
+    assert worker.process.exitcode == 0
+
+
+def test_first_worker_is_gone_when_training_begins(fresh_project: Path, worker: StageWorkers) -> None:
+    worker.run("ingest", "diabetes")
+    first = worker.workers[GROUPS[0]].process
+    with pytest.raises(DataError):
+        worker.run("train", "diabetes")
+    assert not first.is_alive()
+
+
+def test_each_stage_has_one_group() -> None:
+    assert tuple(stage for group in GROUPS for stage in group) == STAGES
 
 
 def test_worker_does_not_outlive_a_killed_parent() -> None:
     code = (
-        "import time; from tasks.worker import stage_worker\n"
+        "import time; from tasks.worker import stage_workers\n"
         "if __name__ == '__main__':\n"
-        "    with stage_worker(()) as worker: print(worker.process.pid, flush=True); time.sleep(60)"
+        "    with stage_workers(('report',)) as running:\n"
+        "        print(*(worker.process.pid for worker in running.workers.values()), flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
