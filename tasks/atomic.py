@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -21,11 +22,31 @@ def flush_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
+def clear_leftovers(path: Path) -> None:
+    """Make the folder that `path` goes into, and remove what killed processes left beside it while writing it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for sibling in path.parent.glob(f".{glob.escape(path.name)}.*-*.tmp"):
+        writer = sibling.name.removeprefix(f".{path.name}.").partition("-")[0]
+        if writer.isdigit() and not is_running(int(writer)):
+            shutil.rmtree(sibling) if sibling.is_dir() else sibling.unlink(missing_ok=True)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this number exists; another one may have it by now."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it into place on success, remove it on failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    clear_leftovers(path)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}-", suffix=".tmp")
     os.close(descriptor)
     temporary = Path(name)
     try:
@@ -44,8 +65,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     Between the removal of the old folder and the rename a reader sees no folder, never a mixed one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
+    clear_leftovers(path)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}-", suffix=".tmp"))
     try:
         yield temporary
         temporary.chmod(0o755)

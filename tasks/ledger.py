@@ -8,6 +8,7 @@ in one warm process: importing pandas, scikit-learn, XGBoost and Great Expectati
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import ConfigError, DataError, HoldfastError, StageFailedError
+from tasks.atomic import write_text
 from tasks.stage import LIBRARIES, STAGES, run_stage
 from tasks.worker import require_same_folder
 
@@ -108,7 +110,6 @@ def explained(repository: Repo) -> Iterator[None]:
 def explanation(error: BaseException, repository: Repo) -> HoldfastError:
     """The HoldfastError among an error's causes, or one that says what DVC's innermost cause means here."""
     from dvc.lock import LockError
-    from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError
 
     chain = [error]
     while (cause := chain[-1].__cause__) is not None:
@@ -117,11 +118,6 @@ def explanation(error: BaseException, repository: Repo) -> HoldfastError:
         if isinstance(link, HoldfastError):
             return link
     innermost = chain[-1]
-    if any(isinstance(link, (RWLockFileCorruptedError, RWLockFileFormatError)) for link in chain):
-        return LedgerBusyError(
-            f"{os.path.relpath(str(repository.tmp_dir))}/rwlock: DVC's record of running stages is cut off, as a "
-            "killed process leaves it. If no DVC or Holdfast process runs here, delete the file and run again."
-        )
     if isinstance(innermost, LockError):
         return LedgerBusyError(
             f"another process works in this DVC repository. Wait for it, then run again. {innermost}"
@@ -286,7 +282,8 @@ def reproduce(
         around(outcome.stage, lambda: reproduce_stage(stage, outcome, options))
         return stage
 
-    with explained(repository), lock_read_fast(), stages_called(call, outcomes):
+    with explained(repository), lock_written_whole(), stages_called(call, outcomes):
+        mend_record_of_running_stages(repository)
         require_raw_data(nodes_of(repository), pipeline)
         repository.reproduce([f"{STAGES[-1]}@{pipeline}"], repro_fn=reproduce_if_stale)
     return list(outcomes.values())
@@ -302,26 +299,45 @@ def reproduce_stage(stage: Stage, outcome: StageOutcome, options: dict[str, Any]
 
 
 @contextlib.contextmanager
-def lock_read_fast() -> Iterator[None]:
-    """Let DVC read dvc.lock with the parser that it reads everything else with, when it rewrites it after each stage.
+def lock_written_whole() -> Iterator[None]:
+    """Let DVC rewrite dvc.lock after each stage atomically, and read it first with its fast parser.
 
-    The one that it takes keeps comments, which dvc.lock has none of, at six times the cost. The bytes are the same.
+    DVC writes in place, so a killed run could leave half a file; and it reads with the parser that keeps comments,
+    which dvc.lock has none of, at six times the cost. The bytes are the same.
     """
     import dvc.dvcfile
-    from dvc.utils.serialize import _yaml
+    from dvc.utils.serialize import dumps_yaml, load_yaml
 
-    keep_comments = dvc.dvcfile.modify_yaml
+    modify_in_place = dvc.dvcfile.modify_yaml
 
     @contextlib.contextmanager
     def modify(path: str, fs: Any = None) -> Iterator[Any]:
-        with _yaml._modify_data(path, _yaml.parse_yaml, _yaml._dump, fs=fs) as content:
-            yield content
+        content = load_yaml(path, fs=fs) if Path(path).exists() else {}
+        yield content
+        write_text(Path(path), dumps_yaml(content))
 
     dvc.dvcfile.modify_yaml = modify
     try:
         yield
     finally:
-        dvc.dvcfile.modify_yaml = keep_comments
+        dvc.dvcfile.modify_yaml = modify_in_place
+
+
+def mend_record_of_running_stages(repository: Repo) -> None:
+    """Remove DVC's `rwlock` where a killed process left it cut off; DVC itself would refuse to run for ever.
+
+    Whoever writes the file holds its lock, so a cut-off one that is not locked has no writer. What is lost are the
+    claims of stages that run at this moment; DVC's other lock still lets one process at a time decide.
+    """
+    from dvc.lock import make_lock
+
+    record = Path(str(repository.tmp_dir), "rwlock")
+    with make_lock(f"{record}.lock", tmp_dir=str(repository.tmp_dir)):
+        try:
+            json.loads(record.read_text(encoding="utf-8")) if record.exists() else None
+        except ValueError:
+            record.unlink()
+            print(f"{os.path.relpath(record)}: cut off by a killed process; removed", flush=True)
 
 
 @contextlib.contextmanager

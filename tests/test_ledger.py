@@ -253,10 +253,30 @@ def test_dvc_gets_its_function_back(project: Path) -> None:
     assert dvc.stage.run.cmd_run is before
 
 
-def test_cut_off_lock_record_is_explained(project: Path) -> None:
-    Path(".dvc/tmp/rwlock").write_text('{"data')
-    with pytest.raises(LedgerBusyError, match=r"rwlock: .*delete the file"):
+@pytest.mark.parametrize("content", ['{"data', ""])
+def test_cut_off_record_of_running_stages_is_removed(project: Path, content: str) -> None:
+    Path(".dvc/tmp/rwlock").write_text(content)
+    assert ran() == []
+
+
+def test_lock_is_rewritten_whole(project: Path, edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Path("dvc.lock").read_bytes()
+    edit("configs/diabetes.yaml", "slice_rows: 20", "slice_rows: 30")
+
+    def disk_full(path: Path) -> None:
+        if path.name.startswith(".dvc.lock"):
+            raise OSError("no space left")
+
+    monkeypatch.setattr("tasks.atomic.flush_to_disk", disk_full)
+    with pytest.raises(StageFailedError, match="no space left"):
         reproduce("diabetes", around=call)
+    assert Path("dvc.lock").read_bytes() == before
+
+
+def test_lock_has_the_bytes_that_dvc_writes(project: Path) -> None:
+    before = Path("dvc.lock").read_bytes()
+    dvc("commit", "-f", "-q")
+    assert Path("dvc.lock").read_bytes() == before
 
 
 def test_running_stage_of_another_process_is_named(project: Path) -> None:
