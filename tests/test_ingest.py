@@ -181,7 +181,7 @@ def test_wrong_header_is_refused_with_file_and_line(header: str, message: str) -
         (b"id,n,x\n\n\n", NoRowError, "a header and no row"),
         (b"<html><body>502</body></html>", NotCsvError, "HTML"),
         (b'{"id": 1}', NotCsvError, "JSON"),
-        (gzip.compress(b"id,n,x\na,1,1\n"), NotCsvError, "gzip"),
+        (gzip.compress(b"id,n,x\na,1,1\n", mtime=0), NotCsvError, "gzip"),
         (b"PAR1\x00\x00", NotCsvError, "Parquet"),
         ("id,n,x\na,1,1\n".encode("utf-16"), NotCsvError, "UTF-16"),
         (b"id,n,x\ra,1,1\r", NotCsvError, "CR alone"),

@@ -53,9 +53,15 @@ def tasks_of(run: Any) -> list[str]:
     return [found.name for found in tasks]
 
 
-def test_flow_runs_one_task_per_stale_stage_and_publishes(project: Path, server: str) -> None:
-    from prefect.artifacts import Artifact
+def artifacts(server: str) -> list[tuple[str, str]]:
+    """Flow run and key of each artifact; asked for plainly: Prefect's own client sends what its server refuses."""
+    import httpx
 
+    found = httpx.post(f"{server}/artifacts/filter", json={"limit": 200, "offset": 0, "sort": "UPDATED_DESC"}).json()
+    return [(artifact["flow_run_id"], artifact["key"]) for artifact in found]
+
+
+def test_flow_runs_one_task_per_stale_stage_and_publishes(project: Path, server: str) -> None:
     from flows.train import run
 
     stale_evaluate(project)
@@ -65,7 +71,7 @@ def test_flow_runs_one_task_per_stale_stage_and_publishes(project: Path, server:
         stage for stage, outcome in outcomes.items() if outcome != "unchanged"
     }
     assert outcomes["train"] == "unchanged"
-    assert Artifact.get("diabetes-scores").flow_run_id == newest.id
+    assert (str(newest.id), "diabetes-scores") in artifacts(server)
     assert set(newest.tags) == {"holdfast", "diabetes"}
     assert newest.state.is_completed()
 
