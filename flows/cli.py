@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -17,7 +18,6 @@ from configs.errors import ConfigError, HoldfastError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from configs import schema
     from tasks.ledger import StageOutcome
 
 app = typer.Typer(
@@ -78,29 +78,33 @@ def plan(pipeline: Pipeline, as_json: AsJson = False) -> None:
 def run(pipeline: Pipeline, as_json: AsJson = False) -> None:
     """Bring the model up to date: a Prefect flow over the stages that are stale."""
     from configs.load import check_pipeline
-    from tasks.ledger import StageOutcome, stale_stages
+    from tasks.ledger import StageOutcome, has_never_run, stale_stages
     from tasks.stage import STAGES
+    from tasks.worker import stage_workers
 
-    declared = check_pipeline(pipeline)
-    stale = stale_stages(pipeline)
-    outcomes = run_train_flow(declared, stale) if stale else [StageOutcome(stage) for stage in STAGES]
+    check_pipeline(pipeline)
+    with contextlib.ExitStack() as early:
+        if has_never_run(pipeline):  # so all stages are stale: their workers need not wait for DVC to say so
+            early.enter_context(stage_workers(STAGES))
+        stale = stale_stages(pipeline)
+        outcomes = run_train_flow(pipeline, stale) if stale else [StageOutcome(stage) for stage in STAGES]
     if as_json:
         print(json.dumps({outcome.stage: [outcome.outcome, round(outcome.seconds, 3)] for outcome in outcomes}))
     else:
         show_outcomes(pipeline, outcomes)
 
 
-def run_train_flow(declared: schema.Pipeline, stale: list[str]) -> list[StageOutcome]:
+def run_train_flow(pipeline: str, stale: list[str]) -> list[StageOutcome]:
     """Import Prefect and run the flow, while the stages' workers import theirs and a server may start."""
     from flows.server import prefect_server
-    from tasks.sql import check_declared
+    from tasks.sql import check_named
     from tasks.worker import stage_workers
 
-    with stage_workers(stale), prefect_server():
-        check_declared(declared)
+    with stage_workers(stale) as workers, prefect_server():
         from flows.train import run
 
-        return run(declared.name)
+        workers.call(check_named, pipeline)
+        return run(pipeline)
 
 
 @app.command()

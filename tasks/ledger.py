@@ -194,6 +194,12 @@ def plan_stages(pipeline: str) -> list[StagePlan]:
     return plans
 
 
+def has_never_run(pipeline: str) -> bool:
+    """Whether dvc.lock has no entry for a pipeline: the cheapest question, without DVC."""
+    lock = Path("dvc.lock")
+    return not lock.exists() or f"  {STAGES[0]}@{pipeline}:\n" not in lock.read_text(encoding="utf-8")
+
+
 def stale_stages(pipeline: str) -> list[str]:
     """The stages that run or may run; the cheap question before anything else is imported."""
     if raw_data_is_missing(pipeline):

@@ -140,6 +140,13 @@ def check_declared(pipeline: Pipeline) -> None:
 
 
 @cache
+def check_named(name: str) -> None:
+    """Check the expressions that `configs/<name>.yaml` declares; for a worker, which is given names, not objects."""
+    from configs.load import load_pipeline
+
+    check_declared(load_pipeline(name))
+
+
 def checked(sql: str, columns: tuple[tuple[str, str], ...]) -> frozenset[str]:
     """`check_expression` on values that can be remembered: parsing costs milliseconds, scoring a row should not."""
     types = dict(columns)

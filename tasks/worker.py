@@ -16,7 +16,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -65,14 +65,18 @@ class StageWorkers:
         }
 
     def run(self, stage: str, pipeline: str) -> None:
-        """Run one stage in its group's worker; see `StageWorker.run`."""
+        """Run one stage in its group's worker; see `StageWorker.call`."""
         (group,) = (group for group in GROUPS if stage in group)
         for earlier in GROUPS[: GROUPS.index(group)]:
             if earlier in self.workers:
                 self.workers.pop(earlier).end()
         if group not in self.workers:
             self.workers[group] = StageWorker((stage,))
-        self.workers[group].run(stage, pipeline)
+        self.workers[group].call(run_stage, stage, pipeline)
+
+    def call(self, work: Callable[..., None], *arguments: str) -> None:
+        """Call a function in the worker that is needed last; see `StageWorker.call`."""
+        self.workers[max(self.workers, key=GROUPS.index)].call(work, *arguments)
 
     def end(self) -> None:
         """End all workers."""
@@ -81,34 +85,34 @@ class StageWorkers:
 
 
 class StageWorker:
-    """A process that runs one stage at a time, as it is told to."""
+    """A process that does one thing at a time, as it is told to."""
 
     def __init__(self, stages: tuple[str, ...]) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=serve, args=(theirs, stages), name="holdfast-stages")
-        self.is_busy = False
+        self.is_busy = True  # with its imports, until it has answered once
         self.process.start()
         theirs.close()
 
-    def run(self, stage: str, pipeline: str) -> None:
-        """Run one stage of one pipeline in the worker, in the current directory; return when it is done.
+    def call(self, work: Callable[..., None], *arguments: str) -> None:
+        """Call a function of a module in the worker, in the current directory; return when it is done.
 
         Raises
         ------
         HoldfastError
-            What the stage raised, of the same class and with the same text.
+            What it raised, of the same class and with the same text.
         StageFailedError
             If it raised anything else, or the process ended.
         """
         self.is_busy = True
         with contextlib.suppress(BrokenPipeError):  # a worker that is gone says so below
-            self.connection.send((stage, pipeline, str(Path.cwd())))
+            self.connection.send((work, arguments, str(Path.cwd())))
         wait([self.connection, self.process.sentinel])
         try:
             answer: tuple[str, str] | None = self.connection.recv()
         except (EOFError, ConnectionResetError):
-            raise StageFailedError(f"stage {stage} of {pipeline}: {self.cause_of_death()}") from None
+            raise StageFailedError(f"{described(work, arguments)}: {self.cause_of_death()}") from None
         self.is_busy = False
         if answer is not None:
             raise error_of(*answer)
@@ -127,7 +131,7 @@ class StageWorker:
         return f"its process was ended by {name} at {peak / 1e6:,.0f} MB{advice}"
 
     def end(self) -> None:
-        """Hang up and let the process leave by itself; end it if it is in the middle of a stage."""
+        """Hang up and let the process leave by itself; end it if it is in the middle of something."""
         self.connection.close()
         if self.is_busy:
             self.process.terminate()
@@ -151,8 +155,8 @@ def serve(connection: Connection, stages: tuple[str, ...]) -> None:
         import_libraries(stages)
     with contextlib.suppress(EOFError):
         while True:
-            stage, pipeline, folder = connection.recv()
-            connection.send(outcome_of(stage, pipeline, Path(folder)))
+            work, arguments, folder = connection.recv()
+            connection.send(outcome_of(work, arguments, Path(folder)))
     leave()
 
 
@@ -172,28 +176,32 @@ def end_with_parent() -> None:
         os._exit(1)
 
 
-def outcome_of(stage: str, pipeline: str, folder: Path) -> tuple[str, str] | None:
-    """Run a stage; None, or the name of the error's class that `configs.errors` knows, and its text."""
+def described(work: Callable[..., None], arguments: tuple[str, ...]) -> str:
+    """Name a call: `run_stage train flights`."""
+    return " ".join([work.__name__, *arguments])
+
+
+def outcome_of(work: Callable[..., None], arguments: tuple[str, ...], folder: Path) -> tuple[str, str] | None:
+    """Call a function; None, or the name of the error's class that `configs.errors` knows, and its text."""
+    call = described(work, arguments)
     try:
         with contextlib.chdir(folder):
-            run_stage(stage, pipeline)
-            require_same_folder(stage, folder)
+            work(*arguments)
+            require_same_folder(call, folder)
     except HoldfastError as error:
         known = next(kind.__name__ for kind in type(error).__mro__ if hasattr(errors, kind.__name__))
         return known, str(error)
     except SystemExit as error:
-        return (
-            ("StageFailedError", f"stage {stage} ended its process with exit code {error.code}") if error.code else None
-        )
+        return ("StageFailedError", f"{call} ended its process with exit code {error.code}") if error.code else None
     except Exception as error:
         import traceback
 
         traceback.print_exc()
-        return "StageFailedError", f"stage {stage} of {pipeline}: {type(error).__name__}: {error}"
+        return "StageFailedError", f"{call}: {type(error).__name__}: {error}"
     return None
 
 
-def require_same_folder(stage: str, folder: Path) -> None:
+def require_same_folder(call: str, folder: Path) -> None:
     """Refuse a stage that left the process in another directory."""
     if not Path.cwd().samefile(folder):
-        raise StageFailedError(f"stage {stage} left its process in {Path.cwd()}; it must not change directory")
+        raise StageFailedError(f"{call} left its process in {Path.cwd()}; it must not change directory")

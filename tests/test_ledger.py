@@ -287,3 +287,12 @@ def test_running_stage_of_another_process_is_named(project: Path) -> None:
     Path("tasks/split.py").write_text(Path("tasks/split.py").read_text() + "\n")
     with pytest.raises(LedgerBusyError, match="another process works"):
         reproduce("diabetes", around=call)
+
+
+def test_pipeline_that_has_never_run_is_told_from_one_that_has(fresh_project: Path) -> None:
+    assert ledger.has_never_run("diabetes")
+
+
+def test_pipeline_that_has_run_is_told(project: Path) -> None:
+    assert not ledger.has_never_run("diabetes")
+    assert ledger.has_never_run("abetes")

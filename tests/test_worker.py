@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from configs.errors import ConfigError, DataError, StageFailedError
-from tasks.stage import STAGES
+from configs.load import pipeline_names
+from tasks.stage import STAGES, run_stage
 from tasks.worker import GROUPS, StageWorkers, outcome_of, stage_workers
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,7 +46,7 @@ def test_killed_worker_is_a_failed_stage(fresh_project: Path, worker: StageWorke
     worker.run("ingest", "diabetes")
     ((_, process),) = worker.workers.items()
     os.kill(process.process.pid or 0, signal.SIGKILL)
-    with pytest.raises(StageFailedError, match=r"validate of diabetes.*SIGKILL.*memory"):
+    with pytest.raises(StageFailedError, match=r"run_stage validate diabetes.*SIGKILL.*memory"):
         worker.run("validate", "diabetes")
 
 
@@ -57,8 +58,14 @@ def test_inner_block_uses_the_worker_of_the_outer() -> None:
 def test_worker_ends_with_the_block() -> None:
     with stage_workers(("report",)) as running:
         (worker,) = running.workers.values()
-    assert not worker.process.is_alive()
+        running.call(pipeline_names)
     assert worker.process.exitcode == 0
+
+
+def test_worker_that_is_still_importing_is_not_waited_for() -> None:
+    with stage_workers(("validate",)) as running:
+        (worker,) = running.workers.values()
+    assert worker.process.exitcode == -signal.SIGTERM
 
 
 def test_first_worker_is_gone_when_training_begins(fresh_project: Path, worker: StageWorkers) -> None:
@@ -114,7 +121,7 @@ def test_what_no_stage_may_do_is_told(
     import tasks.split
 
     monkeypatch.setattr(tasks.split, "main", act)
-    outcome = outcome_of("split", "diabetes", fresh_project)
+    outcome = outcome_of(run_stage, ("split", "diabetes"), fresh_project)
     assert outcome is not None
     assert outcome[0] == "StageFailedError"
     assert text in outcome[1]
