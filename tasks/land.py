@@ -230,7 +230,7 @@ def is_as_pinned(folder: Path) -> bool:
     """Whether DVC finds the folder's bytes to be the pinned ones; it hashes only files that were touched since."""
     from tasks.ledger import explained, open_repository
 
-    with open_repository() as repository, explained(repository):
+    with open_repository() as repository, explained():
         status: dict[str, list[dict[str, dict[str, str]]]] = repository.status([f"{folder}.dvc"])
     found = [state for changes in status.values() for change in changes for state in change["changed outs"].values()]
     return set(found) <= {"not in cache"}
@@ -240,7 +240,7 @@ def pin_folder(folder: Path) -> None:
     """Let DVC pin a folder: its files go to DVC's cache, their hash into `<folder>.dvc`."""
     from tasks.ledger import explained, open_repository
 
-    with open_repository() as repository, explained(repository), warnings.catch_warnings():
+    with open_repository() as repository, explained(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="_NoneStep", category=DeprecationWarning)  # DVC 3.67 with pygtrie 2.6
         repository.add(str(folder))
 

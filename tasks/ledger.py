@@ -97,17 +97,17 @@ def silence_dvc() -> None:
 
 
 @contextlib.contextmanager
-def explained(repository: Repo) -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Turn what DVC raises, of its locks or of a stage, into an error that says what to do."""
     from dvc.exceptions import DvcException
 
     try:
         yield
     except DvcException as error:
-        raise explanation(error, repository) from error
+        raise explanation(error) from error
 
 
-def explanation(error: BaseException, repository: Repo) -> HoldfastError:
+def explanation(error: BaseException) -> HoldfastError:
     """The HoldfastError among an error's causes, or one that says what DVC's innermost cause means here."""
     from dvc.lock import LockError
 
@@ -185,7 +185,7 @@ def plan_stages(pipeline: str) -> list[StagePlan]:
     """Say for each stage whether it would run and why; nothing runs and nothing is written."""
     repository = open_repository()
     plans: list[StagePlan] = []
-    with explained(repository), repository.lock:
+    with explained(), repository.lock:
         nodes = nodes_of(repository)
         require_raw_data(nodes, pipeline)
         for stage in STAGES:
@@ -288,7 +288,7 @@ def reproduce(
         around(outcome.stage, lambda: reproduce_stage(stage, outcome, options))
         return stage
 
-    with explained(repository), lock_written_whole(), stages_called(call, outcomes):
+    with explained(), lock_written_whole(), stages_called(call, outcomes):
         mend_record_of_running_stages(repository)
         require_raw_data(nodes_of(repository), pipeline)
         repository.reproduce([f"{STAGES[-1]}@{pipeline}"], repro_fn=reproduce_if_stale)

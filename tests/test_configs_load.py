@@ -28,23 +28,7 @@ from configs.schema import Column, Expectation, Pipeline, UndeclaredSectionError
 
 ROOT = Path(__file__).parent.parent
 FLIGHTS = (ROOT / "configs/flights.yaml").read_text()
-SMALLEST = """\
-owner: {}
-source: {path: data/incoming/homes/*.csv}
-time: {}
-target: {name: price}
-columns: {price: {type: float}, rooms: {type: integer}}
-drop: {}
-expectations: {}
-features: {}
-encode: {}
-split: {}
-train: {}
-evaluate: {}
-drift: {}
-retrain: {}
-gate: {}
-"""
+SMALLEST = (ROOT / "docs/configuration.md").read_text().split("```yaml\n")[1].split("```")[0]  # as users are shown it
 
 
 def pipeline(text: str) -> Pipeline:
