@@ -49,7 +49,7 @@ lock:                             ## pin everything anew, and the libraries that
 	@$(BIN)/python -m configs.libraries
 
 campaign: .venv/dev               ## the long proofs, with full counts
-	@$(BIN)/python -m pytest -q -m campaign
+	@$(BIN)/python -m pytest -q -p tests.campaign -n auto --dist worksteal -m campaign
 
 clean:                            ## remove what can be made again, but not data or models
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

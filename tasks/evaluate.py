@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,9 +96,12 @@ def evaluation(pipeline: Pipeline) -> dict[str, Any]:
     model, rows = load_bundle(Path(f"models/{name}")), load_rows(pipeline)
     frame, target = read_holdout(pipeline)
     features = model.features_in(frame[list(pipeline.input_columns)])[list(model[-1].feature_names_in_)]
-    predictions = {"model": model[-1].scores(features), **fit_baselines(model, rows, features)}
-    holdout = Holdout(frame, target, resampling_blocks(frame, pipeline))
-    judged = judge(holdout, predictions, metric, settings, seed)
+    scores, holdout = model[-1].scores(features), Holdout(frame, target, resampling_blocks(frame, pipeline))
+    with ThreadPoolExecutor(1) as beside:  # XGBoost lets go of the interpreter while it explains
+        explanation = beside.submit(explain, model.booster, features.iloc[sample_rows(len(features), seed)])
+        predictions = {"model": scores, **fit_baselines(model, rows, features)}
+        judged = judge(holdout, predictions, metric, settings, seed)
+        slices = judge_slices(holdout, scores, metric, settings, seed)
     folds = to_frame(read_table(Path(f"data/predictions/{name}.parquet"), ["fold", "target", "prediction"]))
     return {
         **judged,
@@ -114,10 +118,10 @@ def evaluation(pipeline: Pipeline) -> dict[str, Any]:
             "unit": holdout.blocks.unit,
             "blocks": holdout.blocks.count,
         },
-        "slices": judge_slices(holdout, predictions["model"], metric, settings, seed),
+        "slices": slices,
         "out_of_fold": out_of_fold(folds, metric, judged["holdout"][metric]["value"]),
         "calibration": calibration_table(target, predictions["model"]),
-        "explanation": explain(model.booster, features.iloc[sample_rows(len(features), seed)]),
+        "explanation": explanation.result(),
         "model": read_manifest(Path(f"models/{name}")),
         "settings": settings.model_dump(mode="json"),
     }

@@ -202,7 +202,7 @@ def has_never_run(pipeline: str) -> bool:
 
 def stale_stages(pipeline: str) -> list[str]:
     """The stages that run or may run; the cheap question before anything else is imported."""
-    if raw_data_is_missing(pipeline):
+    if raw_data_is_missing(pipeline) or (has_never_run(pipeline) and Path(f"data/raw/{pipeline}.dvc").exists()):
         return list(STAGES)
     return [plan.stage for plan in plan_stages(pipeline) if plan.verdict != "unchanged"]
 
@@ -278,6 +278,8 @@ def reproduce(
     HoldfastError
         What the stage raised; or StageFailedError, LedgerBusyError.
     """
+    from dvc.repo import lock_repo
+
     repository = open_repository()
     outcomes = {stage: StageOutcome(stage) for stage in STAGES}
 
@@ -288,9 +290,9 @@ def reproduce(
         around(outcome.stage, lambda: reproduce_stage(stage, outcome, options))
         return stage
 
-    with explained(), lock_written_whole(), stages_called(call, outcomes):
-        mend_record_of_running_stages(repository)
-        require_raw_data(nodes_of(repository), pipeline)
+    mend_record_of_running_stages(repository)
+    with explained(), lock_written_whole(), stages_called(call, outcomes), lock_repo(repository):
+        require_raw_data(nodes_of(repository), pipeline)  # under one lock with the walk, so that files are read once
         repository.reproduce([f"{STAGES[-1]}@{pipeline}"], repro_fn=reproduce_if_stale)
     return list(outcomes.values())
 

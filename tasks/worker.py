@@ -1,15 +1,17 @@
 """Warm processes for the stages of a run, beside the one that holds DVC and Prefect.
 
-They import the stale stages' libraries while their parent imports DVC and Prefect, and keep them from stage to stage.
-There are two: one reads and validates and is gone, with Great Expectations, when the other one trains. What ends a
-process - an exit, a segmentation fault, the kernel when memory runs out - ends such a one, and to its parent that is a
-stage that failed. None outlives its parent.
+They import the stale stages' libraries while their parent imports DVC and Prefect, or while the one before works, and
+keep them from stage to stage. One reads, one validates and is gone, with Great Expectations, when the last one trains.
+What ends a process - an exit, a segmentation fault, the kernel when memory runs out - ends such a one, and to its
+parent that is a stage that failed. None outlives its parent.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
+import gc
 import multiprocessing
 import os
 import resource
@@ -28,7 +30,8 @@ from tasks.stage import import_libraries, run_stage
 PATIENCE_SECONDS = 10  # between asking the worker to end and killing it
 
 
-GROUPS = (("ingest", "validate"), ("split", "train", "evaluate", "report"))  # all of STAGES, in the DAG's order
+GROUPS = (("ingest",), ("validate",), ("split", "train", "evaluate", "report"))  # all of STAGES, in the DAG's order
+WORKERS = 2  # at a time
 RUNNING: ContextVar[StageWorkers | None] = ContextVar("RUNNING", default=None)
 
 
@@ -54,29 +57,39 @@ def stage_workers(stages: Iterable[str]) -> Iterator[StageWorkers]:
 
 
 class StageWorkers:
-    """One worker per group of stages, which ends when a later group begins."""
+    """One worker per group of stages, and never more than two: while one works, the next one imports its libraries."""
 
     def __init__(self, stages: Iterable[str]) -> None:
         expected = set(stages)
-        self.workers = {
-            group: StageWorker(tuple(stage for stage in group if stage in expected))
-            for group in GROUPS
-            if expected.intersection(group)
-        }
+        self.workers: dict[tuple[str, ...], StageWorker] = {}
+        self.to_come = {group: expected.intersection(group) for group in GROUPS if expected.intersection(group)}
+        self.start_next()
+
+    def start_next(self) -> None:
+        """Let workers begin with their imports, in the DAG's order."""
+        while self.to_come and len(self.workers) < WORKERS:
+            group = next(iter(self.to_come))
+            stages = self.to_come.pop(group)
+            self.workers[group] = StageWorker(tuple(stage for stage in group if stage in stages))
 
     def run(self, stage: str, pipeline: str) -> None:
         """Run one stage in its group's worker; see `StageWorker.call`."""
         (group,) = (group for group in GROUPS if stage in group)
         for earlier in GROUPS[: GROUPS.index(group)]:
+            self.to_come.pop(earlier, None)
             if earlier in self.workers:
                 self.workers.pop(earlier).end()
         if group not in self.workers:
             self.workers[group] = StageWorker((stage,))
+            self.to_come.pop(group, None)
+        self.start_next()
         self.workers[group].call(run_stage, stage, pipeline)
 
     def call(self, work: Callable[..., None], *arguments: str) -> None:
-        """Call a function in the worker that is needed last; see `StageWorker.call`."""
-        self.workers[max(self.workers, key=GROUPS.index)].call(work, *arguments)
+        """Call a function in the worker that began first; see `StageWorker.call`."""
+        if not self.workers:
+            self.workers[GROUPS[-1]] = StageWorker(("evaluate",))
+        self.workers[min(self.workers, key=GROUPS.index)].call(work, *arguments)
 
     def end(self) -> None:
         """End all workers."""
@@ -157,7 +170,17 @@ def serve(connection: Connection, stages: tuple[str, ...]) -> None:
         while True:
             work, arguments, folder = connection.recv()
             connection.send(outcome_of(work, arguments, Path(folder)))
+            give_memory_back()
     leave()
+
+
+def give_memory_back() -> None:
+    """Return freed pages to the system, or what training has freed would count beside what evaluation needs."""
+    gc.collect()
+    if "pyarrow" in sys.modules:
+        sys.modules["pyarrow"].default_memory_pool().release_unused()
+    with contextlib.suppress(OSError, AttributeError):  # a C library other than GNU's keeps what it likes
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def leave() -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -43,5 +44,8 @@ def test_killed_run_is_completed_by_the_next(fresh_project: Path, trained_projec
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("start", range(0, 100, 2))
-def test_run_killed_at_many_moments_is_completed(fresh_project: Path, trained_project: Path, start: int) -> None:
+def test_run_killed_at_many_moments_is_completed(
+    fresh_project: Path, trained_project: Path, start: int, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("kills", 2)
     kill_then_complete(fresh_project, trained_project, range(start, start + 2))

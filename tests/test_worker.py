@@ -15,7 +15,7 @@ import pytest
 from configs.errors import ConfigError, DataError, StageFailedError
 from configs.load import pipeline_names
 from tasks.stage import STAGES, run_stage
-from tasks.worker import GROUPS, StageWorkers, outcome_of, stage_workers
+from tasks.worker import GROUPS, WORKERS, StageWorkers, outcome_of, stage_workers
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -46,8 +46,8 @@ def test_killed_worker_is_a_failed_stage(fresh_project: Path, worker: StageWorke
     worker.run("ingest", "diabetes")
     ((_, process),) = worker.workers.items()
     os.kill(process.process.pid or 0, signal.SIGKILL)
-    with pytest.raises(StageFailedError, match=r"run_stage validate diabetes.*SIGKILL.*memory"):
-        worker.run("validate", "diabetes")
+    with pytest.raises(StageFailedError, match=r"run_stage ingest diabetes.*SIGKILL.*memory"):
+        worker.run("ingest", "diabetes")
 
 
 def test_inner_block_uses_the_worker_of_the_outer() -> None:
@@ -74,6 +74,11 @@ def test_first_worker_is_gone_when_training_begins(fresh_project: Path, worker: 
     with pytest.raises(DataError):
         worker.run("train", "diabetes")
     assert not first.is_alive()
+
+
+def test_next_worker_imports_while_one_works() -> None:
+    with stage_workers(STAGES) as running:
+        assert tuple(running.workers) == GROUPS[:WORKERS]
 
 
 def test_each_stage_has_one_group() -> None:
