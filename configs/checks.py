@@ -13,7 +13,7 @@ from typing import get_args
 
 from configs.document import KeyPath
 from configs.expectations import expectation_contradictions
-from configs.schema import BinaryMetric, Column, Pipeline, RegressionMetric, UndeclaredSectionError
+from configs.schema import BinaryMetric, Column, Costs, Pipeline, RegressionMetric, UndeclaredSectionError
 from configs.wording import hint, listed, shown
 
 Contradiction = tuple[KeyPath, str]
@@ -22,6 +22,11 @@ Check = Callable[[Pipeline, frozenset[str]], Iterator[Contradiction]]
 MOMENTS = ("date", "timestamp")
 NUMBERS = ("integer", "float")
 TARGET_TYPES = {"binary": ("integer", "float", "boolean", "category"), "regression": NUMBERS}
+GROUPABLE = ("integer", "float", "boolean", "category")
+COSTS = {
+    "binary": ("false_positive", "false_negative", "true_positive", "true_negative"),
+    "regression": ("over", "under"),
+}
 METRICS = {"binary": get_args(BinaryMetric), "regression": get_args(RegressionMetric)}
 
 
@@ -272,6 +277,61 @@ def check_retrain(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Cont
         )
 
 
+def check_gate(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """A margin for slices has slices, and a budget for fairness has groups."""
+    gate = pipeline.gate
+    if gate.budgets.fairness is not None and not gate.protected:
+        yield ("gate", "budgets", "fairness"), "a budget for fairness needs gate.protected; name columns there"
+    if gate.slice_margin is not None and not pipeline.evaluate.slices:
+        yield (
+            ("gate", "slice_margin"),
+            "found a margin for slices, but evaluate.slices names none; name columns there, or remove this",
+        )
+
+
+def check_costs(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """Costs are those of the task, and a right prediction costs less than a wrong one."""
+    costs, path = pipeline.gate.costs, ("gate", "costs")
+    wanted, unwanted = COSTS[pipeline.task], COSTS["regression" if pipeline.task == "binary" else "binary"]
+    given = costs.model_fields_set
+    if foreign := sorted(given & {*unwanted}):
+        yield path, f"found {listed(foreign)}; costs of the task {pipeline.task} are {listed(wanted)}"
+    elif given and any(getattr(costs, name) is None for name in wanted[:2]):
+        yield path, f"costs of the task {pipeline.task} need both {wanted[0]!r} and {wanted[1]!r}"
+    elif pipeline.task == "binary" and costs.false_positive is not None and costs.false_negative is not None:
+        yield from check_cost_of_errors(costs, costs.false_positive, costs.false_negative)
+    elif given and not ((costs.over or 0) > 0 and (costs.under or 0) > 0):
+        yield (
+            path,
+            "found a cost of 0; both `over` and `under` cost something, or guessing without bounds would be free",
+        )
+
+
+def check_cost_of_errors(costs: Costs, false_positive: float, false_negative: float) -> Iterator[Contradiction]:
+    """A threshold follows from costs only where errors cost more than what is right (Elkan 2001, section 1.2)."""
+    for name, wrong, right in (
+        ("false_positive", false_positive, costs.true_negative),
+        ("false_negative", false_negative, costs.true_positive),
+    ):
+        if not wrong > right:
+            yield (
+                ("gate", "costs", name),
+                f"found {wrong:g}, expected more than what being right about such a row costs, {right:g}",
+            )
+
+
+def check_protected(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """Groups are formed by the values of declared columns other than the target."""
+    yield from repeated(("gate", "protected"), pipeline.gate.protected)
+    for position, name in enumerate(pipeline.gate.protected):
+        path: KeyPath = ("gate", "protected", position)
+        if name in {pipeline.target.name, pipeline.target.from_}:
+            yield path, f"found the target {shown(name)}; groups are formed by what is known before the outcome"
+            continue
+        yield from undeclared(path, name, declared)
+        yield from wrong_type(path, name, pipeline, GROUPABLE, "its values form groups of rows")
+
+
 def check_expectations(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
     """Expectations and their arguments are ones that Great Expectations has, about declared columns."""
     yield from expectation_contradictions(pipeline.expectations, declared)
@@ -291,4 +351,7 @@ CHECKS: tuple[Check, ...] = (
     check_split,
     check_slices,
     check_retrain,
+    check_gate,
+    check_costs,
+    check_protected,
 )

@@ -347,6 +347,45 @@ class Retrain(Section):
     cooldown: Duration = Field(timedelta(0), description="least time between two retrains on drift")
 
 
+class Costs(Section):
+    """What one prediction costs, in a unit of your own; a gain is a negative cost. `{}` where nobody can say."""
+
+    false_positive: Finite | None = Field(None, description="binary: to act on a row that turns out to be 0")
+    false_negative: Finite | None = Field(None, description="binary: not to act on a row that turns out to be 1")
+    true_positive: Finite = Field(0.0, description="binary: to act on a row that turns out to be 1")
+    true_negative: Finite = Field(0.0, description="binary: not to act on a row that turns out to be 0")
+    over: float | None = Field(None, ge=0, lt=1e9, description="regression: each unit predicted too much")
+    under: float | None = Field(None, ge=0, lt=1e9, description="regression: each unit predicted too little")
+    margin: float | None = Field(
+        None, ge=0, lt=1e9, description="how much dearer a row may become; only a rise that is sure refuses when absent"
+    )
+
+
+class Budgets(Section):
+    """Limits that refuse a challenger; what has none is measured and told all the same."""
+
+    calibration: float | None = Field(
+        None, ge=0, lt=1e9, description="how much greater the expected calibration error may be, in the target's unit"
+    )
+    explanation: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="how far the features' shares of the explanation may move: 0 is not at all, 1 to other features",
+    )
+    fairness: float | None = Field(
+        None,
+        ge=0,
+        lt=1e9,
+        description="how far groups of a protected column may be apart: in selection and error rates (0 to 1), for a "
+        "regression in mean errors, in the target's unit",
+    )
+    size: float | None = Field(None, gt=0, lt=1e9, description="how large the bundle may be, in megabytes")
+    latency: float | None = Field(
+        None, gt=0, lt=1e9, description="how long one row may take, as a multiple of the champion's time"
+    )
+
+
 class Gate(Section):
     """When a challenger takes the champion's place."""
 
@@ -356,9 +395,18 @@ class Gate(Section):
         None,
         ge=0,
         lt=1e9,
-        description="how much worse a slice may be, in units of the metric; not looked at when absent",
+        description="how much worse a slice of evaluate.slices may be, in units of the metric; only told when absent",
+    )
+    twins: int = Field(
+        4,
+        ge=0,
+        le=100,
+        description="trainings with other seeds that tell a gain from luck, before a challenger counts as better",
     )
     approval: Literal["auto", "manual"] = Field("auto", description="whether a person has the last word")
+    costs: Costs = Field(Costs(), description="what predictions cost")
+    protected: Tuple[ColumnName] = Field((), description="columns whose groups are to be treated alike")
+    budgets: Budgets = Field(Budgets(), description="limits that refuse")
 
 
 class Pipeline(Section):
