@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,11 +130,7 @@ def read_manifest(folder: Path, manifest_sha256: str | None = None) -> dict[str,
     require_hash(path, content, checksum)
     if whole != data:
         raise CorruptionError(f"{path}: its bytes are not in the form that Holdfast writes. {REMEDY}")
-    if not isinstance(manifest.get("format"), int) or manifest["format"] > FORMAT:
-        raise NewerFormatError(
-            f"{path}: bundle format {manifest.get('format')!r}; this Holdfast reads up to {FORMAT}. "
-            "Merge the version of Holdfast that wrote it."
-        )
+    require_known_format(path, manifest)
     return manifest
 
 
@@ -163,6 +160,51 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise CorruptionError(f"{path}: cannot be read ({error.strerror}). {REMEDY}") from error
+
+
+def model_of(files: Mapping[str, bytes], hashes: Mapping[str, str], where: str) -> TabularModel:
+    """Make the model from a bundle's bytes, wherever they were read, after every one was checked. No pickle is opened.
+
+    Parameters
+    ----------
+    files : mapping of str to bytes
+        By name; all files of a bundle.
+    hashes : mapping of str to str
+        The SHA-256 of each, as the version record holds them.
+    where : str
+        For the error's text.
+
+    Raises
+    ------
+    CorruptionError
+        If a file is missing, too many, or not the recorded one.
+    NewerFormatError
+        If a newer Holdfast wrote the bundle.
+    """
+    require_recorded(files, hashes, where)
+    require_known_format(Path(where) / MANIFEST, json.loads(files[MANIFEST]))
+    return model_from(files["estimator.json"], files["booster.ubj"])
+
+
+def require_recorded(files: Mapping[str, bytes], hashes: Mapping[str, str], where: str) -> None:
+    """Refuse a bundle of which a file is missing, too many, or not the recorded one."""
+    expected = sorted([*FILES, MANIFEST])
+    if not sorted(files) == sorted(hashes) == expected:
+        raise CorruptionError(
+            f"{where}: holds {', '.join(sorted(files))}, and the version record names {', '.join(sorted(hashes))}; "
+            f"expected {', '.join(expected)}. {REMEDY}"
+        )
+    for name, data in files.items():
+        require_hash(Path(where) / name, data, hashes[name])
+
+
+def require_known_format(path: Path, manifest: dict[str, Any]) -> None:
+    """Refuse a bundle of a newer Holdfast."""
+    if not isinstance(manifest.get("format"), int) or manifest["format"] > FORMAT:
+        raise NewerFormatError(
+            f"{path}: bundle format {manifest.get('format')!r}; this Holdfast reads up to {FORMAT}. "
+            "Merge the version of Holdfast that wrote it."
+        )
 
 
 def require_hash(path: Path, data: bytes, expected: str) -> None:
@@ -235,12 +277,49 @@ def golden_difference(folder: Path) -> float:
         See `load_bundle`.
     """
     import numpy as np
+
+    files = verified_files(folder)
+    kept, made = golden_predictions(model_from(files["estimator.json"], files["booster.ubj"]), files["golden.parquet"])
+    return float(np.abs(made - kept).max(initial=0.0))
+
+
+def golden_predictions(model: TabularModel, golden: bytes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The predictions that a golden batch keeps, and those that the model makes of its rows here; shapes (n,)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from tasks.table import to_frame
 
-    files = verified_files(folder)
-    model = model_from(files["estimator.json"], files["booster.ubj"])
-    golden = to_frame(pq.read_table(pa.BufferReader(files["golden.parquet"]), page_checksum_verification=True))
-    return float(np.abs(predictions(model, golden) - golden[PREDICTION].to_numpy()).max(initial=0.0))
+    rows = to_frame(pq.read_table(pa.BufferReader(golden), page_checksum_verification=True))
+    return rows[PREDICTION].to_numpy(), predictions(model, rows)
+
+
+def golden_ulps(model: TabularModel, golden: bytes) -> int:
+    """Largest distance between the kept predictions of a golden batch and those made here, in steps of 32-bit floats.
+
+    Parameters
+    ----------
+    model : TabularModel
+    golden : bytes
+        Content of golden.parquet, whose hash was checked.
+
+    Returns
+    -------
+    int, >= 0
+        How many 32-bit floats, which XGBoost predicts in, lie between the two (units in the last place); 0 where
+        nothing differs, 2**32 where one of them is no number.
+    """
+    import numpy as np
+
+    kept, made = (values.astype(np.float32) for values in golden_predictions(model, golden))
+    if not (np.isfinite(kept).all() and np.isfinite(made).all()):
+        return 0 if np.array_equal(kept, made, equal_nan=True) else 2**32
+    return int(np.abs(ordered(kept) - ordered(made)).max(initial=0))
+
+
+def ordered(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Number 32-bit floats in their order, so that neighbours differ by 1."""
+    import numpy as np
+
+    bits = values.view(np.int32).astype(np.int64)
+    return np.where(bits < 0, -(2**31) - bits, bits)
