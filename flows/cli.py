@@ -7,24 +7,24 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from configs.errors import ConfigError, HoldfastError
+from flows import registry_cli
+from flows.registry_cli import AsJson, Pipeline, Reason
+from flows.tables import show, table_of
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from tasks.ledger import StageOutcome
+    from tasks.retrain.decisions import Decision
+    from tasks.retrain.worktree import Worktree
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="One YAML in, a pinned model out."
 )
-Pipeline = Annotated[str, typer.Argument(help="a pipeline of params.yaml", show_default=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for scripts")]
 
 
 @app.command()
@@ -108,6 +108,58 @@ def run_train_flow(pipeline: str, stale: list[str]) -> list[StageOutcome]:
 
 
 @app.command()
+def retrain(
+    pipeline: Pipeline,
+    reason: Reason,
+    replace: Annotated[list[str] | None, typer.Option(help="a landed file that the source has corrected")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="where a person has the last word, wait for it in Prefect")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a challenger from all data there are, hold it against the champion, and let it in if it earned that."""
+    from configs.load import check_pipeline
+    from tasks import registry
+    from tasks.retrain import settled
+    from tasks.retrain.decisions import require_reason
+    from tasks.retrain.worktree import bring_pinned, worktree
+
+    check_pipeline(pipeline)
+    require_reason(reason)
+    registry.sync(pipeline)
+    with worktree(pipeline) as tree:
+        bring_pinned(tree)
+        decision = settled(tree, replace or ())
+        if decision is None:
+            decision = run_retrain_flow(tree, reason, replace=replace or (), wait=wait)
+    show_decision(decision, as_json)
+
+
+def run_retrain_flow(tree: Worktree, reason: str, **options: Any) -> Decision:
+    """Import Prefect and run the flow, in the worktree that is open, while the stages' workers import theirs."""
+    from flows.server import prefect_server
+    from tasks.retrain import stale_stages
+    from tasks.retrain.worktree import code_of
+    from tasks.worker import stage_workers
+
+    with code_of(tree.folder), stage_workers(stale_stages(tree)), prefect_server():
+        from flows.retrain import run
+
+        return run(tree.pipeline, reason, **options)
+
+
+def show_decision(decision: Decision, as_json: bool) -> None:
+    """The gate's table, the version and what became of it."""
+    if as_json:
+        facts = {"version": str(decision.version.number), "outcome": decision.outcome, "reason": decision.reason}
+        print(json.dumps({**facts, "verdict": decision.verdict}, indent=2, default=str))
+        return
+    columns = ("name", "outcome", "reason", "allowed")
+    show(table_of(columns, [tuple(str(check[name]) for name in columns) for check in decision.verdict["checks"]]))
+    print(f"{decision.version.name}: {decision.reason}")
+
+
+@app.command()
 def doctor() -> None:
     """Say whether this machine is fit to run, and what is missing."""
     from tasks.doctor import examine
@@ -116,6 +168,9 @@ def doctor() -> None:
     show(table_of(("", "what", "found"), [("ok" if f.fit else "NOT OK", f.what, f.found) for f in findings]))
     if not all(finding.fit for finding in findings):
         raise typer.Exit(4)
+
+
+app.registered_commands += registry_cli.app.registered_commands
 
 
 def show_outcomes(pipeline: str, outcomes: list[StageOutcome]) -> None:
@@ -131,25 +186,6 @@ def show_outcomes(pipeline: str, outcomes: list[StageOutcome]) -> None:
     if all(outcome.outcome == "unchanged" for outcome in outcomes):
         print("Nothing was stale.")
     print(f"Report: reports/{pipeline}/index.html")
-
-
-def table_of(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
-    """A plain table; what the user wrote is shown as it is, never as markup."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*header, box=box.SIMPLE, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    return table
-
-
-def show(table: Table) -> None:
-    """Print a table, as wide as it needs where nobody looks through a terminal."""
-    from rich.console import Console
-
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def project_root(start: Path) -> Path:

@@ -124,7 +124,9 @@ def copy_unchanged(source: Path, target: Path) -> None:
             )
 
 
-def plan_landing(sources: Sequence[Path], landed: Sequence[Path], replace: Iterable[str]) -> dict[Path, Path | None]:
+def plan_landing(
+    sources: Sequence[Path], landed: Sequence[Path], replace: Iterable[str], command: str = "land"
+) -> dict[Path, Path | None]:
     """Decide what to do with each file of the source that is not landed with the same bytes already.
 
     Parameters
@@ -133,6 +135,8 @@ def plan_landing(sources: Sequence[Path], landed: Sequence[Path], replace: Itera
         Files of the source, and of `data/raw/<pipeline>/`.
     replace : iterable of str
         File names of landed batches that may take other bytes.
+    command : str
+        Of `holdfast`, that takes `--replace`.
 
     Returns
     -------
@@ -157,8 +161,8 @@ def plan_landing(sources: Sequence[Path], landed: Sequence[Path], replace: Itera
             raise ImmutableBatchError(
                 f"{source}: landed before with other bytes, as {standing}, and a landed batch does not change. Give "
                 "new data a new name, or replace the batch on purpose: "
-                f"`holdfast land {standing.parent.name} --replace {source.name}`. If the landed file was edited by "
-                f"mistake: `dvc checkout --force {standing.parent}.dvc`."
+                f"`holdfast {command} {standing.parent.name} --replace {source.name}`. If the landed file was edited "
+                f"by mistake: `dvc checkout --force {standing.parent}.dvc`."
             )
         alike = by_size.setdefault(source.stat().st_size, [])
         twin = next((file for file in alike if file.name != source.name and same_bytes(source, file)), None)
@@ -264,18 +268,40 @@ def land(pipeline: Pipeline, replace: Sequence[str] = ()) -> list[str]:
     SourceError, ImmutableBatchError, BatchNameError, IncompleteRawError, SourceChangedError
         Nothing was pinned; what was copied before the error is pinned by the next landing.
     """
-    folder = RAW / pipeline.name
-    marker = MARKERS / pipeline.name
-    landed = landed_files(folder)
     sources = find_sources(pipeline.source.path)
-    pin = read_pin(Path(f"{folder}.dvc"))
-    if not sources and not landed and pin is None:
+    require_any_batch(pipeline, sources)
+    return take_in(pipeline.name, sources, replace)
+
+
+def require_any_batch(pipeline: Pipeline, sources: Sequence[Path]) -> None:
+    """Refuse a source without files as long as nothing has landed."""
+    folder = RAW / pipeline.name
+    if not sources and not landed_files(folder) and read_pin(Path(f"{folder}.dvc")) is None:
         raise SourceError(
             f"configs/{pipeline.name}.yaml: source.path {pipeline.source.path!r} matches no file; "
             f"{what_is_there(pipeline.source.path)}. Put the files there, or correct the path."
         )
+
+
+def take_in(name: str, sources: Sequence[Path], replace: Sequence[str] = (), command: str = "land") -> list[str]:
+    """Copy files to a pipeline's landed batches in the current directory, and pin them; see `land`.
+
+    Parameters
+    ----------
+    name : str
+        The pipeline's.
+    sources : sequence of Path
+        Where each lies does not matter.
+    replace : sequence of str
+        File names of landed batches that shall take other bytes.
+    command : str
+        Of `holdfast`, that takes `--replace`.
+    """
+    folder, marker = RAW / name, MARKERS / name
+    landed = landed_files(folder)
+    pin = read_pin(Path(f"{folder}.dvc"))
     refuse_unknown_names(replace, landed, sources)
-    new = new_files(plan_landing(sources, landed, replace))
+    new = new_files(plan_landing(sources, landed, replace, command))
     if not new and not marker.exists() and pin is not None:
         return []
     kept = [file for file in landed if file.name not in {source.name for source in new}]

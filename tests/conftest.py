@@ -8,8 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tasks.registry import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -107,6 +111,29 @@ def trained_project(tmp_path_factory: pytest.TempPathFactory, landed_project: Pa
     return folder
 
 
+@pytest.fixture(scope="session")
+def versioned_project(tmp_path_factory: pytest.TempPathFactory, trained_project: Path) -> Path:
+    """The trained project, its model registered and champion, in a local DVC remote. Copy it before you change it."""
+    from tests.versions import promote_here, register_here
+
+    folder = tmp_path_factory.mktemp("versioned") / "project"
+    shutil.copytree(trained_project, folder, symlinks=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        (folder / ".dvc/config.local").write_text("[core]\n    remote = here\n['remote \"here\"']\n    url = remote\n")
+        promote_here(register_here())
+    return folder
+
+
+@pytest.fixture
+def version(versioned_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Version:
+    """Version v1.0.0 of a project to change, which is the current directory; it is champion."""
+    from tasks.registry import find_version
+
+    enter_copy(versioned_project, tmp_path, monkeypatch)
+    return find_version("diabetes", "v1.0.0")
+
+
 @pytest.fixture
 def project(trained_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A trained small project to change, as the current directory."""
@@ -140,3 +167,42 @@ def edit() -> Callable[[str, str, str], None]:
         Path(path).write_text(text.replace(old, new))
 
     return replace
+
+
+@pytest.fixture(scope="session")
+def registered_site(tmp_path_factory: pytest.TempPathFactory, trained_project: Path) -> Path:
+    """A folder with `project`, its git remote `origin.git` and its DVC remote `store`, and three versions.
+
+    v1.0.0 was champion, v1.1.0 is, v1.2.0 was refused. Copy it before you change it.
+    """
+    from tests.registered import declare, retrain_here, run
+
+    site = tmp_path_factory.mktemp("registered") / "site"
+    shutil.copytree(trained_project, site / "project", symlinks=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(site / "project")
+        run("git", "init", "-q", "--bare", "-b", "main", "../origin.git")
+        run("git", "remote", "add", "origin", "../origin.git")
+        run("dvc", "remote", "add", "-q", "-d", "store", "../store")
+        commit_all(site / "project")
+        run("git", "push", "-q", "origin", "main")
+        retrain_here("the first")
+        declare("gate: {}", "gate: {margin: 100}")
+        declare("learning_rate: 0.05}}", "learning_rate: 0.05}, seed: 8}")
+        retrain_here("another seed")
+        declare("gate: {margin: 100}", "gate: {promote: better}")
+        declare("slice_rows: 20", "slice_rows: 21")  # the same model: no better
+        retrain_here("finer slices")
+        run("git", "push", "-q", "origin", "main")
+    return site
+
+
+@pytest.fixture
+def registered(registered_site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with three versions and remotes beside it to change, as the current directory."""
+    from tasks.stage import declaration
+
+    shutil.copytree(registered_site, tmp_path / "site", symlinks=True)
+    monkeypatch.chdir(tmp_path / "site" / "project")
+    declaration.cache_clear()
+    return tmp_path / "site" / "project"

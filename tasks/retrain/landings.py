@@ -1,0 +1,192 @@
+"""What a ledger says has landed, and landing what it does not have yet.
+
+What has landed so far is the sum of the ledger's `landing` events, not the tip's pin: two machines that land at once
+each add to it, whichever commit comes last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks import registry
+from tasks.registry.event import Event
+from tasks.retrain.project_state import ledger_tree
+from tasks.retrain.worktree import Worktree
+from tasks.version import storage
+
+EXTRAS = Path(".holdfast/landed-elsewhere")
+
+
+def land_new(tree: Worktree, replace: Sequence[str] = ()) -> list[str]:
+    """Take new batches in: from the declared source, and those that the user's working tree has landed.
+
+    Parameters
+    ----------
+    tree : Worktree
+    replace : sequence of str
+        File names of landed batches that shall take the bytes that the source has now.
+
+    Returns
+    -------
+    list of str
+        File names that the ledger did not have with these bytes; a `landing` event tells them.
+
+    Raises
+    ------
+    tasks.land's errors, tasks.version.storage's errors
+    """
+    from tasks.land import take_in
+
+    found = find_batches(tree, replace)
+    with contextlib.chdir(tree.folder):
+        if found.elsewhere:
+            known = [name for name in found.elsewhere if name in found.pinned]
+            take_in(tree.pipeline, copies(found.elsewhere), known, "retrain")
+        take_in(tree.pipeline, found.sources, replace, "retrain")
+        return record_landing(tree, found.landed, replace)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Where batches are found before a landing; MD5 by file name.
+
+    `pinned` is in the worktree, `landed` in the ledger; `elsewhere` landed in the ledger or the user's working tree,
+    but not here; `sources` are the files of the declared source.
+    """
+
+    pinned: Mapping[str, str]
+    landed: Mapping[str, str]
+    elsewhere: Mapping[str, str]
+    sources: Sequence[Path]
+
+
+def find_batches(tree: Worktree, replace: Sequence[str]) -> Batches:
+    """Look for batches in the ledger, in the user's working tree and in the declared source."""
+    from configs.load import load_pipeline
+    from tasks.land import find_sources, require_any_batch
+
+    landed = landings(registry.events(tree.pipeline))
+    with contextlib.chdir(tree.home):
+        pipeline = load_pipeline(tree.pipeline)
+        sources = [tree.home / source for source in find_sources(pipeline.source.path)]
+        if tree.tip is None:
+            require_any_batch(pipeline, sources)
+        user_has = pinned_batches(tree.pipeline)
+    with contextlib.chdir(tree.folder):
+        pinned = pinned_batches(tree.pipeline)
+    return Batches(pinned, latest(landed), missing_batches(pinned, landed, user_has, replace), sources)
+
+
+def has_new_batches(tree: Worktree, replace: Sequence[str] = ()) -> bool:
+    """Whether `land_new` would take anything in; nothing is written."""
+    from tasks.batch import RAW
+    from tasks.land import landed_files, plan_landing
+
+    found = find_batches(tree, replace)
+    with contextlib.chdir(tree.folder):
+        plan = plan_landing(found.sources, landed_files(RAW / tree.pipeline), replace, "retrain")
+    return bool(found.elsewhere) or None in plan.values() or dict(found.landed) != dict(found.pinned)
+
+
+def landings(events: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """What each landing brought in, oldest first: MD5 by file name."""
+    return [dict(event["batches"]) for event in events if event["kind"] == "landing"]
+
+
+def latest(landed: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """All landed batches, each as it was landed last.
+
+    >>> latest([{"a.csv": "1", "b.csv": "2"}, {"a.csv": "3"}])
+    {'a.csv': '3', 'b.csv': '2'}
+    """
+    return {name: md5 for landing in landed for name, md5 in landing.items()}
+
+
+def pinned_batches(pipeline: str) -> dict[str, str]:
+    """MD5 by file name of what the current directory's pin covers; nothing without a pin."""
+    from tasks.version.pins import raw_pin, read_raw_pin
+
+    pin = raw_pin(pipeline)
+    if not pin.is_file():
+        return {}
+    return storage.read_listing(read_raw_pin(pin.read_bytes(), pipeline).md5, str(pin))
+
+
+def missing_batches(
+    have: Mapping[str, str], landed: Sequence[Mapping[str, str]], user_has: Mapping[str, str], replace: Sequence[str]
+) -> dict[str, str]:
+    """Batches that landed elsewhere: in the ledger, by another writer, or in the user's working tree.
+
+    Parameters
+    ----------
+    have : mapping
+        MD5 by file name, of the worktree; so too the others.
+    landed : sequence of mappings
+        What each landing of the ledger brought, oldest first.
+    user_has : mapping
+        Of the user's working tree.
+    replace : sequence of str
+        Names whose bytes in the user's working tree count, whatever the ledger has.
+
+    Returns
+    -------
+    dict
+        MD5 by file name.
+
+    Raises
+    ------
+    ImmutableBatchError
+        If the user landed other bytes under a name that the ledger has, bytes that it never had.
+
+    Examples
+    --------
+    >>> missing_batches({"a.csv": "1"}, [{"a.csv": "1"}, {"b.csv": "2"}], {"a.csv": "1", "c.csv": "3"}, [])
+    {'b.csv': '2', 'c.csv': '3'}
+    """
+    from tasks.land import ImmutableBatchError
+
+    wanted = latest(landed)
+    past = {pair for landing in landed for pair in landing.items()}
+    for name, md5 in user_has.items():
+        if name in wanted and name not in replace and (name, md5) not in past:
+            raise ImmutableBatchError(
+                f"{name}: landed in this working tree with MD5 {md5}, in the ledger with {wanted[name]}, and a landed "
+                f"batch does not change. Give new data a new name, or replace it on purpose: `--replace {name}`."
+            )
+        if name not in wanted or name in replace:
+            wanted[name] = md5
+    return {name: md5 for name, md5 in wanted.items() if have.get(name) != md5}
+
+
+def copies(batches: Mapping[str, str]) -> list[Path]:
+    """Files with the names and the bytes of landed batches, from DVC's cache or remote."""
+    EXTRAS.mkdir(parents=True, exist_ok=True)
+    for name, md5 in batches.items():
+        (EXTRAS / name).write_bytes(storage.read_object(md5, f"the landed batch {name}"))
+    return [EXTRAS / name for name in batches]
+
+
+def record_landing(tree: Worktree, known: Mapping[str, str], replace: Sequence[str]) -> list[str]:
+    """Write a landing event for what the ledger does not have yet, after the DVC remote has got it."""
+    have = pinned_batches(tree.pipeline)
+    new = {name: md5 for name, md5 in have.items() if known.get(name) != md5}
+    if not new:
+        return []
+    storage.ensure_remote()
+    storage.push(raw_objects(tree.pipeline))
+    facts = {"batches": new, "replaced": sorted(name for name in new if name in known and name in replace)}
+    with contextlib.chdir(tree.home):
+        registry.append(tree.pipeline, Event("landing", facts), ledger_tree(tree))
+    return sorted(new)
+
+
+def raw_objects(pipeline: str) -> set[str]:
+    """MD5s of the pinned raw data: the list of files, and each file."""
+    from tasks.version.pins import raw_pin, read_raw_pin
+
+    pin = raw_pin(pipeline)
+    return set(storage.objects_in(read_raw_pin(pin.read_bytes(), pipeline).md5, str(pin)).values())
