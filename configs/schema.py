@@ -404,6 +404,11 @@ class Gate(Section):
         description="trainings with other seeds that tell a gain from luck, before a challenger counts as better",
     )
     approval: Literal["auto", "manual"] = Field("auto", description="whether a person has the last word")
+    environment: Literal["stop", "warn"] = Field(
+        "stop",
+        description="where the champion was made with other versions of libraries that shape results: end the run, or "
+        "go on and tell how its golden batch differs here",
+    )
     costs: Costs = Field(Costs(), description="what predictions cost")
     protected: Tuple[ColumnName] = Field((), description="columns whose groups are to be treated alike")
     budgets: Budgets = Field(Budgets(), description="limits that refuse")

@@ -98,10 +98,12 @@ def run_train_flow(pipeline: str, stale: list[str]) -> list[StageOutcome]:
     """Import Prefect and run the flow, while the stages' workers import theirs and a server may start."""
     from flows.server import prefect_server
     from tasks.sql import check_named
+    from tasks.stage import uncollected
     from tasks.worker import stage_workers
 
     with stage_workers(stale) as workers, prefect_server():
-        from flows.train import run
+        with uncollected():
+            from flows.train import run
 
         workers.call(check_named, pipeline)
         return run(pipeline)
@@ -140,10 +142,12 @@ def run_retrain_flow(tree: Worktree, reason: str, **options: Any) -> Decision:
     from flows.server import prefect_server
     from tasks.retrain import stale_stages
     from tasks.retrain.worktree import code_of
+    from tasks.stage import uncollected
     from tasks.worker import stage_workers
 
     with code_of(tree.folder), stage_workers(stale_stages(tree)), prefect_server():
-        from flows.retrain import run
+        with uncollected():
+            from flows.retrain import run
 
         return run(tree.pipeline, reason, **options)
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pytest
 from ruamel.yaml import YAML
 
-from configs.errors import CorruptionError
+from configs.errors import CorruptionError, EnvironmentMismatchError
 from configs.load import load_pipeline
 from tasks import split, train
 from tasks.atomic import read_json, write_json
-from tasks.bundle import canonical, load_bundle, predictions
+from tasks.bundle import canonical, load_bundle, predictions, read_manifest
 from tasks.gate.contest import contest_of, distance, hold_contest
 from tasks.gate.recipe import differ_by_seed_alone
 from tasks.gate.twins import twin_predictions
@@ -82,7 +82,8 @@ def copy_champion(folder: Path) -> None:
     """What `tasks.version.champion.export` writes of a version."""
     shutil.copytree("models/shop", folder / "bundle")
     shutil.copy("data/split/shop.parquet", folder / "split.parquet")
-    write_json(folder / "record.json", {"version": "v1.2.0"})
+    libraries = read_manifest(Path("models/shop"))["libraries"]
+    write_json(folder / "record.json", {"version": "v1.2.0", "model": {"libraries": libraries}})
 
 
 @pytest.fixture(scope="module")
@@ -306,6 +307,26 @@ def test_flipped_bit_in_a_bundle_ends_the_contest(shop, folder):
 
 
 # ---- explanations, twins, seeds
+
+
+def make_champion_foreign() -> None:
+    record = read_json(Path("champion/record.json"))
+    record["model"]["libraries"]["xgboost"] = "1.0.0"
+    write_json(Path("champion/record.json"), record)
+
+
+def test_champion_of_other_libraries_ends_the_contest(shop):
+    make_champion_foreign()
+    with pytest.raises(EnvironmentMismatchError, match=r"shop@v1\.2\.0.*xgboost .*recorded 1\.0\.0.*make env"):
+        hold()
+
+
+def test_champion_of_other_libraries_is_told_of_where_declared(shop):
+    make_champion_foreign()
+    edit("gate: {", "gate: {environment: warn, ")
+    found = check_of(hold(), "environment")
+    assert (found["outcome"], found["found"]) == ("advisory", {"ulps": 0})
+    assert "gives the same predictions bit for bit" in found["reason"]
 
 
 def test_distance_is_the_share_that_went_elsewhere():

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from configs.errors import DataError
+from configs.errors import DataError, EnvironmentMismatchError
 from configs.load import load_pipeline
 from tasks.atomic import read_json, write_text
-from tasks.bundle import canonical, load_bundle, predictions, read_manifest
+from tasks.bundle import canonical, golden_ulps, load_bundle, predictions, read_manifest
 from tasks.explain import sample_rows, tree_contributions
 from tasks.gate.paired import CHALLENGER, CHAMPION, Contest, Window
 from tasks.gate.recipe import differ_by_seed_alone
@@ -27,6 +27,7 @@ from tasks.gate.verdict import SEED, verdict_of
 from tasks.gate.windows import JudgedRows, judged_rows
 from tasks.judge import resampling_blocks
 from tasks.table import read_table, to_frame
+from tasks.version.environment import changed_libraries
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +89,8 @@ def hold_contest(pipeline_name: str, champion_folder: str, output: str) -> None:
     ------
     CorruptionError
         If a bundle is not the one that was written.
+    EnvironmentMismatchError
+        If the champion was made with other libraries, and `gate.environment` is not `warn`.
     MisalignedRowsError
         If the split does not name the valid rows in their order.
     """
@@ -100,10 +103,23 @@ def contest_of(pipeline: Pipeline, champion_folder: Path | None) -> Contest:
     """Read the rows, let both sides predict them, measure the rest."""
     sides, record, champion_split = {CHALLENGER: read_side(Path(f"models/{pipeline.name}"))}, None, None
     if champion_folder is not None:
-        sides[CHAMPION] = read_side(champion_folder / "bundle")
         record = read_json(champion_folder / "record.json")
+        require_same_libraries(pipeline, record)
+        sides[CHAMPION] = read_side(champion_folder / "bundle")
         champion_split = to_frame(read_table(champion_folder / "split.parquet"))
     return contest_between(pipeline, sides, record, judged_rows(pipeline, champion_split))
+
+
+def require_same_libraries(pipeline: Pipeline, record: Mapping[str, Any]) -> None:
+    """Refuse to let a champion predict with other libraries than it was made with, unless that is declared."""
+    changed = changed_libraries(record["model"]["libraries"])
+    if changed and pipeline.gate.environment == "stop":
+        name = f"{pipeline.name}@{record['version']}"
+        raise EnvironmentMismatchError(
+            f"the champion {name} was made with other versions of libraries that shape results: {', '.join(changed)}. "
+            f"Install them: `git show {name}:requirements.lock > requirements.lock && make env`; or declare "
+            f"`gate: {{environment: warn}}` in configs/{pipeline.name}.yaml: the verdict tells how its golden batch differs."
+        )
 
 
 def contest_between(
@@ -130,7 +146,17 @@ def contest_between(
         seconds=row_seconds(able, frame),
         inputs=pipeline.input_columns,
         twins=partial(twin_predictions, pipeline, frame[list(pipeline.input_columns)]),
+        **foreign(sides.get(CHAMPION), record),
     )
+
+
+def foreign(champion: Side | None, record: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a contest knows of a champion that was made with other libraries."""
+    changed = changed_libraries(record["model"]["libraries"]) if record else []
+    if not changed or champion is None:
+        return {}
+    ulps = golden_ulps(champion.model, (champion.folder / "golden.parquet").read_bytes())
+    return {"other_libraries": changed, "golden_ulps": ulps}
 
 
 def window_of(pipeline: Pipeline, rows: JudgedRows, positions: Positions, sides: Mapping[str, Side]) -> Window:

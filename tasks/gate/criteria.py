@@ -6,7 +6,7 @@ A gain is positive where the challenger is better, whatever the direction of the
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -239,3 +239,10 @@ def latency_check(gate: Gate, seconds: Mapping[str, float]) -> Check:
     times = f"{seconds[CHALLENGER] * 1e3:.2f} ms against {seconds[CHAMPION] * 1e3:.2f} ms"
     told = f"one row takes {ratio:.2f} times as long as the champion's ({times})"
     return judged("latency", {**seconds, "ratio": ratio}, told, at_most(ratio, gate.budgets.latency, " times"))
+
+
+def environment_check(libraries: Sequence[str], ulps: int) -> Check:
+    """Tell that the champion predicts with other libraries than it was made with, and what its golden batch says."""
+    outcome = f"differs by up to {ulps} ULPs (32-bit floats)" if ulps else "gives the same predictions bit for bit"
+    told = f"the champion was made with {', '.join(libraries)}; its golden batch {outcome} here"
+    return Check("environment", "advisory", {"ulps": ulps}, TOLD_ONLY, told)

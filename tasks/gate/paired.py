@@ -117,6 +117,10 @@ class Contest:
         Columns that the challenger reads.
     twins : callable
         Predictions of the newest rows by as many models like the challenger, with other seeds. Costs trainings.
+    other_libraries : sequence of str
+        Libraries that shape results and that the champion was made with in other versions, in words.
+    golden_ulps : int
+        By how many 32-bit floats the predictions of its golden batch differ here at the most; 0 where nothing does.
     """
 
     newest: Window
@@ -132,6 +136,8 @@ class Contest:
     seconds: Mapping[str, float]
     inputs: tuple[str, ...]
     twins: Callable[[int], Sequence[Floats]]
+    other_libraries: Sequence[str] = ()
+    golden_ulps: int = 0
 
 
 def drawn(counts: Integers, sums: Floats) -> Floats:

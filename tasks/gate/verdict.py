@@ -18,6 +18,7 @@ from tasks.gate.criteria import (
     Paired,
     anchor_check,
     calibration_check,
+    environment_check,
     explanation_check,
     fairness_check,
     latency_check,
@@ -128,6 +129,8 @@ def checks_of(pipeline: Pipeline, contest: Contest) -> Iterator[Check]:
     yield explanation_check(pipeline.gate, contest.explanation)
     yield size_check(pipeline.gate, contest.sizes)
     yield latency_check(pipeline.gate, contest.seconds)
+    if contest.other_libraries:
+        yield environment_check(contest.other_libraries, contest.golden_ulps)
 
 
 def obstacle_of(contest: Contest) -> str:
