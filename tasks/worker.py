@@ -32,6 +32,7 @@ PATIENCE_SECONDS = 10  # between asking the worker to end and killing it
 
 GROUPS = (("ingest",), ("validate",), ("split", "train", "evaluate", "report"))  # all of STAGES, in the DAG's order
 WORKERS = 2  # at a time
+PATIENT = 10  # the niceness of imports that nobody waits for yet
 RUNNING: ContextVar[StageWorkers | None] = ContextVar("RUNNING", default=None)
 
 
@@ -70,7 +71,7 @@ class StageWorkers:
         while self.to_come and len(self.workers) < WORKERS:
             group = next(iter(self.to_come))
             stages = self.to_come.pop(group)
-            self.workers[group] = StageWorker(tuple(stage for stage in group if stage in stages))
+            self.workers[group] = StageWorker(tuple(stage for stage in group if stage in stages), bool(self.workers))
 
     def run(self, stage: str, pipeline: str) -> None:
         """Run one stage in its group's worker; see `StageWorker.call`."""
@@ -100,10 +101,10 @@ class StageWorkers:
 class StageWorker:
     """A process that does one thing at a time, as it is told to."""
 
-    def __init__(self, stages: tuple[str, ...]) -> None:
+    def __init__(self, stages: tuple[str, ...], patient: bool = False) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, stages), name="holdfast-stages")
+        self.process = context.Process(target=serve, args=(theirs, stages, patient), name="holdfast-stages")
         self.is_busy = True  # with its imports, until it has answered once
         self.process.start()
         theirs.close()
@@ -160,12 +161,13 @@ def error_of(class_name: str, text: str) -> HoldfastError:
     return error
 
 
-def serve(connection: Connection, stages: tuple[str, ...]) -> None:
+def serve(connection: Connection, stages: tuple[str, ...], patient: bool) -> None:
     """Run stages until the parent hangs up: the worker's whole life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends this process
     threading.Thread(target=end_with_parent, daemon=True).start()
-    with contextlib.suppress(Exception):  # a library that is missing or broken is told by the stage that needs it
-        import_libraries(stages)
+    imports = threading.Thread(target=prepare, args=(stages, patient))
+    imports.start()
+    imports.join()
     with contextlib.suppress(EOFError):
         while True:
             work, arguments, folder = connection.recv()
@@ -181,6 +183,17 @@ def give_memory_back() -> None:
         sys.modules["pyarrow"].default_memory_pool().release_unused()
     with contextlib.suppress(OSError, AttributeError):  # a C library other than GNU's keeps what it likes
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def prepare(stages: tuple[str, ...], patient: bool) -> None:
+    """Import what the stages need; where they come later, without taking a core from those that are needed first.
+
+    In a thread, since only Linux gives one a priority of its own, and a priority that was lowered cannot be raised.
+    """
+    if patient and sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PATIENT)
+    with contextlib.suppress(Exception):  # a library that is missing or broken is told by the stage that needs it
+        import_libraries(stages)
 
 
 def leave() -> None:
