@@ -118,8 +118,8 @@ def require_same_libraries(pipeline: Pipeline, record: Mapping[str, Any]) -> Non
         raise EnvironmentMismatchError(
             f"the champion {name} was made with other versions of libraries that shape results: {', '.join(changed)}. "
             f"Install them: `git show {name}:requirements.lock > requirements.lock && make env`; or declare "
-            f"`gate: {{environment: warn}}` in configs/{pipeline.name}.yaml, and the verdict tells how its golden batch "
-            "differs."
+            f"`gate: {{environment: warn}}` in configs/{pipeline.name}.yaml, and the verdict tells how its golden "
+            "batch differs."
         )
 
 
