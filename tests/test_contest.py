@@ -16,7 +16,7 @@ from configs.errors import CorruptionError, EnvironmentMismatchError
 from configs.load import load_pipeline
 from tasks import split, train
 from tasks.atomic import read_json, write_json
-from tasks.bundle import canonical, load_bundle, predictions, read_manifest
+from tasks.bundle import canonical, load_bundle, predictions, read_manifest, sha256
 from tasks.gate.contest import contest_of, distance, hold_contest
 from tasks.gate.recipe import differ_by_seed_alone
 from tasks.gate.twins import twin_predictions
@@ -83,7 +83,9 @@ def copy_champion(folder: Path) -> None:
     shutil.copytree("models/shop", folder / "bundle")
     shutil.copy("data/split/shop.parquet", folder / "split.parquet")
     libraries = read_manifest(Path("models/shop"))["libraries"]
-    write_json(folder / "record.json", {"version": "v1.2.0", "model": {"libraries": libraries}})
+    artifacts = {f"models/shop/{file.name}": sha256(file.read_bytes()) for file in Path("models/shop").iterdir()}
+    facts = {"version": "v1.2.0", "pipeline": "shop", "artifacts": artifacts, "model": {"libraries": libraries}}
+    write_json(folder / "record.json", facts)
 
 
 @pytest.fixture(scope="module")
@@ -280,7 +282,7 @@ def test_size_is_the_bytes_of_the_bundle(shop):
     ],
 )
 def test_champion_of_other_terms_is_not_compared(shop, monkeypatch, key, value, told):
-    def with_other_terms(folder):
+    def with_other_terms(folder, _manifest_sha256):
         manifest = json.loads((folder / "manifest.json").read_bytes())
         entry = manifest
         for name in key[:-1]:
@@ -307,6 +309,13 @@ def test_flipped_bit_in_a_bundle_ends_the_contest(shop, folder):
 
 
 # ---- explanations, twins, seeds
+
+
+def test_champion_exchanged_for_another_whole_bundle_is_not_loaded(shop):
+    shutil.rmtree("champion/bundle")
+    shutil.copytree("models/shop", "champion/bundle")
+    with pytest.raises(CorruptionError, match=r"champion/bundle/manifest\.json: sha256"):
+        hold()
 
 
 def make_champion_foreign() -> None:

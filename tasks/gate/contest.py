@@ -18,7 +18,7 @@ import numpy as np
 from configs.errors import DataError, EnvironmentMismatchError
 from configs.load import load_pipeline
 from tasks.atomic import read_json, write_text
-from tasks.bundle import canonical, golden_ulps, load_bundle, predictions, read_manifest
+from tasks.bundle import MANIFEST, canonical, golden_ulps, load_bundle, predictions, read_manifest
 from tasks.explain import sample_rows, tree_contributions
 from tasks.gate.paired import CHALLENGER, CHAMPION, Contest, Window
 from tasks.gate.recipe import differ_by_seed_alone
@@ -28,6 +28,7 @@ from tasks.gate.windows import JudgedRows, judged_rows
 from tasks.judge import resampling_blocks
 from tasks.table import read_table, to_frame
 from tasks.version.environment import changed_libraries
+from tasks.version.record import bundle_hashes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,9 +70,9 @@ class Side:
         return sum(path.stat().st_size for path in self.folder.iterdir())
 
 
-def read_side(folder: Path) -> Side:
-    """Load one side, its bytes checked."""
-    return Side(load_bundle(folder), read_manifest(folder), folder)
+def read_side(folder: Path, manifest_sha256: str | None = None) -> Side:
+    """Load one side, its bytes checked; a registered one against the hash that its version record holds."""
+    return Side(load_bundle(folder, manifest_sha256), read_manifest(folder, manifest_sha256), folder)
 
 
 def hold_contest(pipeline_name: str, champion_folder: str, output: str) -> None:
@@ -105,7 +106,7 @@ def contest_of(pipeline: Pipeline, champion_folder: Path | None) -> Contest:
     if champion_folder is not None:
         record = read_json(champion_folder / "record.json")
         require_same_libraries(pipeline, record)
-        sides[CHAMPION] = read_side(champion_folder / "bundle")
+        sides[CHAMPION] = read_side(champion_folder / "bundle", bundle_hashes(record)[MANIFEST])
         champion_split = to_frame(read_table(champion_folder / "split.parquet"))
     return contest_between(pipeline, sides, record, judged_rows(pipeline, champion_split))
 
