@@ -45,7 +45,8 @@ from sklearn.preprocessing import StandardScaler, TargetEncoder  # noqa: E402
 SECONDS: dict[str, float] = {"imports": time.perf_counter() - START}
 DAY = 86_400_000_000  # microseconds
 RESAMPLES, CONFIDENCE, SEED = 1000, 0.95, 7
-FOLDS, INNER_FOLDS, STOPPING_SHARE, PATIENCE = 5, 5, 0.1, 30
+DEALT, EXPLAINED = 200, 2000
+FOLDS, INNER_FOLDS, TIME_BLOCKS, STOPPING_SHARE, PATIENCE = 5, 5, 20, 0.1, 30
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Job:
     timezone: str = "UTC"
     embargo: int = 0  # microseconds
     window: int | None = None  # batches
+    levels: dict[str, int] = field(default_factory=dict)  # of each encoded column, once it was read
 
     @property
     def binary(self) -> bool:
@@ -230,11 +232,11 @@ def stratified_folds(stratum: np.ndarray, keys: np.ndarray, folds: int) -> np.nd
     return dealt
 
 
-def latest_share(times: np.ndarray, share: float) -> np.ndarray:
-    """The latest rows, nearest to a share of all, rows of one instant together."""
+def latest_start(times: np.ndarray, share: float) -> int:
+    """The instant from which on the rows are nearest to a share of all."""
     instants, rows = np.unique(times, return_counts=True)
     reached = np.cumsum(rows[::-1])[:-1]
-    return times >= instants[::-1][np.argmin(np.abs(reached - share * len(times)))]
+    return int(instants[::-1][np.argmin(np.abs(reached - share * len(times)))])
 
 
 def time_blocks(times: np.ndarray, blocks: int) -> np.ndarray:
@@ -275,30 +277,32 @@ def holdout_and_train(frame: pd.DataFrame, rows: Rows, job: Job) -> tuple[np.nda
     return held, train
 
 
-def outer_folds(rows: Rows, job: Job) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Masks of each fold's training and validation rows."""
+def outer_folds(rows: Rows, job: Job) -> np.ndarray:
+    """The fold that validates each row, -1 for none."""
     if rows.times is None:
-        fold = stratified_folds(strata(rows.target, job.binary), rows.fold_keys, FOLDS)
-        return [(fold != number, fold == number) for number in range(FOLDS)]
-    fold = time_blocks(rows.times, FOLDS + 1) - 1
-    valid = [fold == number for number in range(FOLDS)]
-    return [(~each & (rows.times + job.embargo <= rows.times[each].min()), each) for each in valid]
+        return stratified_folds(strata(rows.target, job.binary), rows.fold_keys, FOLDS)
+    return time_blocks(rows.times, FOLDS + 1) - 1
 
 
-def stopping_rows(rows: Rows, job: Job) -> tuple[np.ndarray, np.ndarray]:
-    """Masks of the rows that one fit learns from, and that its early stopping watches."""
-    if rows.times is None:
-        watched = stratified_share(strata(rows.target, job.binary), rows.keys, STOPPING_SHARE)
-        return ~watched, watched
-    watched = latest_share(rows.times, STOPPING_SHARE)
-    return rows.times + job.embargo <= rows.times[watched].min(), watched
+def watched_rows(rows: Rows, fold: np.ndarray) -> np.ndarray:
+    """Rows for early stopping to watch: of each fold a share, one of each stretch of its rows by target."""
+    order = np.lexsort((rows.keys, rows.target, fold))
+    sizes = np.unique(fold, return_counts=True)[1]
+    reached = np.rint(np.cumsum(sizes) * (round(len(fold) * STOPPING_SHARE) / len(fold))).astype(np.int64)
+    take = np.repeat(np.diff(reached, prepend=0), sizes)
+    place = np.arange(len(fold)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    stretch = np.repeat(reached, sizes) - take + place * take // np.repeat(sizes, sizes)
+    drawn = np.lexsort((rows.keys[order], stretch))
+    watched = np.zeros(len(fold), bool)
+    watched[order[drawn[np.unique(stretch[drawn], return_index=True)[1]]]] = True
+    return watched
 
 
-def inner_folds(rows: Rows, job: Job) -> np.ndarray:
-    """The inner fold of each row, for the encoder's cross-fitting."""
-    if rows.times is None:
-        return stratified_folds(strata(rows.target, job.binary), rows.keys, INNER_FOLDS)
-    return time_blocks(rows.times, INNER_FOLDS)
+def inner_folds(rows: Rows, fold: np.ndarray, watched: np.ndarray) -> np.ndarray:
+    """The inner fold of each row, in which the encoder's cross-fitting leaves it out."""
+    inner = np.empty(len(fold), np.int64)
+    inner[np.lexsort((rows.keys, strata(rows.target, False), fold, watched))] = np.arange(len(fold)) % INNER_FOLDS
+    return inner
 
 
 # ---- features and fits
@@ -314,31 +318,130 @@ def derive(frame: pd.DataFrame, job: Job) -> np.ndarray:
             minutes_of_day=minutes,
             is_evening=frame["hour"] >= 17,
         )
-    codes = {name: frame[name].astype("category").cat.codes for name in job.encoded}
+    categories = {name: frame[name].astype("category").cat for name in job.encoded}
+    for name, each in categories.items():
+        job.levels[name] = len(each.categories)
+    codes = {name: each.codes.where(each.codes >= 0, job.levels[name]) for name, each in categories.items()}
     return frame.assign(**codes)[job.features].to_numpy(np.float64)
 
 
-class Encoder:
-    """scikit-learn's TargetEncoder on some columns of an array."""
+@dataclass(frozen=True)
+class Fit:
+    """Positions of the rows that one fit learns from, that early stopping watches, and that are predicted."""
 
-    def __init__(self, job: Job) -> None:
-        self.columns = [job.features.index(name) for name in job.encoded]
+    learnt: np.ndarray
+    watched: np.ndarray
+    valid: np.ndarray
+
+
+class Shuffled:
+    """Fits of a split that knows no time; scikit-learn's TargetEncoder leaves out a row's own inner fold."""
+
+    def __init__(self, job: Job, X: np.ndarray, rows: Rows) -> None:
+        self.X, self.y, self.fold = X, rows.target, outer_folds(rows, job)
         self.kind = "binary" if job.binary else "continuous"
+        self.columns = [job.features.index(name) for name in job.encoded]
+        watched = watched_rows(rows, self.fold)
+        self.inner = inner_folds(rows, self.fold, watched)
+        masks = [(self.fold != k, watched, self.fold == k) for k in range(FOLDS)]
+        self.fits = [
+            Fit(*map(np.flatnonzero, (other & ~watched, other & watched, valid))) for other, watched, valid in masks
+        ]
 
-    def fit_transform(self, X: np.ndarray, y: np.ndarray, inner: np.ndarray) -> np.ndarray:
-        """Learn from all rows; encode each from the rows of the other inner folds."""
-        self.encoder = TargetEncoder(cv=PredefinedSplit(inner), target_type=self.kind)
-        return self.put(X, self.encoder.fit_transform(X[:, self.columns].astype(np.int64), y))
+    def encoder(self, learnt: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+        """The learnt rows' features, and what encodes others."""
+        encoder = TargetEncoder(cv=PredefinedSplit(self.inner[learnt]), target_type=self.kind)
+        X = self.X[learnt]
+        encoded = self.put(X, encoder.fit_transform(X[:, self.columns].astype(np.int64), self.y[learnt]))
+        return encoded, lambda X: self.put(X, encoder.transform(X[:, self.columns].astype(np.int64)))
 
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        """Encode rows by what was learned from all rows of the fit."""
-        return self.put(X, self.encoder.transform(X[:, self.columns].astype(np.int64)))
+    def matrices(self, number: int) -> list[np.ndarray]:
+        """Features of the rows that a fold learns from, watches and predicts."""
+        fit = self.fits[number]
+        encoded, transform = self.encoder(fit.learnt)
+        return [encoded, transform(self.X[fit.watched]), transform(self.X[fit.valid])]
+
+    def final(self, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Features of all rows, and of rows held out."""
+        encoded, transform = self.encoder(np.arange(len(self.y)))
+        return encoded, transform(held)
 
     def put(self, X: np.ndarray, encoded: np.ndarray) -> np.ndarray:
         """The features with these columns replaced, as XGBoost reads them."""
         result = X.astype(np.float32)
         result[:, self.columns] = encoded
         return result
+
+
+class Chained:
+    """Fits of a split by time: a row is encoded by the rows whose targets were known when its block of time began.
+
+    One table per column serves all fits: its line b holds the encodings by what was known when block b began.
+    """
+
+    def __init__(self, job: Job, X: np.ndarray, rows: Rows) -> None:
+        times, fold = rows.times, outer_folds(rows, job)
+        starts = [times[fold == k].min() for k in range(FOLDS)]
+        early = [(times < start) & (times + job.embargo <= start) for start in starts]
+        watch = [latest_start(times[each], STOPPING_SHARE) for each in early]
+        learnt = [each & (times + job.embargo <= start) for each, start in zip(early, watch, strict=True)]
+        bounds = np.unique([*starts, *watch])
+        for part in [*(times[each] for each in learnt), times]:
+            bounds = with_cuts(bounds, part, len(part) / TIME_BLOCKS)
+        self.X, self.block = X.astype(np.float32), np.searchsorted(bounds, times, side="right")
+        known = np.maximum(np.searchsorted(bounds, times + job.embargo, side="left"), self.block) + 1
+        self.begins = np.searchsorted(bounds, watch, side="right")
+        self.fits = [
+            Fit(*map(np.flatnonzero, (known <= begin, each & (times >= start), fold == k)))
+            for k, (begin, each, start) in enumerate(zip(self.begins, early, watch, strict=True))
+        ]
+        self.columns = [job.features.index(name) for name in job.encoded]
+        self.sizes = [job.levels[name] + 1 for name in job.encoded]
+        self.tables = [
+            encodings(X[:, column].astype(np.int64), rows.target, known, (len(bounds) + 2, size))
+            for column, size in zip(self.columns, self.sizes, strict=True)
+        ]
+
+    def encoded(self, X: np.ndarray, line: Any) -> np.ndarray:
+        """Features with their categories replaced by a line of the tables, or one per row."""
+        result = X.astype(np.float32)
+        for column, table in zip(self.columns, self.tables, strict=True):
+            result[:, column] = table[line, X[:, column].astype(np.int64)]
+        return result
+
+    def matrices(self, number: int) -> list[np.ndarray]:
+        """Features of the rows that a fold learns from, watches and predicts."""
+        fit, line = self.fits[number], self.begins[number]
+        learnt = self.encoded(self.X[fit.learnt], self.block[fit.learnt])
+        return [learnt, self.encoded(self.X[fit.watched], line), self.encoded(self.X[fit.valid], line)]
+
+    def final(self, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Features of all rows, and of rows held out."""
+        return self.encoded(self.X, self.block), self.encoded(held, -1)
+
+
+def with_cuts(bounds: np.ndarray, times: np.ndarray, limit: float) -> np.ndarray:
+    """Cut each block of time that holds more rows than a limit into equal parts."""
+    block, further = np.searchsorted(bounds, times, side="right"), [bounds]
+    for number, size in enumerate(np.bincount(block)):
+        inside = times[block == number]
+        if size > limit:
+            parts = min(math.ceil(size / limit), len(np.unique(inside)))
+            cut = time_blocks(inside, parts)
+            further.append(np.array([inside[cut == part].min() for part in range(1, parts)]))
+    return np.unique(np.concatenate(further))
+
+
+def encodings(codes: np.ndarray, y: np.ndarray, known: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Empirical-Bayes target encodings of a binary target, by what was known block by block; shape as given."""
+    place = known * shape[1] + codes
+    rows, ones = (np.bincount(place, weights, np.prod(shape)).reshape(shape).cumsum(axis=0) for weights in (None, y))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        prior = ones.sum(axis=1, keepdims=True) / rows.sum(axis=1, keepdims=True)
+        mean = ones / rows
+        weight = prior * (1 - prior) * rows**2
+        trust = weight / (weight + rows * mean * (1 - mean))
+        return np.where(rows > 0, trust * mean + (1 - trust) * prior, prior).astype(np.float32)
 
 
 def boost(job: Job, X: np.ndarray, y: np.ndarray, rounds: int, watched: Any = None, **params: Any) -> xgboost.Booster:
@@ -361,29 +464,23 @@ def boost(job: Job, X: np.ndarray, y: np.ndarray, rounds: int, watched: Any = No
     return booster[: booster.best_iteration + 1]
 
 
-def fit_fold(job: Job, X: np.ndarray, rows: Rows, train: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, int]:
-    """Predictions of one fold's validation rows, and the rounds that early stopping kept."""
-    learnt, watched = (np.flatnonzero(train)[chosen] for chosen in stopping_rows(rows[train], job))
-    encoder = Encoder(job)
-    encoded = encoder.fit_transform(X[learnt], rows.target[learnt], inner_folds(rows[learnt], job))
-    watched_rows = encoder.transform(X[watched]), rows.target[watched]
-    booster = boost(job, encoded, rows.target[learnt], job.rounds, watched_rows, nthread=1)
-    return booster.inplace_predict(encoder.transform(X[valid])), booster.num_boosted_rounds()
+def fit_fold(job: Job, plan: Shuffled | Chained, y: np.ndarray, number: int) -> tuple[Any, ...]:
+    """One fold's predictions, and the rounds that early stopping kept."""
+    fit, (learnt, watched, valid) = plan.fits[number], plan.matrices(number)
+    booster = boost(job, learnt, y[fit.learnt], job.rounds, (watched, y[fit.watched]), nthread=1)
+    return booster.inplace_predict(valid), booster.num_boosted_rounds()
 
 
-def cross_validate(job: Job, X: np.ndarray, rows: Rows) -> dict[str, Any]:
+def cross_validate(job: Job, plan: Shuffled | Chained, y: np.ndarray) -> dict[str, Any]:
     """Score of each fold, and the rounds that early stopping kept; folds side by side, a thread for each."""
     score = roc_auc_score if job.binary else root_mean_squared_error
-    folds = outer_folds(rows, job)
     with ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), FOLDS)) as pool:
-        largest_first = sorted(range(FOLDS), key=lambda number: -folds[number][0].sum())
-        fits = {number: pool.submit(fit_fold, job, X, rows, *folds[number]) for number in largest_first}
-    done = [fits[number].result() for number in range(FOLDS)]
-    scores = [
-        float(score(rows.target[valid], prediction)) for (_, valid), (prediction, _) in zip(folds, done, strict=True)
-    ]
-    rounds = [kept for _, kept in done]
-    return {"mean": statistics.fmean(scores), "std": statistics.stdev(scores), "folds": scores, "rounds": rounds}
+        largest_first = sorted(range(FOLDS), key=lambda number: -len(plan.fits[number].learnt))
+        fits = {number: pool.submit(fit_fold, job, plan, y, number) for number in largest_first}
+    predictions, rounds = zip(*(fits[number].result() for number in range(FOLDS)), strict=True)
+    scores = [float(score(y[fit.valid], each)) for fit, each in zip(plan.fits, predictions, strict=True)]
+    spread = {"mean": statistics.fmean(scores), "std": statistics.stdev(scores)}
+    return {**spread, "folds": scores, "rounds": list(rounds), "predictions": predictions}
 
 
 # ---- judge and explain
@@ -502,6 +599,29 @@ def judge(job: Job, frame: pd.DataFrame, y: np.ndarray, predictions: dict[str, n
     }
 
 
+def judge_ladder(
+    job: Job, plan: Shuffled | Chained, frame: pd.DataFrame, y: np.ndarray, ours: tuple[np.ndarray, ...]
+) -> dict[str, Any]:
+    """Mean score over the folds of the model and of the simpler ones, and the distance between them, with intervals."""
+    blocks = resampling_blocks(frame, job)
+    if blocks.max() >= DEALT:
+        deal = np.random.Generator(np.random.PCG64(SEED)).permutation(np.arange(blocks.max() + 1) % DEALT)
+        blocks = deal[blocks]
+    counts, scores = resampled(job, blocks), dict[str, Any]()
+    for number, fit in enumerate(plan.fits):
+        learnt, _, valid = plan.matrices(number)
+        present, code = np.unique(blocks[fit.valid], return_inverse=True)
+        rungs = {"model": ours[number], **baselines(job, learnt, y[fit.learnt], valid)}
+        for name, values in rungs.items():
+            part = scores_of(job.metric, y[fit.valid], values, code, counts[:, present]) / FOLDS
+            scores[name] = scores.get(name, 0.0) + part
+    sign, size = 1 if job.binary else -1, counts.shape[1]
+    return {
+        name: {**interval(each, size), "gain": interval(sign * (scores["model"] - each), size)}
+        for name, each in scores.items()
+    }
+
+
 def judge_slices(job: Job, frame: pd.DataFrame, y: np.ndarray, p: np.ndarray, drawn: tuple[Any, Any]) -> dict[str, Any]:
     """The declared metric on the levels of some columns, levels with few rows together."""
     (blocks, counts), found = drawn, {}
@@ -522,11 +642,15 @@ def calibration(y: np.ndarray, p: np.ndarray) -> list[dict[str, float]]:
     return table.to_dict("records")
 
 
-def explain(job: Job, booster: xgboost.Booster, X: np.ndarray) -> dict[str, dict[str, float]]:
+def sampled(rows: int) -> np.ndarray:
+    """Positions of the rows that are explained."""
+    if rows <= EXPLAINED:
+        return np.arange(rows)
+    return np.sort(np.random.Generator(np.random.PCG64(SEED)).choice(rows, EXPLAINED, replace=False))
+
+
+def explain(job: Job, booster: xgboost.Booster, X: np.ndarray) -> tuple[dict[str, dict[str, float]], np.ndarray]:
     """Mean absolute contribution, share of the gain and direction of each feature, by exact TreeSHAP."""
-    if len(X) > 2000:
-        chosen = np.random.Generator(np.random.PCG64(SEED)).choice(len(X), 2000, replace=False)
-        X = X[np.sort(chosen)]
     matrix = xgboost.DMatrix(X)
     contributions = booster.predict(matrix, pred_contribs=True).astype(np.float64)
     missed = np.abs(contributions.sum(axis=1) - booster.predict(matrix, output_margin=True)).max()
@@ -534,13 +658,49 @@ def explain(job: Job, booster: xgboost.Booster, X: np.ndarray) -> dict[str, dict
         sys.exit(f"contributions miss the margin by {missed}")
     gain = booster.get_score(importance_type="total_gain")
     features, effects = pd.DataFrame(X, columns=job.features), pd.DataFrame(contributions[:, :-1], columns=job.features)
-    return {
+    table = {
         name: {
             "contribution": float(effects[name].abs().mean()),
             "gain": gain.get(f"f{number}", 0.0) / sum(gain.values()),
             "direction": float(np.nan_to_num(features[name].rank().corr(effects[name].rank()))),
         }
         for number, name in enumerate(job.features)
+    }
+    return table, contributions
+
+
+def seemingly_useless(job: Job, y: np.ndarray, contributions: np.ndarray) -> np.ndarray:
+    """Mask of the features without which the explained rows seem to be predicted as well, the most harmful first."""
+    margin, added = contributions.sum(axis=1), contributions[:, :-1]
+
+    def losses(margin: np.ndarray) -> np.ndarray:
+        return np.logaddexp(0, margin) - y * margin if job.binary else (y - margin) ** 2
+
+    useless = np.zeros(added.shape[1], bool)
+    for feature in np.argsort([losses(margin - each).mean() for each in added.T], kind="stable"):
+        worse = losses(margin - added[:, feature]) - losses(margin)
+        if worse.mean() <= worse.std() / len(y) ** 0.5:
+            margin, useless[feature] = margin - added[:, feature], True
+    return useless
+
+
+def cost_of_removal(
+    job: Job, frame: pd.DataFrame, sides: dict[str, Any], useless: np.ndarray, rounds: int
+) -> dict[str, Any]:
+    """What a model without some features loses on the held-out rows, with an interval."""
+    again = boost(job, sides["encoded"][:, ~useless], sides["y_train"], rounds)
+    without, blocks = again.inplace_predict(sides["features"][:, ~useless]), resampling_blocks(frame, job)
+    counts, y = resampled(job, blocks), sides["y"]
+    scores = [
+        scores_of(job.metric, y, p, blocks, counts)
+        for p in (sides["predictions"], without, np.full(len(y), sides["y_train"].mean()))
+    ]
+    sign, size = 1 if job.binary else -1, counts.shape[1]
+    features = [name for name, left_out in zip(job.features, useless, strict=True) if left_out]
+    return {
+        "tried": features,
+        "gain": interval(sign * (scores[1] - scores[0]), size),
+        "worth": interval(sign * (scores[0] - scores[2]), size),
     }
 
 
@@ -552,25 +712,32 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
     times = frame[job.time].to_numpy("datetime64[us]").astype(np.int64) if job.time else None
     rows = Rows(target, times, order_keys(frame, SEED), order_keys(frame, SEED + 1))
     held, train = timed("split", holdout_and_train, frame, rows, job)
-    X = timed("features", derive, frame, job)
-    cv = timed("cross-validation", cross_validate, job, X[train], rows[train])
-    start = time.perf_counter()
-    encoder = Encoder(job)
-    encoded = encoder.fit_transform(X[train], target[train], inner_folds(rows[train], job))
-    booster = boost(job, encoded, target[train], math.ceil(statistics.median(cv["rounds"])))
-    SECONDS["final fit"] = time.perf_counter() - start
-    features = encoder.transform(X[held])
+    X, y = timed("features", derive, frame, job), target[train]
+    plan = timed("plan", Chained if job.time else Shuffled, job, X[train], rows[train])
+    cv = timed("cross-validation", cross_validate, job, plan, y)
+    rounds = math.ceil(statistics.median(cv["rounds"]))
+    encoded, features = plan.final(X[held])
+    booster = timed("final fit", boost, job, encoded, y, rounds)
     predictions = {"model": booster.inplace_predict(features)}
-    predictions |= timed("baselines", baselines, job, encoded, target[train], features)
+    predictions |= timed("baselines", baselines, job, encoded, y, features)
     judged = timed("judge", judge, job, frame[held], target[held], predictions)
+    ladder = timed("ladder", judge_ladder, job, plan, frame[train], y, cv.pop("predictions"))
+    sample = sampled(len(features))
+    explanation, contributions = timed("explain", explain, job, booster, features[sample])
+    useless = seemingly_useless(job, target[held][sample], contributions)
+    sides = {"encoded": encoded, "y_train": y, "features": features, "y": target[held]}
+    sides |= {"predictions": predictions["model"]}
+    spare = timed("removal", cost_of_removal, job, frame[held], sides, useless, rounds) if useless.any() else None
     return {
         "metric": job.metric,
         "rows": {"train": int(train.sum()), "holdout": int(held.sum())},
         "cv": cv,
-        "rounds": booster.num_boosted_rounds(),
+        "rounds": rounds,
         **judged,
+        "ladder": ladder,
         "calibration": calibration(target[held], predictions["model"]),
-        "explanation": timed("explain", explain, job, booster, features),
+        "explanation": explanation,
+        "removal": spare,
     }
 
 

@@ -6,28 +6,36 @@ pipeline of which other sections are not valid.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import get_args
 
+from configs.contradiction import (
+    GROUPABLE,
+    MOMENTS,
+    NUMBERS,
+    Check,
+    Contradiction,
+    repeated,
+    undeclared,
+    wrong_type,
+)
 from configs.document import KeyPath
 from configs.expectations import expectation_contradictions
-from configs.schema import BinaryMetric, Column, Costs, Pipeline, RegressionMetric, UndeclaredSectionError
-from configs.wording import hint, listed, shown
+from configs.schema import BinaryMetric, Column, MulticlassMetric, Pipeline, RegressionMetric, UndeclaredSectionError
+from configs.train_checks import TRAIN_CHECKS
+from configs.wording import listed, shown
 
-Contradiction = tuple[KeyPath, str]
-Check = Callable[[Pipeline, frozenset[str]], Iterator[Contradiction]]
-
-MOMENTS = ("date", "timestamp")
-NUMBERS = ("integer", "float")
-TARGET_TYPES = {"binary": ("integer", "float", "boolean", "category"), "regression": NUMBERS}
-GROUPABLE = ("integer", "float", "boolean", "category")
-COSTS = {
-    "binary": ("false_positive", "false_negative", "true_positive", "true_negative"),
-    "regression": ("over", "under"),
+TARGET_TYPES = {
+    "binary": ("integer", "float", "boolean", "category"),
+    "multiclass": ("category", "integer", "boolean"),
+    "regression": NUMBERS,
 }
-METRICS = {"binary": get_args(BinaryMetric), "regression": get_args(RegressionMetric)}
+METRICS = {
+    "binary": get_args(BinaryMetric),
+    "multiclass": get_args(MulticlassMetric),
+    "regression": get_args(RegressionMetric),
+}
 
 
 def contradictions(pipeline: Pipeline, declared: frozenset[str] | None = None) -> Iterator[Contradiction]:
@@ -48,28 +56,6 @@ def contradictions(pipeline: Pipeline, declared: frozenset[str] | None = None) -
     for check in CHECKS:
         with suppress(UndeclaredSectionError):
             yield from check(pipeline, frozenset(pipeline.columns) if declared is None else declared)
-
-
-def undeclared(path: KeyPath, name: str, declared: frozenset[str]) -> Iterator[Contradiction]:
-    """Tell of a column that no one declared."""
-    if name not in declared:
-        yield path, f"found {shown(name)}, expected a column that is declared under columns{hint(name, declared)}"
-
-
-def wrong_type(
-    path: KeyPath, name: str, pipeline: Pipeline, allowed: tuple[str, ...], why: str
-) -> Iterator[Contradiction]:
-    """Tell of a declared column whose type does not serve; one that is declared wrongly has been told of."""
-    column = pipeline.columns.get(name)
-    if column is not None and column.type not in allowed:
-        yield path, f"found column {shown(name)} of type {column.type}, expected {' or '.join(allowed)}: {why}"
-
-
-def repeated(path: KeyPath, names: Iterable[object]) -> Iterator[Contradiction]:
-    """Tell of names that stand in one list more than once."""
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        yield path, f"found {listed(twice)} more than once; remove what is too much"
 
 
 def check_columns(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
@@ -136,8 +122,8 @@ def check_made_target(pipeline: Pipeline, source: str, declared: frozenset[str])
 
 def check_task(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
     """The task fits the target, the metric fits the task."""
-    if pipeline.train.task == "regression" and pipeline.target.above is not None:
-        yield ("train", "task"), "found 'regression', but `above` makes the target 0 or 1; write binary"
+    if pipeline.train.task in {"multiclass", "regression"} and pipeline.target.above is not None:
+        yield ("train", "task"), f"found {pipeline.train.task!r}, but `above` makes the target 0 or 1; write binary"
     metric = pipeline.train.metric
     if metric is not None and metric not in METRICS[pipeline.task]:
         yield (
@@ -167,8 +153,8 @@ def check_split(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contra
 def check_group(pipeline: Pipeline, group: str, declared: frozenset[str]) -> Iterator[Contradiction]:
     """What keeps rows together is a declared column other than the target."""
     path: KeyPath = ("split", "group")
-    if pipeline.split_kind != "group":
-        yield path, f"a group is for `kind: group`, but the split is {pipeline.split_kind}; remove one of the two"
+    if pipeline.split_kind == "stratified":
+        yield path, "a group is for `kind: group` or `kind: time`, but the split is stratified; remove one of the two"
     if group in {pipeline.target.name, pipeline.target.from_}:
         yield path, f"found the target {shown(group)}; rows are grouped by what they share before the outcome"
         return
@@ -248,7 +234,7 @@ def check_drop(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contrad
 
 def check_features(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
     """A model reads at least one column."""
-    derived = [*pipeline.features.parts.values(), *pipeline.features.sql.values()]
+    derived = [*pipeline.features.parts.values(), *pipeline.features.sql.values(), pipeline.features.transformer]
     if not pipeline.feature_columns and not any(derived) and declared == {*pipeline.columns}:
         yield (
             ("columns",),
@@ -278,7 +264,7 @@ def check_retrain(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Cont
 
 
 def check_gate(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
-    """A margin for slices has slices, and a budget for fairness has groups."""
+    """A margin for slices has slices, one for costs has costs, and a budget for fairness has groups."""
     gate = pipeline.gate
     if gate.budgets.fairness is not None and not gate.protected:
         yield ("gate", "budgets", "fairness"), "a budget for fairness needs gate.protected; name columns there"
@@ -287,37 +273,11 @@ def check_gate(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contrad
             ("gate", "slice_margin"),
             "found a margin for slices, but evaluate.slices names none; name columns there, or remove this",
         )
-
-
-def check_costs(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
-    """Costs are those of the task, and a right prediction costs less than a wrong one."""
-    costs, path = pipeline.gate.costs, ("gate", "costs")
-    wanted, unwanted = COSTS[pipeline.task], COSTS["regression" if pipeline.task == "binary" else "binary"]
-    given = costs.model_fields_set
-    if foreign := sorted(given & {*unwanted}):
-        yield path, f"found {listed(foreign)}; costs of the task {pipeline.task} are {listed(wanted)}"
-    elif given and any(getattr(costs, name) is None for name in wanted[:2]):
-        yield path, f"costs of the task {pipeline.task} need both {wanted[0]!r} and {wanted[1]!r}"
-    elif pipeline.task == "binary" and costs.false_positive is not None and costs.false_negative is not None:
-        yield from check_cost_of_errors(costs, costs.false_positive, costs.false_negative)
-    elif given and not ((costs.over or 0) > 0 and (costs.under or 0) > 0):
+    if gate.cost_margin is not None and not pipeline.train.costs.model_fields_set:
         yield (
-            path,
-            "found a cost of 0; both `over` and `under` cost something, or guessing without bounds would be free",
+            ("gate", "cost_margin"),
+            "found a margin for costs, but train.costs declares none; declare them there, or remove this",
         )
-
-
-def check_cost_of_errors(costs: Costs, false_positive: float, false_negative: float) -> Iterator[Contradiction]:
-    """A threshold follows from costs only where errors cost more than what is right (Elkan 2001, section 1.2)."""
-    for name, wrong, right in (
-        ("false_positive", false_positive, costs.true_negative),
-        ("false_negative", false_negative, costs.true_positive),
-    ):
-        if not wrong > right:
-            yield (
-                ("gate", "costs", name),
-                f"found {wrong:g}, expected more than what being right about such a row costs, {right:g}",
-            )
 
 
 def check_protected(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
@@ -352,6 +312,6 @@ CHECKS: tuple[Check, ...] = (
     check_slices,
     check_retrain,
     check_gate,
-    check_costs,
     check_protected,
+    *TRAIN_CHECKS,
 )

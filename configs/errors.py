@@ -17,7 +17,20 @@ class ConfigError(HoldfastError):
 
 
 class DataError(HoldfastError):
-    """The data are not what was declared."""
+    """The data are not what was declared.
+
+    Parameters
+    ----------
+    text : str
+        What was found, expected, and what to do.
+    key : tuple of str or int
+        Where it is about a key of the pipeline's YAML, the keys that lead there, such as `("split", "folds")`; the
+        shell that knows the file puts it and the line before the text.
+    """
+
+    def __init__(self, text: str = "", *, key: tuple[str | int, ...] = ()) -> None:
+        super().__init__(text)
+        self.key = key
 
 
 class StageFailedError(HoldfastError):

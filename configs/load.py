@@ -139,6 +139,7 @@ def pipeline_from(document: Document, name: str) -> Pipeline:
         With one line per mistake.
     """
     from configs.checks import contradictions
+    from configs.own_code import transformer_contradictions
 
     if "name" in document.root.keys:
         text = "unknown key 'name': a pipeline is called as its file; remove it"
@@ -147,7 +148,7 @@ def pipeline_from(document: Document, name: str) -> Pipeline:
         pipeline = Pipeline.model_validate({**document.root.value, "name": name}, context=WRITTEN)
     except ValidationError as error:
         raise InvalidPipelineError(document.file, every_mistake(document, name, error)) from None
-    found = [*contradictions(pipeline), *paths_leading_out(pipeline)]
+    found = [*contradictions(pipeline), *paths_leading_out(pipeline), *transformer_contradictions(pipeline)]
     mistakes = distinct(document.mistakes, [placed(path, text, document) for path, text in found])
     if mistakes:
         raise InvalidPipelineError(document.file, mistakes)
@@ -161,6 +162,13 @@ def paths_leading_out(pipeline: Pipeline) -> Iterator[tuple[KeyPath, str]]:
     if outside is not None:
         found = f"found a link that leads out of the repository, {outside}; put the data themselves there"
         yield ("source", "path"), found
+    name = pipeline.features.transformer
+    code = (
+        None if name is None else leading_out(CONFIGS.joinpath(pipeline.name, *name.split(".")[:-1]).with_suffix(".py"))
+    )
+    if code is not None:
+        found = f"found a link that leads out of the repository, {code}; put the code itself there"
+        yield ("features", "transformer"), found
 
 
 def leading_out(path: Path) -> str | None:
@@ -192,6 +200,19 @@ def placed(path: KeyPath, text: str, document: Document) -> Mistake:
     node = document.root.find(path) or document.root
     line, column = document.root.place(path) if isinstance(node.value, dict | list) else (node.line, node.column)
     return Mistake(line, column, path, text)
+
+
+def line_of(name: str, key: KeyPath) -> str:
+    """Where a pipeline's YAML says something, as `configs/<name>.yaml:<line>`: at the key, or the deepest one above it.
+
+    Parameters
+    ----------
+    name : str
+    key : tuple of str or int
+        The keys that lead there, such as `("split", "folds")`.
+    """
+    path = CONFIGS / f"{name}.yaml"
+    return f"{path}:{placed(key, '', read_mapping(path)).line}"
 
 
 def distinct(*stages: list[Mistake]) -> list[Mistake]:

@@ -183,6 +183,9 @@ DatePart = Literal[
 ]
 
 
+DOTTED = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)+")
+
+
 class Features(Section):
     """Columns derived row by row."""
 
@@ -193,6 +196,11 @@ class Features(Section):
         default_factory=dict,
         description="row-wise expressions in DuckDB's SQL over declared columns, scalar functions only",
     )
+    transformer: Annotated[str, Field(pattern=f"^({DOTTED.pattern})$")] | None = Field(
+        None,
+        description="a scikit-learn transformer of your own in configs/<pipeline>/, such as `weather.Climate`: fitted "
+        "inside each fold, its columns are features",
+    )
 
 
 class Encode(Section):
@@ -202,7 +210,13 @@ class Encode(Section):
     smooth: Literal["auto"] | Annotated[Finite, Field(ge=0, lt=1e9)] = Field(
         "auto", description="weight of the prior, in rows; `auto` is empirical Bayes"
     )
-    folds: int = Field(5, ge=2, le=100, description="inner folds of the cross-fitting")
+    folds: int | None = Field(
+        None,
+        ge=2,
+        le=100,
+        description="inner folds of the cross-fitting, 5 when absent; split by time, blocks of a fold's training part, "
+        "20 when absent",
+    )
 
 
 HOLDOUT = r"[1-9][0-9]{0,5} batch(es)?|([1-9]|[1-8][0-9]|90)%"
@@ -235,7 +249,7 @@ class Split(Section):
         timedelta(0), description="time left out between training and validation rows, beyond known_after"
     )
     group: ColumnName | None = Field(
-        None, description="rows with one value of this column stay on one side (kind: group)"
+        None, description="rows with one value of this column stay on one side (kind: group, or with kind: time)"
     )
     holdout: Annotated[str, BeforeValidator(parse_holdout), written(HOLDOUT, "1 batch")] = Field(
         "20%", description="the last batches ('1 batch') or a share of the rows ('20%'), which training never sees"
@@ -247,7 +261,16 @@ class Split(Section):
 
 
 BinaryMetric = Literal["roc_auc", "average_precision", "log_loss", "brier"]
+MulticlassMetric = Literal["log_loss", "accuracy", "roc_auc", "brier"]
 RegressionMetric = Literal["rmse", "mae", "r2"]
+Task = Literal["binary", "multiclass", "regression"]
+
+
+DEFAULT_METRICS: dict[Task, BinaryMetric | MulticlassMetric | RegressionMetric] = {
+    "binary": "roc_auc",
+    "multiclass": "log_loss",
+    "regression": "rmse",
+}
 
 
 class TreeParams(Section):
@@ -268,11 +291,31 @@ class TreeParams(Section):
     max_leaves: int = Field(0, ge=0, le=2**20, description="leaves of a tree; 0 is no limit")
 
 
+class Costs(Section):
+    """What one decision costs, in a unit of your own; a gain is a negative cost. `{}` where nobody can say."""
+
+    false_positive: Finite | None = Field(None, description="binary: to act on a row that turns out to be 0")
+    false_negative: Finite | None = Field(None, description="binary: not to act on a row that turns out to be 1")
+    true_positive: Finite = Field(0.0, description="binary: to act on a row that turns out to be 1")
+    true_negative: Finite = Field(0.0, description="binary: not to act on a row that turns out to be 0")
+    matrix: Tuple[Tuple[Finite]] | None = Field(
+        None,
+        description="binary or multiclass: one list per actual class, in order of the classes, of what each decision "
+        "costs, in the same order",
+    )
+    over: float | None = Field(None, ge=0, lt=1e9, description="regression: each unit predicted too much")
+    under: float | None = Field(None, ge=0, lt=1e9, description="regression: each unit predicted too little")
+
+
 class Train(Section):
     """How the model is trained."""
 
-    task: Literal["binary", "regression"] | None = Field(None, description="from the target's type when absent")
-    metric: BinaryMetric | RegressionMetric | None = Field(None, description="roc_auc or rmse when absent")
+    task: Task | None = Field(
+        None, description="from the target's type when absent; `multiclass` for a category of three or more levels"
+    )
+    metric: BinaryMetric | MulticlassMetric | RegressionMetric | None = Field(
+        None, description="roc_auc, log_loss (multiclass) or rmse when absent"
+    )
     params: TreeParams = Field(TreeParams(), description="XGBoost's parameters")
     rounds: int = Field(1000, ge=1, le=100_000, description="boosting rounds at the most")
     early_stopping_rounds: int = Field(30, ge=1, le=10_000, description="rounds without a better score that end a fit")
@@ -280,6 +323,23 @@ class Train(Section):
         0.1, gt=0, lt=1, description="share of a fit's training rows that early stopping watches"
     )
     seed: int = Field(7, ge=0, lt=2**31, description="of XGBoost's sampling and of early stopping's rows")
+    weight: ColumnName | None = Field(
+        None, description="a numeric column, above 0: how much a row counts in training; no feature"
+    )
+    balance: bool = Field(False, description="let the classes weigh alike in training, however rare")
+    monotone: dict[ColumnName, Literal["increasing", "decreasing"]] = Field(
+        default_factory=dict, description="numeric features along which the prediction may only rise, or only fall"
+    )
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        "cpu", description="what the trees are grown on; `auto` takes CUDA where there is one, and records it"
+    )
+    calibration: Literal["none", "sigmoid", "isotonic"] = Field(
+        "none", description="how scores become probabilities, learned on out-of-fold rows only"
+    )
+    costs: Costs = Field(Costs(), description="what decisions cost: they set the threshold that the model decides by")
+    audit: Literal["stop", "warn", "off"] = Field(
+        "stop", description="what a leak that the audit finds does: end the run, or only be told"
+    )
 
 
 class Evaluate(Section):
@@ -347,20 +407,6 @@ class Retrain(Section):
     cooldown: Duration = Field(timedelta(0), description="least time between two retrains on drift")
 
 
-class Costs(Section):
-    """What one prediction costs, in a unit of your own; a gain is a negative cost. `{}` where nobody can say."""
-
-    false_positive: Finite | None = Field(None, description="binary: to act on a row that turns out to be 0")
-    false_negative: Finite | None = Field(None, description="binary: not to act on a row that turns out to be 1")
-    true_positive: Finite = Field(0.0, description="binary: to act on a row that turns out to be 1")
-    true_negative: Finite = Field(0.0, description="binary: not to act on a row that turns out to be 0")
-    over: float | None = Field(None, ge=0, lt=1e9, description="regression: each unit predicted too much")
-    under: float | None = Field(None, ge=0, lt=1e9, description="regression: each unit predicted too little")
-    margin: float | None = Field(
-        None, ge=0, lt=1e9, description="how much dearer a row may become; only a rise that is sure refuses when absent"
-    )
-
-
 class Budgets(Section):
     """Limits that refuse a challenger; what has none is measured and told all the same."""
 
@@ -409,7 +455,12 @@ class Gate(Section):
         description="where the champion was made with other versions of libraries that shape results: end the run, or "
         "go on and tell how its golden batch differs here",
     )
-    costs: Costs = Field(Costs(), description="what predictions cost")
+    cost_margin: float | None = Field(
+        None,
+        ge=0,
+        lt=1e9,
+        description="how much dearer by train.costs a row may become; only a rise that is sure refuses when absent",
+    )
     protected: Tuple[ColumnName] = Field((), description="columns whose groups are to be treated alike")
     budgets: Budgets = Field(Budgets(), description="limits that refuse")
 
@@ -441,7 +492,7 @@ class Pipeline(Section):
     name: str = Field(exclude=True, description="set by the loader from the file's name")
 
     @property
-    def task(self) -> Literal["binary", "regression"]:
+    def task(self) -> Task:
         """What is predicted: declared, or what the target's type says."""
         if self.train.task is not None:
             return self.train.task
@@ -450,9 +501,9 @@ class Pipeline(Section):
         return "binary" if is_binary else "regression"
 
     @property
-    def metric(self) -> BinaryMetric | RegressionMetric:
+    def metric(self) -> BinaryMetric | MulticlassMetric | RegressionMetric:
         """The score that the gate, early stopping and baselines are compared in."""
-        return self.train.metric or ("roc_auc" if self.task == "binary" else "rmse")
+        return self.train.metric or DEFAULT_METRICS[self.task]
 
     @property
     def split_kind(self) -> Literal["time", "stratified", "group"]:
@@ -460,10 +511,15 @@ class Pipeline(Section):
         return self.split.kind or ("time" if self.time.column is not None else "stratified")
 
     @property
+    def inner_folds(self) -> int:
+        """Inner folds of the encoding's cross-fitting, or the blocks of time that take their place."""
+        return self.encode.folds or (20 if self.split_kind == "time" else 5)
+
+    @property
     def feature_columns(self) -> tuple[str, ...]:
         """The declared columns that the model reads as they are, in order of declaration."""
         target = {self.target.name, self.target.from_}
-        excluded = {*self.drop, *target, self.time.column, self.split.group}
+        excluded = {*self.drop, *target, self.time.column, self.split.group, self.train.weight}
         return tuple(
             name for name, column in self.columns.items() if column.type in FEATURE_TYPES and name not in excluded
         )
@@ -479,13 +535,17 @@ class Pipeline(Section):
     def input_columns(self) -> tuple[str, ...]:
         """The declared columns that an estimator must be given, in order of declaration.
 
-        A column that an SQL expression merely seems to name counts too: to be given one too many does no harm.
+        A column that an SQL expression merely seems to name counts too: to be given one too many does no harm. A
+        transformer of the user's own is given every declared column that is not dropped.
         The target is never among them.
         """
         text = " ".join(self.features.sql.values()).lower().replace('""', '"')  # SQL knows no case in names
         words = {*re.findall(r"\w+", text)}
         named = {name for name in self.columns if name.lower() in (words if re.fullmatch(r"\w+", name) else text)}
-        inputs = {*self.feature_columns, *self.features.parts, *named} - {self.target.name, self.target.from_}
+        inputs = {*self.feature_columns, *self.features.parts, *named}
+        if self.features.transformer is not None:  # it may read whatever is known when a row is scored
+            inputs |= {*self.columns} - {*self.drop, self.split.group, self.train.weight}
+        inputs -= {self.target.name, self.target.from_}
         return tuple(name for name in self.columns if name in inputs)
 
     def limited_to(self, stage: str, sections: Iterable[str]) -> Pipeline:

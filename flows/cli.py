@@ -219,19 +219,32 @@ def end_on_sigterm(_signal: int, _frame: Any) -> NoReturn:
     sys.exit(143)
 
 
-def main() -> None:
-    """Run the command; end with 0, the error's exit code (docs/exit-codes.md), 130 (Ctrl-C) or 143 (SIGTERM)."""
-    signal.signal(signal.SIGTERM, end_on_sigterm)
+def status_of_command() -> int:
+    """Run the command; return 0, or the error's exit code after its text was printed."""
     try:
         if "--help" not in sys.argv:
             enter_project()
         app()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except HoldfastError as error:
         print(f"holdfast: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except OSError as error:  # a full disk, a missing permission: what and where, no traceback
         print(f"holdfast: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
-        sys.exit(1)
+        return 1
+    return 0
+
+
+def main() -> None:
+    """Run the command; end with 0, the error's exit code (docs/exit-codes.md), 130 (Ctrl-C) or 143 (SIGTERM)."""
+    signal.signal(signal.SIGTERM, end_on_sigterm)
+    code = status_of_command()
+    if "prefect" in sys.modules:  # half a second to take apart, at the end of a run
+        from tasks.worker import leave
+
+        leave(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

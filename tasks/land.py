@@ -270,7 +270,16 @@ def land(pipeline: Pipeline, replace: Sequence[str] = ()) -> list[str]:
     """
     sources = find_sources(pipeline.source.path)
     require_any_batch(pipeline, sources)
+    make_code_folder(pipeline.name)
     return take_in(pipeline.name, sources, replace)
+
+
+def make_code_folder(name: str) -> None:
+    """Make `configs/<pipeline>/`, for code of the user's own: stages depend on it, and DVC wants it to be there."""
+    package = Path("configs", name, "__init__.py")
+    if not package.exists():
+        package.parent.mkdir(parents=True, exist_ok=True)
+        write_text(package, f'"""Code of the user\'s own for the pipeline `{name}`."""\n')
 
 
 def require_any_batch(pipeline: Pipeline, sources: Sequence[Path]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import time
 from collections.abc import Callable, Iterator
@@ -308,27 +309,65 @@ def reproduce_stage(stage: Stage, outcome: StageOutcome, options: dict[str, Any]
 
 @contextlib.contextmanager
 def lock_written_whole() -> Iterator[None]:
-    """Let DVC rewrite dvc.lock after each stage atomically, and read it first with its fast parser.
+    """Let DVC rewrite dvc.lock after each stage atomically, read it with its fast parser, and dump what changed only.
 
-    DVC writes in place, so a killed run could leave half a file; and it reads with the parser that keeps comments,
-    which dvc.lock has none of, at six times the cost. The bytes are the same.
+    DVC writes in place, so a killed run could leave half a file; it reads with the parser that keeps comments, which
+    dvc.lock has none of, at six times the cost; and it dumps the entries of all stages to write one, which takes a
+    second with two pipelines. The bytes are the same.
     """
     import dvc.dvcfile
-    from dvc.utils.serialize import dumps_yaml, load_yaml
+    from dvc.utils.serialize import load_yaml
 
     modify_in_place = dvc.dvcfile.modify_yaml
 
     @contextlib.contextmanager
     def modify(path: str, fs: Any = None) -> Iterator[Any]:
-        content = load_yaml(path, fs=fs) if Path(path).exists() else {}
+        file = Path(path)
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        content = load_yaml(path, fs=fs) if text else {}
+        before = dict(content.get("stages", {}))
         yield content
-        write_text(Path(path), dumps_yaml(content))
+        write_text(file, dumped(content, before, text))
 
     dvc.dvcfile.modify_yaml = modify
     try:
         yield
     finally:
         dvc.dvcfile.modify_yaml = modify_in_place
+
+
+def dumped(content: dict[str, Any], before: dict[str, Any], text: str) -> str:
+    """Text of dvc.lock as DVC dumps it: the entries that are the very objects `before` held keep theirs.
+
+    Parameters
+    ----------
+    content : dict
+        What dvc.lock shall hold.
+    before : dict of stage to entry
+        What `text` was read as.
+    text : str
+        What dvc.lock holds.
+    """
+    from dvc.utils.serialize import dumps_yaml
+
+    head, entries = entries_of(text)
+    if list(content) != ["schema", "stages"] or entries.keys() != before.keys():
+        return str(dumps_yaml(content))
+    for name, entry in content["stages"].items():
+        if entry is not before.get(name):
+            head, alone = entries_of(dumps_yaml({**content, "stages": {name: entry}}))
+            entries[name] = alone[name]
+    return head + "".join(entries[name] for name in content["stages"])
+
+
+def entries_of(text: str) -> tuple[str, dict[str, str]]:
+    r"""Part the text of dvc.lock into what stands above the stages' entries, and each entry by its stage.
+
+    >>> entries_of("schema: '2.0'\nstages:\n  split@a:\n    cmd: x\n  train@a:\n    cmd: y\n")[1]
+    {'split@a': '  split@a:\n    cmd: x\n', 'train@a': '  train@a:\n    cmd: y\n'}
+    """
+    head, *entries = re.split(r"^(?=  \S)", text, flags=re.MULTILINE)
+    return head, {entry.partition(":\n")[0].strip(): entry for entry in entries}
 
 
 def mend_record_of_running_stages(repository: Repo) -> None:

@@ -219,6 +219,34 @@ def calibration_plot(bins: Sequence[dict[str, Any]], title: str, labels: tuple[s
     return drawing.svg()
 
 
+def confusion_plot(counts: Sequence[Sequence[int]], names: Sequence[str], title: str) -> str:
+    """A square of squares: rows of each actual class across, by the class that was decided on; darker is more of them.
+
+    Parameters
+    ----------
+    counts : sequence of sequence of int, C x C
+        One list per actual class.
+    names : sequence of str, C of them
+    title : str
+    """
+    left, top, side = 150.0, 44.0, min(64.0, (WIDTH - 164.0) / len(names))
+    drawing = Drawing(top + side * len(names) + 10, title)
+    drawing.text(left, 14, "decided", "axis")
+    drawing.text(2, top - 8, "actual", "axis")
+    for row, (name, found) in enumerate(zip(names, counts, strict=True)):
+        y, rows = top + side * row, sum(found)
+        drawing.text(left - 10, y + side / 2 + 4, shortened(str(name), 18), "label end")
+        drawing.text(left + side * (row + 0.5), top - 8, shortened(str(name), max(3, int(side / 8))), "tick mid")
+        for column, count in enumerate(found):
+            x, share = left + side * column, count / rows if rows else 0.0
+            said = f"{count:,} of {rows:,} rows that are {name} were decided to be {names[column]}"
+            kind = "cell right" if row == column else "cell wrong"
+            size = {"x": x, "y": y, "width": side - 2, "height": side - 2}
+            drawing.add("rect", title=said, **size, rx=3, class_=kind, fill_opacity=f"{0.06 + 0.5 * share:.2f}")
+            drawing.text(x + side / 2 - 1, y + side / 2 + 4, f"{count:,}" if side >= 36 else f"{share:.0%}", "tick mid")
+    return drawing.svg()
+
+
 def learning_curves(folds: Sequence[tuple[str, Sequence[float]]], best: Sequence[int], title: str, label: str) -> str:
     """Score of the watched rows after each boosting round, one line per fold, a dot at the round that was kept.
 

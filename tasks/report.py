@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from configs.errors import DataError
 from tasks.atomic import read_json, write_text
-from tasks.plots import bar_plot, calibration_plot, interval_plot, learning_curves, split_plot
+from tasks.model_facts import (
+    SHOWN_CLASSES,
+    direction_note,
+    evidence_facts,
+    flat,
+    mistakes,
+    plain,
+    target_sentence,
+    training_facts,
+)
+from tasks.plots import bar_plot, calibration_plot, confusion_plot, interval_plot, learning_curves, split_plot
 from tasks.stage import run_as_command
 from tasks.wording import NAMES, figure, headline, shift_sentence, thousands
 
@@ -25,6 +35,17 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent
 SHOWN_FEATURES = 20
+RUNGS = ("constant", "linear", "shallow_trees")
+UNITS = {
+    "binary": "log-odds",
+    "multiclass": "the logarithm of a class's odds",
+    "regression": "the target's unit",
+}
+CALIBRATION_AXES = {
+    "binary": ("mean prediction", "share found"),
+    "multiclass": ("mean probability of the likeliest class", "share that is right"),
+    "regression": ("mean prediction", "mean found"),
+}
 
 
 class UnbalancedRowsError(DataError):
@@ -104,32 +125,28 @@ def expectation_table(validation: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{**entry, "batches": len(validation["batches"])} for entry in table]
 
 
-def plain(value: object) -> str:
-    """Write an argument the way the YAML has it."""
-    return f"[{', '.join(map(plain, value))}]" if isinstance(value, list) else str(value)
-
-
 def plots(written: Written) -> dict[str, Any]:
     """Draw all plots of the page; an empty one where there is nothing to draw."""
     found, metric = written.evaluation, written.evaluation["metric"]
     name, held = NAMES[metric], found["holdout"][metric]
-    ladder = [{"name": "the model", **held, "strong": True}]
-    ladder += [
-        {"name": rung.replace("_", " "), **found["baselines"][rung]} for rung in ("shallow_trees", "linear", "constant")
-    ]
+    on_folds = found["ladder"]
     slices = [{**entry, "name": f"{entry['column']} {entry['level']}"} for entry in found["slices"]]
     best = best_rounds(written.curves, found["greater_is_better"])
     folds = [
         {"name": f"fold {each['fold']}", **each, "low": None, "high": None} for each in found["out_of_fold"]["folds"]
     ]
     importance = [
-        {"name": entry["feature"], "value": entry["contribution"], "note": entry["direction"]}
+        {"name": entry["feature"], "value": entry["contribution"], "note": direction_note(entry)}
         for entry in found["explanation"]["features"][:SHOWN_FEATURES]
     ]
-    unit = "log-odds" if found["task"] == "binary" else "the target's unit"
-    labels = ("mean prediction", "share found" if found["task"] == "binary" else "mean found")
+    unit, labels = UNITS[found["task"]], CALIBRATION_AXES[found["task"]]
     return {
-        "ladder": interval_plot(ladder, f"{name} of the model and the baselines on the holdout", name),
+        "ladder": interval_plot(
+            ladder_entries(held, found["baselines"]), f"{name} of the model and simpler ones on the holdout", name
+        ),
+        "fold_ladder": interval_plot(
+            ladder_entries(on_folds["model"], on_folds["rungs"]), f"{name} of the model and simpler ones on folds", name
+        ),
         "slices": interval_plot(slices, f"{name} per slice of the holdout", name, reference=held["value"]),
         "folds": interval_plot(
             [*folds, {"name": "holdout", **held, "strong": True}],
@@ -143,7 +160,21 @@ def plots(written: Written) -> dict[str, Any]:
         ),
         "importance": bar_plot(importance, "Importance of the features", f"mean absolute contribution, in {unit}"),
         "calibration": calibration_plot(found["calibration"], "Predicted and found, in ten bins", labels),
+        "confusion": confusion(found["decisions"]),
     }
+
+
+def ladder_entries(model: Mapping[str, Any], rungs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The ladder's rungs as marks of a plot, the model first."""
+    below = [{"name": name.replace("_", " "), **rungs[name]} for name in reversed(RUNGS)]
+    return [{"name": "the model", **model, "strong": True}, *below]
+
+
+def confusion(decisions: Mapping[str, Any] | None) -> str:
+    """Draw the confusion table; nothing for a regression, or for more classes than a table shows."""
+    if decisions is None or len(decisions["classes"]) > SHOWN_CLASSES:
+        return ""
+    return confusion_plot(decisions["confusion"], decisions["classes"], "Held-out rows by class and decision")
 
 
 def best_rounds(curves: Sequence[tuple[str, Sequence[float]]], greater_is_better: bool) -> list[int]:
@@ -165,47 +196,29 @@ def read_curves(path: Path) -> list[tuple[str, list[float]]]:
     return list(curves.items())
 
 
-def target_sentence(target: Mapping[str, Any], task: str) -> str:
-    """Say what is predicted."""
-    if target["above"] is not None:
-        return f"{target['name']}: is {target['from']} above {target['above']:g}?"
-    return f"{target['name']}: {'the probability of its second class' if task == 'binary' else 'its expected value'}."
-
-
 def values(owner: str | None, target: Mapping[str, Any], written: Written) -> dict[str, Any]:
     """Gather what both templates show."""
     found, cv = written.evaluation, written.metrics["train"]["cv"]
     return {
         "owner": owner,
         "target": target,
-        "predicts": target_sentence(target, found["task"]),
+        "predicts": target_sentence(target, found["task"], written.metrics["train"].get("classes", ())),
         "found": found,
         "metric_name": NAMES[found["metric"]],
         "metrics": sorted(found["holdout"], key=list(NAMES).index),
         "headline": headline(found, cv),
         "shift": shift_sentence(found["out_of_fold"], found["greater_is_better"]),
         "train": written.metrics["train"],
+        "training_facts": training_facts(written.metrics["train"], found["model"]),
+        "audit": written.metrics["train"].get("leak_audit"),
+        "mistakes": mistakes(found["decisions"]),
+        "rungs": RUNGS,
         "split": written.metrics["split"],
         "account": account(written.metrics),
         "expectations": expectation_table(written.validation),
         "names": NAMES,
         "parameters": flat(found["model"].get("params", {})),
     }
-
-
-def flat(tree: Mapping[str, Any], path: str = "") -> list[tuple[str, str]]:
-    """Write nested parameters as lines of `section.key` and value; columns are the data's, not a choice.
-
-    >>> flat({"split": {"folds": 5}, "drop": []})
-    [('split.folds', '5'), ('drop', '[]')]
-    """
-    lines: list[tuple[str, str]] = []
-    for name, value in tree.items():
-        if isinstance(value, dict) and value:
-            lines += flat(value, f"{path}{name}.")
-        elif not f"{path}{name}".startswith("columns."):
-            lines.append((f"{path}{name}", "not set" if value is None else plain(value)))
-    return lines
 
 
 def environment(*, autoescape: bool) -> Environment:
@@ -221,7 +234,7 @@ def environment(*, autoescape: bool) -> Environment:
         keep_trailing_newline=True,
         finalize=None if autoescape else markdown_text,
     )
-    made.filters.update(figure=figure, thousands=thousands)
+    made.filters.update(figure=figure, thousands=thousands, direction_note=direction_note, facts=evidence_facts)
     return made
 
 

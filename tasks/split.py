@@ -1,51 +1,51 @@
 """Stage `split`: for each valid row, whether it is trained on, validated on, held out, or left outside.
 
-Where a row goes follows from its name, time, group and target (`tasks.folds`), never from the order of arrival.
+Where a row goes follows from its name, time, group and target (`tasks.splitting`), never from the order of arrival.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from configs.errors import ConfigError, DataError
+from configs.errors import ConfigError
 from configs.schema import Pipeline
 from tasks.atomic import write_json
-from tasks.folds import (
-    MICROSECOND,
+from tasks.splitting.folds import (
+    NOT_VALIDATED,
     TooFewRowsError,
-    group_codes,
-    group_folds,
-    lack,
     microseconds,
     order_keys,
     strata,
     stratified_folds,
+    time_and_group_folds,
     time_blocks,
 )
-from tasks.holdout import NO_TIME, Rows, embargo, held_out, refuse_parts, why_not_trained_on
+from tasks.splitting.holdout import Rows, embargo, held_out, refuse_parts, why_not_trained_on
+from tasks.splitting.split_checks import (
+    refuse_costs,
+    refuse_folds,
+    refuse_missing_times,
+    refuse_one_group,
+    refuse_weights,
+)
+from tasks.splitting.splitter import DeclaredSplit, FoldError
+from tasks.splitting.units import group_folds
 from tasks.stage import run_as_command
 from tasks.table import BATCH, LINE, read_batches, read_table, to_frame, write_table
-from tasks.target import target_column, target_values
+from tasks.target import class_names, target_column, target_values
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
-    from tasks.folds import Integers, Mask
+    from tasks.splitting.folds import Integers
 
-__all__ = ["DeclaredSplit", "declared_split", "embargo", "load_split", "main", "split_rows", "time_values"]
+__all__ = ["DeclaredSplit", "FoldError", "declared_split", "embargo", "load_split", "main", "split_rows", "time_values"]
 
 TRAIN, HOLDOUT, OUTSIDE = "train", "holdout", "outside"
-NOT_VALIDATED = -1
-
-
-class FoldError(DataError):
-    """A fold cannot be trained or judged."""
 
 
 def time_values(frame: pd.DataFrame, pipeline: Pipeline) -> pd.Series | None:
@@ -64,8 +64,8 @@ def time_values(frame: pd.DataFrame, pipeline: Pipeline) -> pd.Series | None:
 
 
 def group_values(frame: pd.DataFrame, pipeline: Pipeline) -> NDArray[np.object_] | None:
-    """The group of each row, None where missing; None for a pipeline that is not split by group."""
-    if pipeline.split_kind != "group" or pipeline.split.group is None:
+    """The group of each row, None where missing; None for a pipeline without groups."""
+    if pipeline.split_kind == "stratified" or pipeline.split.group is None:
         return None
     values = frame[pipeline.split.group].astype(object)
     return values.where(values.notna(), None).to_numpy()
@@ -86,6 +86,7 @@ def rows_of(frame: pd.DataFrame, pipeline: Pipeline) -> Rows:
         target=np.asarray(target_values(frame, pipeline.target, pipeline.task), dtype=np.float64),
         times=None if times is None else microseconds(times),
         groups=group_values(frame, pipeline),
+        classes=class_names(frame, pipeline.target, pipeline.task),
     )
 
 
@@ -96,18 +97,23 @@ def split_rows(rows: Rows, pipeline: Pipeline) -> pd.DataFrame:
     -------
     DataFrame, shape (n_rows, 5), in the order of `rows`
         `_batch`, `_line`; `part`: train, holdout or outside; `fold`: the one that the row is validated in, -1 for none;
-        `reason` why a row is outside: no_target, no_time, no_group, before_window or gap, else ''.
+        `reason` why a row is outside: no_target, no_group, group, before_window or gap, else ''.
 
     Raises
     ------
     HoldoutError, FoldError
-        If a part or a side of a fold has no row, or one class only of a binary target.
+        If a part or a side of a fold has no row, or lacks a class.
+    MissingTimeError, OneGroupError, EmbargoError
+        See there.
     """
     import pandas as pd
 
-    reason = why_unusable(rows, pipeline.split_kind)
-    held = np.zeros(len(reason), dtype=np.bool_)
-    held[reason == ""] = held_out(rows.where(reason == ""), pipeline)
+    refuse_missing_times(rows, pipeline)
+    reason = why_unusable(rows)
+    refuse_one_group(rows.where(reason == ""), pipeline)
+    held, apart = np.zeros((2, len(reason)), dtype=np.bool_)
+    held[reason == ""], apart[reason == ""] = held_out(rows.where(reason == ""), pipeline)
+    reason[apart] = "group"
     candidate = (reason == "") & ~held
     reason[candidate] = why_not_trained_on(rows.where(candidate), rows.where(held), pipeline)
     train = (reason == "") & ~held
@@ -119,13 +125,11 @@ def split_rows(rows: Rows, pipeline: Pipeline) -> pd.DataFrame:
     return pd.DataFrame({BATCH: rows.batch, LINE: rows.line, "part": part, "fold": fold, "reason": reason})
 
 
-def why_unusable(rows: Rows, kind: str) -> NDArray[np.object_]:
+def why_unusable(rows: Rows) -> NDArray[np.object_]:
     """Why a row can be in no part: '' where it can."""
     reason = np.full(len(rows.batch), "", dtype=object)
-    if kind == "group" and rows.groups is not None:
+    if rows.groups is not None:
         reason[[group is None for group in rows.groups]] = "no_group"
-    if kind == "time" and rows.times is not None:
-        reason[rows.times == NO_TIME] = "no_time"
     reason[np.isnan(rows.target)] = "no_target"
     return reason
 
@@ -134,7 +138,7 @@ def fold_numbers(rows: Rows, pipeline: Pipeline) -> Integers:
     """The fold that validates each training row, -1 for none.
 
     For kind `time` the rows are cut into one block more than there are folds: the first is only learnt from, and fold k
-    validates block k + 1.
+    validates block k + 1, where groups are declared too of some groups only (`time_and_group_folds`).
 
     Raises
     ------
@@ -144,95 +148,35 @@ def fold_numbers(rows: Rows, pipeline: Pipeline) -> Integers:
     split = pipeline.split
     try:
         if pipeline.split_kind == "time" and rows.times is not None:
+            if rows.groups is not None:
+                return time_and_group_folds(rows.times, rows.groups, folds=split.folds, seed=split.seed + 1)
             return time_blocks(rows.times, split.folds + 1) - 1
         keys = order_keys(rows.batch, rows.line, split.seed + 1)  # not the order that drew the holdout
-        stratum = strata(rows.target, pipeline.task)
         if pipeline.split_kind == "group" and rows.groups is not None:
-            classes = stratum if pipeline.task == "binary" else None
-            return group_folds(group_codes(rows.groups), classes, keys, folds=split.folds, seed=split.seed)
-        return stratified_folds(stratum, keys, split.folds)
+            return group_folds(rows.target, pipeline.task, rows.groups, keys, folds=split.folds, seed=split.seed + 1)
+        return stratified_folds(strata(rows.target, pipeline.task), keys, split.folds)
     except TooFewRowsError as error:
         raise FoldError(
-            f"split.folds: {error}. Lower split.folds, widen split.window, or land more batches."
+            f"split.folds: {error}. Lower split.folds, widen split.window, or land more batches.",
+            key=("split", "folds"),
         ) from error
 
 
-def refuse_folds(rows: Rows, fold: NDArray[np.int16], pipeline: Pipeline) -> None:
-    """Raise when a side of a fold has no row, or one class only of a binary target."""
-    splitter = DeclaredSplit(fold, rows.times if pipeline.split_kind == "time" else None, embargo(pipeline))
-    for number, (train, valid) in enumerate(splitter.split()):
-        for side, chosen in (("train on", train), ("validate on", valid)):
-            lacking = lack(rows.target[chosen], pipeline.task)
-            if lacking:
-                raise FoldError(
-                    f"split: fold {number} of {pipeline.split.folds}: {lacking} to {side}. Lower split.folds or "
-                    "split.gap, widen split.window, or land more batches."
-                )
-
-
-class DeclaredSplit:
-    """The declared folds as a scikit-learn splitter over the TRAIN rows, in their order in the split table.
-
-    Parameters
-    ----------
-    fold : array of int, shape (n_train,)
-        The fold that validates each row, from 0; -1 for none.
-    times : array of int64, shape (n_train,), or None
-        Microseconds; None where rows are not split by time.
-    embargo : timedelta
-        A fold of time trains on the rows whose time + embargo is no later than its first validated row; other folds on
-        the rows of all other folds.
-
-    Examples
-    --------
-    >>> folds = DeclaredSplit(np.array([-1, 0, 0, 1]), np.array([1, 2, 3, 4]), timedelta(0))
-    >>> [(train.tolist(), valid.tolist()) for train, valid in folds.split()]
-    [([0], [1, 2]), ([0, 1, 2], [3])]
-    """
-
-    def __init__(self, fold: NDArray[np.integer[Any]], times: Integers | None, embargo: timedelta) -> None:
-        self.fold = fold
-        self.times = times
-        self.embargo = embargo
-
-    def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:
-        """Number of folds."""
-        return int(self.fold.max()) + 1
-
-    def split(
-        self, X: Any = None, y: ArrayLike | None = None, groups: object = None
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Yield the positions of each fold's training and validation rows, among the TRAIN rows."""
-        if X is not None and len(X) != len(self.fold):
-            raise FoldError(f"{len(X)} rows to split; the split was declared for {len(self.fold)} training rows")
-        for number in range(self.get_n_splits()):
-            valid = self.fold == number
-            yield np.flatnonzero(self.trained_on(valid)), np.flatnonzero(valid)
-
-    def trained_on(self, valid: Mask) -> Mask:
-        """The rows that the fold with these validation rows learns from."""
-        if self.times is None or not valid.any():
-            return ~valid
-        early: Mask = self.times + self.embargo // MICROSECOND <= self.times[valid].min()
-        return ~valid & early
-
-
-def declared_split(split: pd.DataFrame, times: pd.Series | None, pipeline: Pipeline) -> DeclaredSplit:
+def declared_split(split: pd.DataFrame, frame: pd.DataFrame, pipeline: Pipeline) -> DeclaredSplit:
     """The splitter over the TRAIN rows of a split table.
 
     Parameters
     ----------
     split : DataFrame, shape (n_rows, 4)
         `load_split`: all rows.
-    times : Series of datetime64[us, UTC], shape (n_rows,), or None
-        `time_values` of the same rows in the same order.
+    frame : DataFrame, shape (n_rows, n_columns)
+        The typed columns of the same rows in the same order; time and group among them.
     """
     train = (split["part"] == TRAIN).to_numpy()
-    by_time = pipeline.split_kind == "time" and times is not None
+    times, groups = time_values(frame, pipeline), group_values(frame, pipeline)
+    instants = microseconds(times)[train] if pipeline.split_kind == "time" and times is not None else None
     return DeclaredSplit(
-        split["fold"].to_numpy()[train],
-        microseconds(times)[train] if by_time else None,  # type: ignore[arg-type]  # by_time says so
-        embargo(pipeline),
+        split["fold"].to_numpy()[train], instants, embargo(pipeline), None if groups is None else groups[train]
     )
 
 
@@ -260,7 +204,7 @@ def split_metrics(table: pd.DataFrame, splitter: DeclaredSplit, pipeline: Pipeli
 
 def needed_columns(pipeline: Pipeline) -> list[str]:
     """The columns that say where a row goes, in order of declaration."""
-    needed = {target_column(pipeline.target), pipeline.time.column, pipeline.split.group}
+    needed = {target_column(pipeline.target), pipeline.time.column, pipeline.split.group, pipeline.train.weight}
     return [LINE, *(name for name in pipeline.columns if name in needed)]
 
 
@@ -269,13 +213,19 @@ def main(pipeline: Pipeline) -> None:
     import pyarrow as pa
 
     frame = to_frame(read_batches(Path(f"data/valid/{pipeline.name}"), needed_columns(pipeline)))
-    table = split_rows(rows_of(frame, pipeline), pipeline)
+    rows = rows_of(frame, pipeline)
+    refuse_costs(rows, pipeline)
+    table = split_rows(rows, pipeline)
+    refuse_weights(frame, (table["part"] == TRAIN).to_numpy(), pipeline)
     schema = pa.schema({BATCH: pa.string(), LINE: pa.int64(), "part": pa.string(), "fold": pa.int16()})
     write_table(pa.Table.from_pandas(table[schema.names], schema=schema, preserve_index=False), split_path(pipeline))
-    metrics = split_metrics(table, declared_split(table, time_values(frame, pipeline), pipeline), pipeline)
+    metrics = split_metrics(table, declared_split(table, frame, pipeline), pipeline)
     write_json(Path(f"metrics/{pipeline.name}/split.json"), metrics)
-    rows = metrics["rows"]
-    print(f"split: {rows['train']} rows to train on, {rows['holdout']} held out, {rows['outside']} outside", flush=True)
+    counts = metrics["rows"]
+    print(
+        f"split: {counts['train']} rows to train on, {counts['holdout']} held out, {counts['outside']} outside",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

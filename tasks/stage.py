@@ -12,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NoReturn
 
-from configs.errors import ConfigError, EnvironmentMismatchError, HoldfastError
-from configs.load import load_pipeline, read_yaml
+from configs.errors import ConfigError, DataError, EnvironmentMismatchError, HoldfastError
+from configs.load import line_of, load_pipeline, read_yaml
 from configs.schema import Pipeline
 
 STAGES = ("ingest", "validate", "split", "train", "evaluate", "report")
@@ -88,10 +88,22 @@ def import_libraries(stages: Iterable[str]) -> None:
 
 
 def run_stage(stage: str, pipeline: str) -> None:
-    """Run one stage of one pipeline in this process, in the current directory, the repository's root."""
+    """Run one stage of one pipeline in this process, in the current directory, the repository's root.
+
+    Raises
+    ------
+    HoldfastError
+        What the stage raised; a DataError about a key of the YAML begins with file and line.
+    """
     require_locked_libraries(stage)
     main: Callable[[Pipeline], None] = import_module(f"tasks.{stage}").main
-    main(load_pipeline(pipeline).limited_to(stage, declared_sections(stage)))
+    declared = load_pipeline(pipeline).limited_to(stage, declared_sections(stage))
+    try:
+        main(declared)
+    except DataError as error:
+        if error.key:
+            error.args = (f"{line_of(pipeline, error.key)}: {error}",)
+        raise
 
 
 def run_as_command(stage: str) -> NoReturn:

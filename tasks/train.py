@@ -1,267 +1,170 @@
-"""Stage `train`: cross-validate, then fit the model that is kept.
+"""Stage `train`: look for leaks, cross-validate, then fit the model that is kept.
 
-Each fold encodes, stops early and predicts with what its own training rows hold: the encoder is fitted inside the fold,
-early stopping watches rows of the training part, and validation rows are met once, to be predicted.
+Each fold encodes, stops early and predicts with what its own training rows hold: which rows' targets a number is made
+of follows from one plan (`tasks.splitting.cross_fitting`), early stopping watches rows of the training part, and
+validation rows are met once, to be predicted. Calibration and decision are learned from those out-of-fold predictions
+alone.
 """
 
 from __future__ import annotations
 
-import math
 import statistics
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from configs.errors import DataError
+from configs.schema import Pipeline
 from tasks.atomic import write_json, write_text
-from tasks.bundle import save_bundle, sha256
-from tasks.features import derived_features
-from tasks.folds import early_stopping_rows, inner_folds, microseconds, order_keys
-from tasks.metrics import score
-from tasks.split import (
-    TRAIN,
-    DeclaredSplit,
-    embargo,
-    group_values,
-    load_split,
-    needed_columns,
-    split_path,
-    time_values,
-)
+from tasks.model.bundle import prediction_columns, save_bundle, sha256
+from tasks.model.calibration import fitted_calibration
+from tasks.model.decision import fitted_decision
+from tasks.model.device import thread_count
+from tasks.split import split_path
 from tasks.stage import LIBRARIES, PYTHON_MINOR, declared_params, installed_version, run_as_command
-from tasks.table import BATCH, LINE, read_batches, to_frame, write_table
-from tasks.target import target_column, target_values
+from tasks.table import BATCH, LINE, write_table
+from tasks.training.cross_validation import Fold, cross_validate, rounds_for_all_rows
+from tasks.training.matrices import fit_matrices, prepare
+from tasks.training.rows import TrainingRows, load_rows
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
-    from configs.schema import Pipeline
-    from tasks.estimator import TabularModel
+    from tasks.audit import Audit
+    from tasks.model.estimator import TabularModel
+    from tasks.training.matrices import FitMatrices, Prepared
 
     Floats = NDArray[np.float64]
-    Positions = NDArray[np.intp]
 
 SECTIONS = ("columns", "drop", "time", "target", "features", "encode", "split", "train")
 
 
-class MisalignedRowsError(DataError):
-    """The split was not made from the valid rows that are there."""
-
-
-class FoldFitError(DataError):
-    """A fold cannot be fitted or scored; the text says which, and why."""
-
-
-@dataclass(frozen=True)
-class TrainingRows:
-    """The rows to train on, in one order: what the model is given, what it learns, and how rows are drawn.
-
-    Attributes
-    ----------
-    pipeline : Pipeline
-        Its sections `train`, `encode`, `split` and `target` say how.
-    raw : DataFrame, shape (n, d)
-        Typed columns that the model reads.
-    names : DataFrame, shape (n, 2)
-        `_batch` and `_line`.
-    target : array of float, shape (n,)
-    times : Series of datetime64[us, UTC], shape (n,), or None
-    groups : array of object, shape (n,), or None
-    splitter : DeclaredSplit
-    """
-
-    pipeline: Pipeline
-    raw: pd.DataFrame
-    names: pd.DataFrame
-    target: Floats
-    times: pd.Series | None
-    groups: NDArray[np.object_] | None
-    splitter: DeclaredSplit
-
-    def early_stopping(self, train: Positions) -> tuple[Positions, Positions]:
-        """Part a fold's training rows into those that it learns from and those that early stopping watches."""
-        share, apart = self.pipeline.train.early_stopping_share, embargo(self.pipeline)
-        learnt, watched = early_stopping_rows(**self.draw(train), share=share, embargo=apart)
-        return train[learnt], train[watched]
-
-    def inner_folds(self, chosen: Positions) -> NDArray[np.int64]:
-        """Number the inner fold in which each chosen row is left out of its own encoding."""
-        return inner_folds(**self.draw(chosen), folds=self.pipeline.encode.folds)
-
-    def draw(self, chosen: Positions) -> dict[str, Any]:
-        """Gather what a draw among some of the rows goes by."""
-        seed, names = self.pipeline.train.seed, self.names.iloc[chosen]
-        return {
-            "target": self.target[chosen],
-            "task": self.pipeline.task,
-            "kind": self.pipeline.split_kind,
-            "times": None if self.times is None else self.times.iloc[chosen],
-            "groups": None if self.groups is None else self.groups[chosen],
-            "keys": order_keys(names[BATCH], names[LINE], seed),
-            "seed": seed,
-        }
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One fold's outcome: predictions of the validated rows, their score, and the watched rows' score per round."""
-
-    valid: Positions
-    prediction: Floats
-    score: float
-    curve: list[float]
-    rounds: int
-
-
-def declared_model(pipeline: Pipeline) -> TabularModel:
-    """The estimator that a pipeline declares, not fitted."""
-    from tasks.encoder import TargetEncoding
-    from tasks.estimator import BoostedTrees, tabular_model
-
-    train = pipeline.train
-    return tabular_model(
-        derived_features(pipeline),
-        TargetEncoding(pipeline.encoded_columns, pipeline.encode.smooth, pipeline.encode.folds, train.seed),
-        BoostedTrees(pipeline.task, train.params.model_dump(), train.rounds, train.seed),
-    )
-
-
-def features_of(model: TabularModel, rows: TrainingRows) -> pd.DataFrame:
-    """Derive the features of all rows at once: row by row, so no fold can see another; each category factorised once.
-
-    Raises
-    ------
-    NoFeatureError
-        If the pipeline declares no feature.
-    """
-    from tasks.estimator import NoFeatureError
-
-    derived: pd.DataFrame = model["features"].fit_transform(rows.raw)
-    if derived.shape[1] == 0:
-        raise NoFeatureError(
-            "no feature is left to learn from; at least one was expected. See `columns`, `drop` and `features`."
-        )
-    return derived.astype(dict.fromkeys(model["encode"].columns, "category"))
-
-
-def fit_fold(
-    model: TabularModel, features: pd.DataFrame, rows: TrainingRows, parts: tuple[Positions, Positions], threads: int
-) -> Fold:
-    """Fit one fold on its training rows, and predict and score the rows that it validates.
+def declared_model(pipeline: Pipeline, classes: tuple[str, ...] | None = None) -> TabularModel:
+    """The estimator that a pipeline declares, not fitted.
 
     Parameters
     ----------
-    model : TabularModel
-        As declared; its learning steps are cloned.
-    features : DataFrame, shape (n, d)
-        `features_of` the rows.
-    rows : TrainingRows
-    parts : two arrays of int
-        Positions of the training and of the validated rows.
-    threads : int
+    pipeline : Pipeline
+    classes : tuple of str, optional
+        `TrainingRows.classes`.
     """
-    from sklearn.base import clone
+    from tasks.encoding.encoder import TargetEncoding
+    from tasks.features import derived_features
+    from tasks.model.boosting import BoostedTrees
+    from tasks.model.estimator import tabular_model
+    from tasks.own_features.user_features import user_features
 
-    from tasks.estimator import StoppingRows, best_round
+    train = pipeline.train
+    trees = BoostedTrees(
+        pipeline.task,
+        train.params.model_dump(),
+        train.rounds,
+        train.seed,
+        monotone=dict(train.monotone),
+        device=train.device,
+        classes=classes,
+    )
+    encode = TargetEncoding(pipeline.encoded_columns, pipeline.encode.smooth, pipeline.inner_folds, train.seed, classes)
+    others = [f"{name}_{label}" for name in pipeline.encoded_columns for label in classes or ()]
+    return tabular_model(derived_features(pipeline), encode, trees, user_features(pipeline, others))
 
-    encode, trees, y = clone(model["encode"]), clone(model["booster"]), rows.target
-    metric, patience = rows.pipeline.metric, rows.pipeline.train.early_stopping_rounds
-    learnt, watched = rows.early_stopping(parts[0])
-    encoded = encode.fit_transform(features.iloc[learnt], y[learnt], folds=rows.inner_folds(learnt))
-    stopping = StoppingRows(encode.transform(features.iloc[watched]), y[watched], metric, patience)
-    trees.fit(encoded, y[learnt], stopping, threads)
-    valid = parts[1]
-    prediction = trees.scores(encode.transform(features.iloc[valid]))
-    return Fold(valid, prediction, score(metric, y[valid], prediction), trees.curve_, best_round(trees.curve_, metric))
 
-
-def cross_validate(model: TabularModel, features: pd.DataFrame, rows: TrainingRows, threads: int) -> list[Fold]:
-    """Fit the declared folds, several at a time: one thread each is faster than many threads for one.
-
-    The largest begins first, so that it is not left alone at the end.
+def looked_for_leaks(prepared: Prepared, model: TabularModel, threads: int) -> Audit | None:
+    """Audit the features before anything is trained on them, unless `train.audit` is off.
 
     Raises
     ------
-    FoldFitError
-        Names the first fold that cannot be fitted or scored.
+    LeakError
+        If something was found and `train.audit` is stop; its text is what was found.
     """
-    splits = list(rows.splitter.split())
-    workers = min(threads, len(splits))
-    largest_first = sorted(range(len(splits)), key=lambda number: -len(splits[number][0]))
-    with ThreadPoolExecutor(workers) as pool:
-        fits = {
-            number: pool.submit(fit_fold, model, features, rows, splits[number], threads // workers)
-            for number in largest_first
-        }
-    folds = []
-    for number in range(len(splits)):
-        try:
-            folds.append(fits[number].result())
-        except DataError as error:
-            raise FoldFitError(f"fold {number} of {len(splits)}: {error}") from error
+    wanted = prepared.rows.pipeline.train.audit
+    if wanted == "off":
+        return None
+    from tasks.audit import LeakError, audit
+
+    found = audit(prepared, model, threads)
+    if found.findings and wanted == "stop":
+        raise LeakError(found)
+    for finding in found.findings:
+        print(f"train: {finding.text}", flush=True)
+    return found
+
+
+def train_model(prepared: Prepared, model: TabularModel, threads: int) -> list[Fold]:
+    """Cross-validate, learn from the out-of-fold rows what follows the trees, then fit the model on all rows.
+
+    Returns
+    -------
+    list of Fold
+        The model is fitted in place.
+    """
+    folds = cross_validate(prepared, model, threads)
+    fit_final(prepared, model, rounds_for_all_rows(folds))
+    learn_decision(prepared.rows, model, folds)
     return folds
 
 
-def rounds_for_all_rows(folds: list[Fold]) -> int:
-    """Boosting rounds of the final model: the median of the folds' best rounds, rounded up.
-
-    The final model learns from all training rows, so none is left to watch. What cross-validation chose is what it
-    uses; the median, because one fold that stops at once or never should not decide.
-
-    References
-    ----------
-    T. Hastie, R. Tibshirani, J. Friedman (2009), "The Elements of Statistical Learning", section 7.10.1: choose the
-    complexity by cross-validation, then fit the chosen model to all the data.
-    """
-    return math.ceil(statistics.median(fold.rounds for fold in folds))
-
-
-def fit_final(model: TabularModel, features: pd.DataFrame, rows: TrainingRows, rounds: int) -> None:
+def fit_final(prepared: Prepared, model: TabularModel, rounds: int) -> None:
     """Fit the model itself, on all training rows, for a number of rounds that is given."""
+    rows, fit = prepared.rows, prepared.rows.plan.final
     model.set_params(booster__rounds=rounds)
-    inner = rows.inner_folds(np.arange(len(rows.target)))
-    model["booster"].fit(model["encode"].fit_transform(features, rows.target, folds=inner), rows.target)
+    matrices = fit_matrices(prepared, fit, model)
+    learn_features(prepared, model, matrices)
+    weight = rows.weights(fit.learnt)
+    model["booster"].fit(matrices.learnt, rows.target[fit.learnt], weight=weight, names=matrices.names)
 
 
-def load_rows(pipeline: Pipeline) -> TrainingRows:
-    """Read the rows of the split's training part.
+def learn_features(prepared: Prepared, model: TabularModel, matrices: FitMatrices) -> None:
+    """Set what the model's steps before the trees learned from all training rows."""
+    encode = model["encode"].fit_cells(prepared.table, prepared.rows.plan.final)
+    if matrices.custom is not None:
+        model.set_params(custom=matrices.custom)
+        own = matrices.custom.get_feature_names_out()
+        encode.feature_names_in_ = np.asarray([*prepared.features, *own], dtype=object)
+        encode.n_features_in_ = len(encode.feature_names_in_)
 
-    Raises
-    ------
-    MisalignedRowsError
-        If the split does not name the valid rows in their order.
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Predictions of the rows that folds validate, in the rows' order.
+
+    Attributes
+    ----------
+    validated : array of bool, shape (n,)
+        The training rows that a fold validates, m of them.
+    fold : array of int, shape (m,)
+    prediction : array of float, shape (m,), or (m, C) for C classes
+        Not calibrated.
     """
-    split, folder = load_split(pipeline), Path(f"data/valid/{pipeline.name}")
-    columns = dict.fromkeys([*needed_columns(pipeline), *pipeline.input_columns])
-    table = read_batches(folder, list(columns))
-    names = to_frame(table.select([BATCH, LINE]))
-    if len(names) != len(split) or not all(np.array_equal(names[key], split[key]) for key in (BATCH, LINE)):
-        raise MisalignedRowsError(
-            f"{split_path(pipeline)} names {len(split)} rows, {folder} has {len(names)}, and they are not the same in "
-            f"one order. Run `dvc repro split@{pipeline.name}`."
-        )
-    train = (split["part"] == TRAIN).to_numpy()
-    labels = to_frame(table.select([target_column(pipeline.target)]))
-    target = np.asarray(target_values(labels, pipeline.target, pipeline.task), dtype=np.float64)
-    frame = to_frame(table.filter(train))
-    times = time_values(frame, pipeline)
-    instants = microseconds(times) if times is not None and pipeline.split_kind == "time" else None
-    return TrainingRows(
-        pipeline=pipeline,
-        raw=frame[list(pipeline.input_columns)],
-        names=frame[[BATCH, LINE]],
-        target=target[train],
-        times=times,
-        groups=group_values(frame, pipeline),
-        splitter=DeclaredSplit(split["fold"].to_numpy()[train], instants, embargo(pipeline)),
-    )
+
+    validated: NDArray[np.bool_]
+    fold: NDArray[np.int16]
+    prediction: Floats
+
+    @classmethod
+    def of(cls, rows: int, folds: list[Fold]) -> OutOfFold:
+        """Put the folds' predictions in the order of the rows."""
+        order = np.concatenate([fold.valid for fold in folds])
+        number = np.repeat(np.arange(len(folds), dtype=np.int16), [len(fold.valid) for fold in folds])
+        back = np.argsort(order, kind="stable")
+        validated = np.zeros(rows, dtype=np.bool_)
+        validated[order] = True
+        return cls(validated, number[back], np.concatenate([fold.prediction for fold in folds])[back])
 
 
-def facts_of(model: TabularModel, rows: TrainingRows) -> dict[str, Any]:
+def learn_decision(rows: TrainingRows, model: TabularModel, folds: list[Fold]) -> None:
+    """Learn what makes scores into probabilities and decisions, from out-of-fold rows alone; set it on the model."""
+    found, train, task = OutOfFold.of(len(rows.target), folds), rows.pipeline.train, rows.pipeline.task
+    target = rows.target[found.validated]
+    weight = None if rows.weight is None else rows.weight[found.validated]
+    calibration = fitted_calibration(train.calibration, found.prediction, target, task, weight)
+    probabilities = found.prediction if calibration is None else calibration.apply(found.prediction)
+    model.calibration_ = calibration
+    model.decision_ = fitted_decision(train.costs, probabilities, target, task, calibration is not None, weight=weight)
+
+
+def facts_of(model: TabularModel, rows: TrainingRows, found: Audit | None) -> dict[str, Any]:
     """Say what the model was made of, for the manifest: only what follows from data, code, parameters and libraries."""
     pipeline = rows.pipeline
     batches = rows.names[BATCH].value_counts()
@@ -271,8 +174,9 @@ def facts_of(model: TabularModel, rows: TrainingRows) -> dict[str, Any]:
         "metric": pipeline.metric,
         "target": pipeline.target.name,
         "inputs": list(pipeline.input_columns),
-        "features": model["encode"].feature_names_in_.tolist(),
+        "features": model["booster"].feature_names_in_.tolist(),
         "rounds": model.rounds,
+        **learned_facts(model, rows, found),
         "data": {
             "rows": len(rows.target),
             "batches": {str(name): int(count) for name, count in sorted(batches.items())},
@@ -281,6 +185,32 @@ def facts_of(model: TabularModel, rows: TrainingRows) -> dict[str, Any]:
         "params": pipeline.model_dump(mode="json", by_alias=True, include=set(SECTIONS)),
         "libraries": {name: installed_version(name) for name in declared_params("train", LIBRARIES.as_posix())},
         "python": PYTHON_MINOR,
+    }
+
+
+def learned_facts(model: TabularModel, rows: TrainingRows, found: Audit | None) -> dict[str, Any]:
+    """What manifest and metrics say alike: the audit, the device, and where they apply classes and decision."""
+    applying = {
+        "classes": None if rows.classes is None else list(rows.classes),
+        "calibration": None if model.calibration_ is None else model.calibration_.kind,
+        "decision": None if model.decision_ is None else model.decision_.state(),
+    }
+    return {
+        "leak_audit": audit_facts(found),
+        "device": model["booster"].device_,
+        **{name: value for name, value in applying.items() if value is not None},
+    }
+
+
+def audit_facts(found: Audit | None) -> dict[str, Any]:
+    """What the leak audit came to, without how long it took."""
+    if found is None:
+        return {"outcome": "off", "reason": "train.audit is off", "findings": [], "probes": {}}
+    return {
+        "outcome": "warned" if found.findings else found.outcome,  # `stop` would have ended the run
+        "reason": found.reason,
+        "findings": [asdict(finding) for finding in found.findings],
+        "probes": {name: dict(numbers) for name, numbers in found.probes.items()},
     }
 
 
@@ -295,43 +225,47 @@ def learning_curve(folds: list[Fold]) -> str:
 
 
 def write_predictions(path: Path, rows: TrainingRows, folds: list[Fold]) -> None:
-    """Write the out-of-fold predictions, in the rows' order."""
+    """Write the out-of-fold predictions, in the rows' order; of several classes a column each."""
     import pyarrow as pa
 
-    fold = np.full(len(rows.target), -1, dtype=np.int16)
-    prediction = np.full(len(rows.target), np.nan)
-    for number, outcome in enumerate(folds):
-        fold[outcome.valid] = number
-        prediction[outcome.valid] = outcome.prediction
-    kept = fold >= 0
+    found = OutOfFold.of(len(rows.target), folds)
+    names, kept = rows.names, found.validated
     columns = {
-        BATCH: pa.array(rows.names[BATCH][kept], pa.string()),
-        LINE: pa.array(rows.names[LINE][kept], pa.int64()),
-        "fold": pa.array(fold[kept]),
+        BATCH: pa.array(names[BATCH][kept], pa.string()),
+        LINE: pa.array(names[LINE][kept], pa.int64()),
+        "fold": pa.array(found.fold),
         "target": pa.array(rows.target[kept]),
-        "prediction": pa.array(prediction[kept]),
+        **{name: pa.array(values) for name, values in prediction_columns(found.prediction, "prediction").items()},
     }
     write_table(pa.table(columns), path)
 
 
 def main(pipeline: Pipeline) -> None:
     """Stage `train` of dvc.yaml: read the split's training rows, write bundle, out-of-fold predictions and scores."""
-    from tasks.estimator import thread_count
-
-    name, rows, model = pipeline.name, load_rows(pipeline), declared_model(pipeline)
-    features = features_of(model, rows)
-    folds = cross_validate(model, features, rows, thread_count())
+    name, rows, threads = pipeline.name, load_rows(pipeline), thread_count()
+    model = declared_model(pipeline, rows.classes)
+    prepared = prepare(model, rows)
+    found = looked_for_leaks(prepared, model, threads)
+    folds = train_model(prepared, model, threads)
     scores = [fold.score for fold in folds]
-    mean, spread, rounds = statistics.fmean(scores), statistics.stdev(scores), rounds_for_all_rows(folds)
-    print(f"train: {pipeline.metric} {mean:.4f} +- {spread:.4f} over {len(folds)} folds, {rounds} rounds", flush=True)
-    fit_final(model, features, rows, rounds)
-    save_bundle(Path(f"models/{name}"), model, rows.raw, facts_of(model, rows))
+    cv = {"mean": statistics.fmean(scores), "std": statistics.stdev(scores), "folds": scores}
+    print(
+        f"train: {pipeline.metric} {cv['mean']:.4f} +- {cv['std']:.4f} over {len(folds)} folds, {model.rounds} rounds",
+        flush=True,
+    )
+    save_bundle(Path(f"models/{name}"), model, rows.raw, facts_of(model, rows, found))
     write_predictions(Path(f"data/predictions/{name}.parquet"), rows, folds)
     write_text(Path(f"plots/{name}/learning_curve.csv"), learning_curve(folds))
-    cv = {"mean": mean, "std": spread, "folds": scores}
+    features = len(model["booster"].feature_names_in_)
     write_json(
         Path(f"metrics/{name}/train.json"),
-        {"metric": pipeline.metric, "cv": cv, "rounds": rounds, "features": features.shape[1]},
+        {
+            "metric": pipeline.metric,
+            "cv": cv,
+            "rounds": model.rounds,
+            "features": features,
+            **learned_facts(model, rows, found),
+        },
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 NAMES = {
     "roc_auc": "ROC AUC",
     "average_precision": "Average precision",
+    "accuracy": "Accuracy",
     "log_loss": "Log loss",
     "brier": "Brier score",
     "rmse": "RMSE",
@@ -37,40 +39,115 @@ def thousands(value: int) -> str:
     return f"{value:,}"
 
 
-def verdict(metric: str, value: float | None, best: Mapping[str, Any], name: str, confidence: float) -> str:
+@dataclass(frozen=True)
+class Comparison:
+    """The model beside the best simpler one, on some rows.
+
+    Attributes
+    ----------
+    where : str
+        "over 5 folds", "on the holdout".
+    value : float or None
+        The model's score.
+    best : mapping
+        The simpler one's `value`; `gain`, `gain_low`, `gain_high`: how much better the model is.
+    name : str
+        The simpler one's.
+    """
+
+    where: str
+    value: float | None
+    best: Mapping[str, Any]
+    name: str
+
+    def told(self, confidence: float) -> str:
+        """In words, with the interval."""
+        best, low, high = self.best, self.best["gain_low"], self.best["gain_high"]
+        against = f"{figure(self.value)} against {figure(best['value'])} for the {rung(self.name)} {self.where}"
+        if low is None:
+            return f"{against}, without an interval"
+        if high < 0:
+            low, high = -high, -low
+        within = f"{confidence:.0%} interval {figure(low)} to {figure(high)}"
+        if best["gain_low"] > 0 or best["gain_high"] < 0:
+            return f"{against}, {'better' if best['gain'] > 0 else 'worse'} by {figure(abs(best['gain']))} ({within})"
+        return f"{against}, a difference that may be chance ({figure(best['gain'])}, {within})"
+
+
+def rung(name: str) -> str:
+    """Name a rung of the ladder as a model.
+
+    >>> rung("shallow_trees"), rung("linear")
+    ('shallow trees', 'linear model')
+    """
+    return name.replace("_", " ") if name.endswith("trees") else f"{name} model"
+
+
+def verdict(metric: str, earned: bool | None, comparisons: Sequence[Comparison], confidence: float) -> str:
     """Say in one plain sentence whether the model has earned its complexity.
 
     Parameters
     ----------
     metric : str
-    value : float or None
-        The model's, on the holdout; None where it is not defined.
-    best : mapping
-        Of the best baseline: `value`, `gain`, `gain_low`, `gain_high` (how much better the model is, and the bounds).
-    name : str
-        The best baseline's.
+    earned : bool or None
+        `tasks.evaluation.ladder.has_earned`.
+    comparisons : sequence of Comparison
+        With the best simpler model over the folds, and on the holdout.
     confidence : float
         Level of the intervals.
 
     Examples
     --------
     >>> linear = {"value": 0.6, "gain": 0.1, "gain_low": 0.05, "gain_high": 0.15}
-    >>> verdict("roc_auc", 0.7, linear, "linear", 0.95).split(":")[0]
-    'The model has earned its complexity'
+    >>> print(verdict("roc_auc", True, [Comparison("over 5 folds", 0.7, linear, "linear")], 0.95))
+    The model has earned its complexity: ROC AUC 0.7000 against 0.6000 for the linear model over 5 folds, better by \
+0.1000 (95% interval 0.0500 to 0.1500).
     """
-    if value is None or best["gain_low"] is None:
+    if earned is None:
         return f"Whether the model has earned its complexity is open: {NAMES[metric]} has no interval on these rows."
-    gain, low, high = best["gain"], best["gain_low"], best["gain_high"]
-    measured = f"{NAMES[metric]} {figure(value)} against {figure(best['value'])} for the best baseline"
-    against = f"{measured} ({name.replace('_', ' ')})"
-    if low > 0:
-        between = f"{confidence:.0%} interval {figure(low)} to {figure(high)}"
-        return f"The model has earned its complexity: {against}, better by {figure(gain)} ({between})."
-    if high < 0:
-        between = f"{confidence:.0%} interval {figure(-high)} to {figure(-low)}"
-        return f"The model has not earned its complexity: {against}, worse by {figure(-gain)} ({between})."
-    between = f"{figure(gain)}, {confidence:.0%} interval {figure(low)} to {figure(high)}"
-    return f"The model has not earned its complexity: {against}, a difference that may be chance ({between})."
+    told = "; ".join(comparison.told(confidence) for comparison in comparisons)
+    return f"The model has {'' if earned else 'not '}earned its complexity: {NAMES[metric]} {told}."
+
+
+def spare_sentence(spare: Mapping[str, Any], metric: str, confidence: float) -> str:
+    """Name the columns whose removal costs nothing, and what was seen without them.
+
+    Parameters
+    ----------
+    spare : mapping
+        `tasks.evaluation.spare_columns.judge_trial`'s.
+    metric : str
+    confidence : float
+
+    Examples
+    --------
+    >>> none = {"tried": [], "columns": [], "reason": None}
+    >>> spare_sentence(none, "rmse", 0.95)
+    'No column was found whose removal costs nothing: each helps to predict held-out rows.'
+    """
+    if not spare["tried"]:
+        return "No column was found whose removal costs nothing: each helps to predict held-out rows."
+    named = listed(spare["tried"])
+    if spare["reason"] is not None:
+        return f"Whether removing {named} costs anything is open: {spare['reason']}."
+    within = f"{confidence:.0%} interval {figure(spare['gain_low'])} to {figure(spare['gain_high'])}"
+    seen = f"{NAMES[metric]} {figure(spare['value_without'])} against {figure(spare['value'])} with"
+    trial = f"{seen}, a gain of {figure(spare['gain'])} ({within}) on {thousands(spare['rows'])} held-out rows"
+    if spare["columns"]:
+        return f"Removing {named} costs nothing: fitted anew without, the model has {trial}."
+    missed = (
+        "a sure loss" if spare["gain_high"] < 0 else f"which leaves room for a loss beyond {figure(spare['allowed'])}"
+    )
+    return f"No column was proven to cost nothing: fitted anew without {named}, the model has {trial}, {missed}."
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in one line.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def headline(evaluation: Mapping[str, Any], cv: Mapping[str, Any]) -> str:

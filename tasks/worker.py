@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import NoReturn
 
 from configs import errors
 from configs.errors import HoldfastError, StageFailedError
@@ -196,12 +197,13 @@ def prepare(stages: tuple[str, ...], patient: bool) -> None:
         import_libraries(stages)
 
 
-def leave() -> None:
+def leave(code: int = 0) -> NoReturn:
     """End this process as an exit does, but for taking apart, for a second, all that was imported."""
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are no daemons
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 def end_with_parent() -> None:

@@ -9,20 +9,27 @@ import numpy as np
 import pandas as pd
 
 from configs.schema import Pipeline
+from tasks.evaluation.judge import Blocks
 from tasks.gate.paired import CHALLENGER, CHAMPION, Contest, Window
-from tasks.judge import Blocks
+from tasks.model.decision import Decision
 from tests.pipelines import make_pipeline
 
 RESAMPLES = 100
 
 
-def gated(gate: Mapping[str, Any] | None = None, *, metric: str = "roc_auc", **evaluate: Any) -> Pipeline:
+def gated(
+    gate: Mapping[str, Any] | None = None,
+    *,
+    metric: str = "roc_auc",
+    costs: Mapping[str, Any] | None = None,
+    **evaluate: Any,
+) -> Pipeline:
     """A pipeline with a gate; columns `group` and `place` may serve as slices and protected columns."""
     columns = {"group": {"type": "category"}, "place": {"type": "category"}, "size": {"type": "float"}}
     target = {"type": "boolean" if metric in ("roc_auc", "brier", "log_loss") else "float"}
     return make_pipeline(
         {**columns, "outcome": target},
-        train={"metric": metric},
+        train={"metric": metric, "costs": dict(costs or {})},
         evaluate={"resamples": RESAMPLES, "slice_rows": 20, **evaluate},
         gate=dict(gate or {}),
     )
@@ -33,6 +40,7 @@ def window(
     challenger: Sequence[float],
     champion: Sequence[float] | None = None,
     days: int | None = None,
+    decisions: Mapping[str, Decision] | None = None,
     **columns: Any,
 ) -> Window:
     """Rows and predictions; drawn one by one, or in so many days of about equally many rows."""
@@ -41,9 +49,8 @@ def window(
     blocks = Blocks(code.astype(np.int64), rows if days is None else days, "row" if days is None else "day")
     both = {CHALLENGER: challenger} | ({} if champion is None else {CHAMPION: champion})
     frame = pd.DataFrame({"group": ["a"] * rows, "place": ["p"] * rows, "size": np.arange(rows) * 1.0} | columns)
-    return Window(
-        frame, np.asarray(target, float), blocks, {side: np.asarray(each, float) for side, each in both.items()}
-    )
+    predictions = {side: np.asarray(each, float) for side, each in both.items()}
+    return Window(frame, np.asarray(target, float), blocks, predictions, decisions or {})
 
 
 def no_twins(count: int) -> list[Any]:

@@ -23,8 +23,44 @@ def metrics() -> dict[str, Any]:
             "cv": {"mean": 0.7, "std": 0.02, "folds": [0.71, 0.69]},
             "rounds": 3,
             "features": 2,
+            "device": "cpu",
+            "leak_audit": leak_audit(),
         },
         "evaluate": {},
+    }
+
+
+def leak_audit(outcome: str = "warned", name: str = "dep_delay") -> dict[str, Any]:
+    finding = {
+        "probe": "single_column",
+        "columns": [name],
+        "text": f"{name} tells the target",
+        "evidence": {"auc": 0.991},
+    }
+    return {
+        "outcome": outcome,
+        "reason": f"1 finding: {name} tells the target",
+        "findings": [finding],
+        "probes": {"noise": {"share of gain": 0.01, "auc": {"value": 0.5, "low": 0.49}}},
+    }
+
+
+def ladder(metric_value: float = 0.7) -> dict[str, Any]:
+    score = {"value": 0.61, "low": 0.6, "high": 0.62, "reason": None, "description": "a simpler model"}
+    gain = {"gain": 0.09, "gain_low": 0.07, "gain_high": 0.11}
+    step = {"step": 0.03, "step_low": 0.02, "step_high": 0.04}
+    return {
+        "model": {"value": metric_value, "low": 0.69, "high": 0.71, "reason": None},
+        "rungs": {
+            "constant": score | gain,
+            "linear": score | gain | step,
+            "shallow_trees": score | gain | step,
+        },
+        "best_rung": "shallow_trees",
+        "folds": 2,
+        "rows": 400,
+        "unit": "day",
+        "blocks": 60,
     }
 
 
@@ -45,6 +81,13 @@ def evaluation(level: str = "EWR", feature: str = "hour") -> dict[str, Any]:
     rung = {**score, "value": 0.6, "description": "a simpler model", "gain": 0.08, "gain_low": 0.05, "gain_high": 0.11}
     undefined = {"value": None, "low": None, "high": None, "reason": "not defined: the target takes one value only"}
     slice_ = {"column": "origin", "rows": 200, "target_mean": 0.2}
+    decisions = {
+        "classes": ["0", "1"],
+        "confusion": [[200, 40], [20, 40]],
+        "rule": "the more probable class",
+        "threshold": 0.5,
+        "cost_per_row": 0.4,
+    }
     return {
         "pipeline": "flights",
         "task": "binary",
@@ -53,6 +96,10 @@ def evaluation(level: str = "EWR", feature: str = "hour") -> dict[str, Any]:
         "rows": {"train": 600, "holdout": 300},
         "target_mean": {"train": 0.15, "holdout": 0.2},
         "holdout": {"roc_auc": score, "brier": {**score, "value": 0.11}},
+        "ladder": ladder(),
+        "spare_columns": {"columns": ["noise"], "sentence": "Removing noise costs nothing: so it was seen."},
+        "classes": None,
+        "decisions": decisions,
         "baselines": dict.fromkeys(("constant", "linear", "shallow_trees"), rung),
         "best_baseline": "linear",
         "beats_baselines": True,

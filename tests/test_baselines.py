@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.baselines import baseline_predictions, describe
+from tasks.evaluation.baselines import Filling, baseline_predictions, describe
+from tasks.evaluation.ladder import has_earned
 from tasks.metrics import score
-from tasks.wording import NAMES, figure, shift_sentence, verdict
+from tasks.wording import NAMES, Comparison, figure, shift_sentence, spare_sentence, verdict
 
 
 def rows(task, seed=0, count=600):
@@ -16,10 +17,12 @@ def rows(task, seed=0, count=600):
     frame["gap"] = np.where(generator.random(count) < 0.3, np.nan, generator.normal(size=count))
     frame["missing"], frame["constant"] = np.nan, 1.0
     raw = 2 * frame["straight"] + np.abs(frame["bent"]) + generator.normal(size=count) / 2
+    if task == "multiclass":
+        return frame, np.digitize(raw, [0, 2]).astype(float)
     return frame, (raw > raw.mean()).to_numpy(float) if task == "binary" else raw.to_numpy()
 
 
-@pytest.fixture(scope="module", params=["binary", "regression"])
+@pytest.fixture(scope="module", params=["binary", "multiclass", "regression"])
 def ladder(request):
     training, target = rows(request.param)
     holdout, truth = rows(request.param, seed=1)
@@ -27,21 +30,24 @@ def ladder(request):
 
 
 def test_constant_is_the_training_mean(ladder):
-    _, target, _, predictions = ladder
-    assert set(predictions["constant"]) == {target.mean()}
+    task, target, _, predictions = ladder
+    mean = [np.mean(target == number) for number in range(3)] if task == "multiclass" else target.mean()
+    assert predictions["constant"] == pytest.approx(np.broadcast_to(mean, predictions["constant"].shape))
 
 
 def test_every_rung_beats_the_one_that_knows_nothing(ladder):
     task, _, truth, predictions = ladder
-    metric = "log_loss" if task == "binary" else "rmse"
+    metric = "rmse" if task == "regression" else "log_loss"
     scores = {name: score(metric, truth, values) for name, values in predictions.items()}
     assert max(scores["linear"], scores["shallow_trees"]) < 0.8 * scores["constant"]
 
 
 def test_predictions_of_a_class_are_probabilities(ladder):
     task, _, _, predictions = ladder
-    if task == "binary":
+    if task != "regression":
         assert all(((values >= 0) & (values <= 1)).all() for values in predictions.values())
+    if task == "multiclass":
+        assert all(values.sum(axis=1) == pytest.approx(1) for values in predictions.values())
 
 
 def test_holdout_rows_do_not_touch_each_other():
@@ -66,9 +72,43 @@ def test_same_rows_give_the_same_bits():
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
+def test_filling_is_what_scikit_learn_does():
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    training, holdout = (rows("regression", seed)[0].to_numpy(np.float32) for seed in (0, 1))
+    slow = make_pipeline(
+        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True), StandardScaler()
+    )
+    expected = slow.fit(training.astype(np.float64)).transform(holdout.astype(np.float64))
+    filling = Filling()
+    filling.fit_transform(training)
+    assert filling.transform(holdout) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_class_that_is_not_learned_has_no_probability():
+    training, target = rows("multiclass")
+    made = baseline_predictions("multiclass", training, target, training, seed=7, classes=4)
+    assert made["constant"].shape == made["linear"].shape == made["shallow_trees"].shape == (len(training), 4)
+    assert made["linear"][:, 3].max() == 0
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_row_of_weight_two_counts_as_two_rows(task):
+    training, target = rows(task)
+    weight = np.where(np.arange(len(target)) < 200, 2.0, 1.0)
+    twice = pd.concat([training, training[:200]], ignore_index=True)
+    weighted = baseline_predictions(task, training, target, training[:50], seed=7, weight=weight)
+    repeated = baseline_predictions(task, twice, np.append(target, target[:200]), training[:50], seed=7)
+    assert weighted["constant"] == pytest.approx(repeated["constant"])
+    assert weighted["linear"] == pytest.approx(repeated["linear"], abs=0.05)  # scaled by rows, not by their weight
+
+
 def test_descriptions_name_the_learner():
     assert describe("linear", "binary").startswith("logistic regression")
     assert describe("linear", "regression").startswith("ridge regression")
+    assert "shares of the classes" in describe("constant", "multiclass")
     assert "depth 2" in describe("shallow_trees", "binary")
 
 
@@ -78,14 +118,44 @@ BEST = {"value": 0.6, "gain": 0.05, "gain_low": 0.02, "gain_high": 0.08}
 @pytest.mark.parametrize(
     ("bounds", "said"),
     [
-        ({}, "The model has earned its complexity: ROC AUC 0.6500 against 0.6000"),
+        ({}, "The model has earned its complexity: ROC AUC 0.6500 against 0.6000 for the shallow trees over 5 folds"),
         ({"gain_low": -0.01}, "may be chance"),
         ({"gain": -0.05, "gain_low": -0.08, "gain_high": -0.02}, "worse by 0.0500 (95% interval 0.0200 to 0.0800)"),
-        ({"gain_low": None}, "is open"),
+        ({"gain_low": None, "gain_high": None}, "is open"),
     ],
 )
 def test_verdict_follows_the_interval(bounds, said):
-    assert said in verdict("roc_auc", 0.65, {**BEST, **bounds}, "shallow_trees", 0.95)
+    best = {**BEST, **bounds}
+    comparison = Comparison("over 5 folds", 0.65, best, "shallow_trees")
+    assert said in verdict("roc_auc", has_earned(best), [comparison], 0.95)
+
+
+TRIAL = {
+    "tried": ["a", "b"],
+    "columns": [],
+    "reason": None,
+    "value": 0.7,
+    "value_without": 0.69,
+    "gain": -0.01,
+    "gain_low": -0.03,
+    "gain_high": 0.01,
+    "allowed": 0.02,
+    "rows": 1000,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"columns": ["a", "b"]}, "Removing a and b costs nothing: fitted anew without, the model has ROC AUC 0.6900"),
+        ({}, "No column was proven to cost nothing: fitted anew without a and b"),
+        ({"gain_high": -0.001}, "a sure loss"),
+        ({"tried": []}, "No column was found"),
+        ({"reason": "because"}, "is open: because"),
+    ],
+)
+def test_spare_columns_are_named_only_where_proven(changes, said):
+    assert said in spare_sentence({**TRIAL, **changes}, "roc_auc", 0.95)
 
 
 @pytest.mark.parametrize(

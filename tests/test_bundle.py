@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from configs.errors import CorruptionError
-from tasks.bundle import (
+from tasks.model.bundle import (
     FILES,
     NewerFormatError,
     canonical,
@@ -20,7 +20,9 @@ from tasks.bundle import (
     sha256,
     spread_rows,
 )
-from tests.test_estimator import fresh_model, raw_rows, target_of
+from tasks.model.estimator import tabular_model
+from tests.conftest import run_python
+from tests.test_estimator import COLUMNS, decided_model, fresh_model, raw_rows, target_of
 
 MANIFEST = "manifest.json"
 
@@ -67,13 +69,82 @@ class Sentinel:
         return (open, (str(self.path), "w"))
 
 
-@pytest.mark.parametrize("task", ["binary", "regression"])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_model_comes_back_the_same_from_bundle_and_joblib(tmp_path, task):
     model, raw = save(tmp_path / "homes", task), raw_rows(seed=5)
-    method = "predict_proba" if task == "binary" else "predict"
+    method = "predict" if task == "regression" else "predict_proba"
     expected = getattr(model, method)(raw).tolist()
     assert getattr(load_bundle(tmp_path / "homes"), method)(raw).tolist() == expected
     assert getattr(joblib.load(tmp_path / "homes" / "model.joblib"), method)(raw).tolist() == expected
+
+
+OWN_CODE = """
+from sklearn.base import BaseEstimator, TransformerMixin
+
+class Typical(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        self.mean_ = X["area"].mean()
+        return self
+
+    def transform(self, X):
+        return (X[["area"]] - self.mean_).abs().set_axis(["area_off"], axis=1)
+"""
+ELSEWHERE = """
+import sys, joblib
+model, raw = joblib.load(sys.argv[1]), joblib.load(sys.argv[2])
+print(model.predict_proba(raw).tolist(), model.predict(raw).tolist())
+"""
+
+
+@pytest.fixture
+def whole_model(tmp_path, monkeypatch):
+    """A model of classes with all that a model may have: own features, calibration, a decision by costs."""
+    (tmp_path / "configs/homes").mkdir(parents=True)
+    (tmp_path / "configs/homes/typical.py").write_text(OWN_CODE)
+    monkeypatch.chdir(tmp_path)
+    from tasks.own_features.user_features import UserFeatures
+
+    raw = raw_rows()
+    learned, y = decided_model("multiclass", raw), target_of(raw, "multiclass")
+    own = UserFeatures("typical.Typical", "homes", {name: {"type": kind} for name, kind in COLUMNS.items()})
+    features, encode, trees = (step for _, step in fresh_model("multiclass").steps)
+    model = tabular_model(features, encode, trees, own).fit(raw, y)
+    model.calibration_, model.decision_ = learned.calibration_, learned.decision_
+    return model
+
+
+def test_own_features_stand_after_the_derived_ones(whole_model):
+    raw = raw_rows(seed=5)
+    inputs = whole_model.features_in(raw)
+    assert inputs.columns.tolist() == whole_model.booster.feature_names
+    assert inputs.columns.tolist()[-2:] == ["m2", "area_off"]
+    assert inputs["area_off"].tolist() == (raw["area"] - raw_rows()["area"].mean()).abs().tolist()
+
+
+def test_whole_model_comes_back_the_same_from_its_bundle(whole_model, tmp_path):
+    raw = raw_rows(seed=5)
+    save_bundle(tmp_path / "homes", whole_model, raw_rows(), {})
+    back = load_bundle(tmp_path / "homes")
+    assert back.predict_proba(raw).tolist() == whole_model.predict_proba(raw).tolist()
+    assert back.predict(raw).tolist() == whole_model.predict(raw).tolist()
+    assert golden_difference(tmp_path / "homes") == 0.0
+    save_bundle(tmp_path / "again", back, raw_rows(), {})
+    assert contents(tmp_path / "homes") == contents(tmp_path / "again")
+
+
+def test_joblib_predicts_alike_in_another_process(whole_model, tmp_path):
+    raw = raw_rows(seed=5, rows=20)
+    save_bundle(tmp_path / "homes", whole_model, raw_rows(), {})
+    joblib.dump(raw, "raw.joblib")
+    printed = run_python(tmp_path, "-c", ELSEWHERE, "homes/model.joblib", "raw.joblib", PYTHONHASHSEED="1").stdout
+    assert printed == f"{whole_model.predict_proba(raw).tolist()} {whole_model.predict(raw).tolist()}\n"
+
+
+def test_golden_batch_holds_the_probability_of_every_class(whole_model, tmp_path):
+    save_bundle(tmp_path / "homes", whole_model, raw_rows(), {})
+    kept = pd.read_parquet(tmp_path / "homes/golden.parquet").filter(like="_prediction")
+    assert kept.columns.tolist() == ["_prediction_0", "_prediction_1", "_prediction_2"]
+    assert kept.to_numpy().tolist() == whole_model.predict_proba(spread_rows(raw_rows(), 64)).tolist()
 
 
 def test_same_model_gives_the_same_bytes(tmp_path, monkeypatch):
@@ -171,13 +242,36 @@ def test_bundle_exchanged_whole_is_refused_by_the_pinned_hash(folder):
         load_bundle(folder, pinned)
 
 
-def test_newer_format_is_refused(folder):
+def with_format(folder, number):
     manifest = json.loads((folder / MANIFEST).read_bytes())
     manifest.pop("checksum")
-    manifest["format"] = 2
+    manifest["format"] = number
     (folder / MANIFEST).write_bytes(canonical({**manifest, "checksum": sha256(canonical(manifest))}))
-    with pytest.raises(NewerFormatError, match="format 2; this Holdfast reads up to 1"):
+
+
+@pytest.mark.parametrize("found", [3, "2", None])
+def test_newer_format_is_refused(folder, found):
+    with_format(folder, found)
+    with pytest.raises(NewerFormatError, match=f"format {found!r}; this Holdfast reads up to 2"):
         load_bundle(folder)
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_bundle_of_format_1_predicts_as_it_did(tmp_path, task):
+    folder, raw = tmp_path / "homes", raw_rows(seed=5)
+    expected = save(folder, task).scores(raw).tolist()
+    rewrite(folder, "estimator.json", canonical(as_format_1(json.loads((folder / "estimator.json").read_bytes()))))
+    with_format(folder, 1)
+    assert load_bundle(folder).scores(raw).tolist() == expected
+    assert golden_difference(folder) == 0.0
+
+
+def as_format_1(state):
+    """What Holdfast wrote before there were classes, calibration, decision, directions and devices."""
+    later = {"monotone", "device", "classes"}
+    booster = {name: value for name, value in state["booster"].items() if name not in later}
+    params = {name: value for name, value in state["encode"]["params"].items() if name not in later}
+    return {"features": state["features"], "encode": {**state["encode"], "params": params}, "booster": booster}
 
 
 @pytest.mark.parametrize(

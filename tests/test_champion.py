@@ -13,7 +13,7 @@ import pytest
 
 from configs.errors import CorruptionError, EnvironmentMismatchError
 from tasks import registry
-from tasks.bundle import (
+from tasks.model.bundle import (
     FILES,
     MANIFEST,
     NewerFormatError,
@@ -236,8 +236,8 @@ def test_golden_difference_counts_floats_between(version):
     kept = golden_predictions(model, golden)[0]
 
     class Shifted(type(model)):
-        def predict(self, raw):
-            moved = super().predict(raw)
+        def scores(self, raw):
+            moved = super().scores(raw)
             moved[3] = np.nextafter(np.nextafter(np.float32(kept[3]), np.float32(1e9)), np.float32(1e9))
             return moved
 

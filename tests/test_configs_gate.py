@@ -26,38 +26,23 @@ def test_empty_gate_has_strong_defaults():
     gate = read("flights", "{}").gate
     assert (gate.promote, gate.margin, gate.slice_margin, gate.approval) == ("not_worse", 0.0, None, "auto")
     assert (gate.protected, gate.twins) == ((), 4)
-    assert not gate.costs.model_fields_set
+    assert gate.cost_margin is None
     assert not gate.budgets.model_fields_set
 
 
 def test_whole_gate_is_read():
     gate = read(
         "flights",
-        "{promote: better, twins: 8, costs: {false_positive: 5, false_negative: 40, true_positive: -1, margin: 0.5}, "
+        "{promote: better, twins: 8, cost_margin: 0.5, "
         "protected: [origin], budgets: {fairness: 0.1, size: 20, latency: 1.5, explanation: 0.3, calibration: 0.01}}",
+        ("\ntrain: {", "\ntrain: {costs: {false_positive: 5, false_negative: 40, true_positive: -1}, "),
     ).gate
-    assert (gate.costs.false_negative, gate.budgets.latency, gate.protected) == (40.0, 1.5, ("origin",))
+    assert (gate.cost_margin, gate.budgets.latency, gate.protected) == (0.5, 1.5, ("origin",))
 
 
 @pytest.mark.parametrize(
     ("name", "gate", "told"),
     [
-        ("flights", "{costs: {false_positive: 1}}", "need both 'false_positive' and 'false_negative'"),
-        ("flights", "{costs: {margin: 1}}", "need both 'false_positive' and 'false_negative'"),
-        ("flights", "{costs: {over: 1, under: 2}}", "found 'over', 'under'; costs of the task binary are"),
-        ("diabetes", "{costs: {false_positive: 1, false_negative: 1}}", "costs of the task regression are 'over'"),
-        ("diabetes", "{costs: {over: 1}}", "need both 'over' and 'under'"),
-        ("diabetes", "{costs: {over: 1, under: 0}}", "found a cost of 0; both `over` and `under` cost something"),
-        (
-            "flights",
-            "{costs: {false_positive: 1, false_negative: 2, true_negative: 1}}",
-            "gate.costs.false_positive: found 1, expected more than what being right about such a row costs, 1",
-        ),
-        (
-            "flights",
-            "{costs: {false_positive: 1, false_negative: -2}}",
-            "gate.costs.false_negative: found -2, expected more than",
-        ),
         ("flights", "{protected: [orgin]}", "gate.protected[0]: found 'orgin', expected a column that is declared"),
         ("flights", "{protected: [origin, origin]}", "gate.protected: found 'origin' more than once"),
         ("flights", "{protected: [arr_delay]}", "found the target 'arr_delay'; groups are formed by what is known"),
@@ -66,7 +51,8 @@ def test_whole_gate_is_read():
         ("diabetes", "{slice_margin: -1}", "gate.slice_margin: found -1, expected"),
         ("flights", "{budgets: {explanation: 2}}", "gate.budgets.explanation: found 2, expected a number that is 1 or"),
         ("flights", "{twins: -1}", "gate.twins: found -1, expected a number that is 0 or more"),
-        ("flights", "{costs: {false_positve: 1}}", "did you mean 'false_positive'?"),
+        ("flights", "{cost_margin: 1}", "gate.cost_margin: found a margin for costs, but train.costs declares none"),
+        ("flights", "{costs: {false_positive: 1}}", "gate: unknown key 'costs'"),
     ],
 )
 def test_mistake_of_a_gate_is_told(name, gate, told):

@@ -246,8 +246,8 @@ ONE_MISTAKE = {
     "group missing": ("kind: time,", "kind: group,", "found 'group', which needs split.group"),
     "group without kind": (
         "kind: time,",
-        "kind: time, group: origin,",
-        "split.group: a group is for `kind: group`, but the split is time",
+        "kind: stratified, group: origin,",
+        "split.group: a group is for `kind: group` or `kind: time`, but the split is stratified",
     ),
     "part type": (
         "parts: {time_hour:",

@@ -16,14 +16,14 @@ from configs.errors import CorruptionError, EnvironmentMismatchError
 from configs.load import load_pipeline
 from tasks import split, train
 from tasks.atomic import read_json, write_json
-from tasks.bundle import canonical, load_bundle, predictions, read_manifest, sha256
 from tasks.gate.contest import contest_of, distance, hold_contest
 from tasks.gate.recipe import differ_by_seed_alone
 from tasks.gate.twins import twin_predictions
 from tasks.metrics import score
+from tasks.model.bundle import canonical, load_bundle, predictions, read_manifest, sha256
 from tasks.stage import STAGES, declared_sections
 from tasks.table import read_table, write_table
-from tasks.train import MisalignedRowsError
+from tasks.training.rows import MisalignedRowsError
 
 REPOSITORY = Path(__file__).parents[1]
 CONFIG = """
@@ -42,11 +42,11 @@ expectations: []
 features: {}
 encode: {}
 split: {folds: 2, holdout: 30%, window: 40d}
-train: {params: {max_depth: 3, subsample: 0.8}, seed: 3, rounds: 30}
+train: {params: {max_depth: 3, subsample: 0.8}, seed: 3, rounds: 30, costs: {false_positive: 1, false_negative: 4}}
 evaluate: {slices: [shop], slice_rows: 60, resamples: 100}
 drift: {}
 retrain: {}
-gate: {protected: [shop], costs: {false_positive: 1, false_negative: 4}}
+gate: {protected: [shop]}
 """
 ROWS, FIRST = 1500, 1100  # rows in 100 days; those of the first batch, which the champion knew
 VERDICT = Path("verdict.json")

@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -6,10 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import TargetEncoder
+from sklearn.utils.estimator_checks import check_estimator
 
 from configs.errors import DataError
-from tasks.encoder import NotCategoricalError, TargetEncoding, level_codes, shuffled_folds
+from tasks.encoding.encoder import CollidingNamesError, NotCategoricalError, TargetEncoding, shuffled_folds
 
 
 class Folds:
@@ -35,19 +40,95 @@ def sample(seed, rows=300, levels=20, binary=True):
     return X, y, shuffled_folds(rows, 5, seed)
 
 
+KINDS = {"binary": ("no", "yes"), "multiclass": ("low", "mid", "top"), "continuous": None}
+
+
+def target_of(kind, seed, rows=300):
+    random = np.random.default_rng(seed)
+    return random.normal(1e3, 5.0, rows) if kind == "continuous" else random.integers(0, len(KINDS[kind]), rows) * 1.0
+
+
 @pytest.mark.parametrize("smooth", ["auto", 0.0, 1.0, 12.5])
-@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(3))
-def test_encodings_equal_scikit_learns(seed, binary, smooth):
-    X, y, folds = sample(seed, binary=binary)
-    reference = TargetEncoder(smooth=smooth, target_type="binary" if binary else "continuous", cv=Folds(folds))
-    encoder = TargetEncoding(("a", "b"), smooth)
+def test_encodings_equal_scikit_learns(seed, kind, smooth):
+    X, _, folds = sample(seed)
+    y = target_of(kind, seed)
+    reference = TargetEncoder(smooth=smooth, target_type=kind, cv=Folds(folds))
+    encoder = TargetEncoding(("a", "b"), smooth, classes=KINDS[kind])
     new = X.assign(a=np.where(X["n"] > 1, "never seen", X["a"]))
     crossed = reference.fit_transform(X[["a", "b"]], y)
-    assert encoder.fit_transform(X, y, folds)[["a", "b"]].to_numpy() == pytest.approx(crossed, rel=1e-12)
-    assert encoder.transform(new)[["a", "b"]].to_numpy() == pytest.approx(
-        reference.transform(new[["a", "b"]]), rel=1e-12
-    )
+    close = {"rtol": 1e-12, "atol": 0}
+    np.testing.assert_allclose(encoder.fit_transform(X, y, folds).drop(columns="n"), crossed, **close)
+    np.testing.assert_allclose(encoder.transform(new).drop(columns="n"), reference.transform(new[["a", "b"]]), **close)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [int, float, object])
+def test_array_of_numbers_is_encoded_as_scikit_learn_does(dtype, kind):
+    random = np.random.default_rng(1)
+    X, y = random.integers(0, 12, (300, 2)).astype(dtype), target_of(kind, 1)
+    folds = shuffled_folds(300, 5, 1)
+    reference = TargetEncoder(target_type=kind, cv=Folds(folds))
+    encoder = TargetEncoding(classes=KINDS[kind])
+    np.testing.assert_allclose(encoder.fit_transform(X, y, folds), reference.fit_transform(X, y), rtol=1e-12)
+    np.testing.assert_allclose(encoder.transform(X), reference.transform(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("smooth", ["auto", 2.0])
+def test_two_classes_are_encoded_as_their_numbers(smooth):
+    X, y, folds = sample(7)
+    by_name = TargetEncoding(("a", "b"), smooth, classes=("no", "yes")).fit_transform(X, y, folds)
+    pd.testing.assert_frame_equal(by_name, TargetEncoding(("a", "b"), smooth).fit_transform(X, y, folds), rtol=1e-13)
+
+
+def test_scikit_learns_checks_pass():
+    failed = [result for result in check_estimator(TargetEncoding(), on_skip=None) if result["status"] == "failed"]
+    assert not failed
+
+
+def test_each_class_has_a_column_of_its_own():
+    X, _, folds = sample(8)
+    encoder = TargetEncoding(("a",), classes=("low", "mid", "top"))
+    encoded = encoder.fit_transform(X, target_of("multiclass", 8), folds)
+    assert list(encoded.columns) == ["a_low", "a_mid", "a_top", "n", "b"]
+    assert encoder.get_feature_names_out().tolist() == list(encoded.columns)
+    assert encoded[["a_low", "a_mid", "a_top"]].sum(axis=1).tolist() == pytest.approx([1.0] * len(X), abs=0.2)
+
+
+def test_class_named_as_another_column_is_refused():
+    X = pd.DataFrame({"a": ["x", "y", "x"], "a_mid": [0, 1, 2]})
+    with pytest.raises(CollidingNamesError, match="'a_mid'"):
+        TargetEncoding(("a",), classes=("low", "mid", "top")).fit_transform(X, [0, 1, 2], [0, 1, 0])
+
+
+def test_pandas_output_has_names_and_index():
+    X = np.array([["x", "u"], ["y", "u"], ["x", "v"]], dtype=object)
+    encoder = TargetEncoding((1,)).set_output(transform="pandas").fit(X, [0.0, 1.0, 1.0])
+    encoded = encoder.transform(X)
+    assert list(encoded.columns) == ["x0", "x1"]
+    frame = pd.DataFrame({"a": ["x", "y", "x"]}, index=[7, 8, 9])
+    assert TargetEncoding(("a",)).fit(frame, [0.0, 1.0, 1.0]).transform(frame).index.tolist() == [7, 8, 9]
+
+
+@pytest.mark.parametrize("copied", [clone, lambda encoder: pickle.loads(pickle.dumps(encoder))])
+def test_copy_of_the_encoder_learns_and_encodes_alike(copied):
+    X, y, folds = sample(9)
+    encoder = TargetEncoding(("a", "b"), 2.0)
+    encoded = encoder.fit_transform(X, y, folds)
+    pd.testing.assert_frame_equal(copied(encoder).fit_transform(X, y, folds), encoded, check_exact=True)
+
+
+def test_pickled_encoder_keeps_what_it_learned():
+    X, y, _ = sample(10)
+    encoder = TargetEncoding(("a", "b")).fit(X, y)
+    pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(encoder)).transform(X), encoder.transform(X))
+
+
+def test_works_in_scikit_learns_cross_validation():
+    X, y, _ = sample(11, rows=600)
+    model = make_pipeline(TargetEncoding(("a", "b")), LogisticRegression())
+    assert np.isfinite(cross_val_score(model, X, y, cv=3, scoring="roc_auc", error_score="raise")).all()
 
 
 def test_encoding_is_the_shrunken_mean_of_its_level():
@@ -90,6 +171,12 @@ def test_relabelling_levels_leaves_encodings_unchanged(seed):
     pd.testing.assert_series_equal(before, after, check_exact=True)
 
 
+@pytest.mark.parametrize("sees", [np.ones((2, 2)), np.ones((3, 2))])
+def test_map_of_folds_of_another_shape_is_refused(sees):
+    with pytest.raises(DataError, match=r"3 folds need `sees` of shape \(3, 3\)"):
+        TargetEncoding(("a",)).fit_transform(pd.DataFrame({"a": list("xyz")}), [0.0, 1.0, 0.0], [0, 1, 2], sees)
+
+
 def test_pure_noise_correlates_with_its_encoding_no_more_than_by_chance():
     random = np.random.default_rng(0)
     X, y = pd.DataFrame({"id": [f"{number:04}" for number in random.integers(0, 2000, 6000)]}), random.normal(size=6000)
@@ -126,7 +213,7 @@ def test_names_of_features_are_those_of_the_fit():
     X, y, _ = sample(4)
     encoder = TargetEncoding(("a", "b"), smooth=1.5, folds=3, seed=1).fit(X, y)
     assert encoder.get_feature_names_out().tolist() == ["a", "n", "b"]
-    assert clone(encoder).get_params() == {"columns": ("a", "b"), "smooth": 1.5, "folds": 3, "seed": 1}
+    assert clone(encoder).get_params() == {"columns": ("a", "b"), "smooth": 1.5, "folds": 3, "seed": 1, "classes": None}
 
 
 def test_column_of_missing_values_is_encoded_by_the_mean():
@@ -149,9 +236,10 @@ def test_text_and_categorical_columns_encode_alike():
     pd.testing.assert_series_equal(as_text, as_codes, check_exact=True)
 
 
-def test_numeric_column_is_refused():
-    with pytest.raises(NotCategoricalError, match="'a' holds int64"):
-        level_codes(pd.Series([1, 2], name="a"))
+@pytest.mark.parametrize(("values", "held"), [([1, 2], "int64"), ([0.5, 1.5], "double"), (["x", 2], "several types")])
+def test_declared_column_that_is_no_text_is_refused(values, held):
+    with pytest.raises(NotCategoricalError, match=f"'a' holds .*{held}"):
+        TargetEncoding(("a",)).fit(pd.DataFrame({"a": values}), [0.0, 1.0])
 
 
 @pytest.mark.parametrize("folds", [[0, 0, 0], [0, 1]])

@@ -7,8 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.estimator import BoostedTrees
-from tasks.explain import AdditivityError, direction, explain, importance_table, sample_rows, tree_contributions
+from tasks.evaluation.explain import (
+    AdditivityError,
+    direction,
+    explain,
+    importance_table,
+    sample_rows,
+    tree_contributions,
+)
+from tasks.model.boosting import BoostedTrees
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +121,20 @@ def test_sample_is_seeded_and_without_repetition():
     assert len(set(sample.tolist())) == 500
     assert np.array_equal(sample, sample_rows(10_000, seed=3, limit=500))
     assert not np.array_equal(sample, sample_rows(10_000, seed=4, limit=500))
+
+
+def test_several_classes_are_explained_each():
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame(generator.normal(size=(400, 3)), columns=["a", "b", "noise"])
+    target = np.where(frame["a"] > 0.5, 2.0, (frame["b"] > 0).astype(float))
+    model = BoostedTrees("multiclass", {"max_depth": 3}, rounds=15).fit(frame, target)
+    contributions, error = tree_contributions(model.booster, frame)
+    assert contributions.shape == (400, 3, 4)
+    assert error < 1e-3
+    found = {entry["feature"]: entry for entry in explain(model.booster, frame, ("x", "y", "z"))["features"]}
+    assert (found["a"]["class"], found["a"]["direction"]) == ("z", "raises")
+    assert found["noise"]["share"] < 0.1
+    assert sum(entry["share"] for entry in found.values()) == pytest.approx(1)
 
 
 def test_explanation_does_not_depend_on_threads(trees, monkeypatch):

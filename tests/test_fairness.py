@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.evaluation.intervals import expanded_tail, resample_counts
 from tasks.gate.fairness import binned, cramers_v, groups_of, measures_of, rates_of, stand_ins
 from tasks.gate.verdict import SEED, verdict_of
-from tasks.intervals import expanded_tail, resample_counts
 from tests.contests import RESAMPLES, contest, gated, window
 
 # group, target, prediction, acted on from 0.5 on
@@ -34,8 +34,8 @@ COSTS = {"false_positive": 1, "false_negative": 1}  # a threshold of 0.5
 
 
 def verdict_on(table_rows, gate=None, metric="roc_auc", **evaluate):
-    gate = {"protected": ["group"], "costs": COSTS if metric == "roc_auc" else {}, **(gate or {})}
-    return verdict_of(gated(gate, metric=metric, **({"slice_rows": 1} | evaluate)), contest(table_rows))
+    gate, costs = {"protected": ["group"], **(gate or {})}, evaluate.pop("costs", COSTS if metric == "roc_auc" else {})
+    return verdict_of(gated(gate, metric=metric, costs=costs, **({"slice_rows": 1} | evaluate)), contest(table_rows))
 
 
 def table(champion=None):
@@ -60,9 +60,9 @@ def test_distance_is_that_of_the_written_rates(measure):
 
 
 def test_threshold_is_the_share_of_ones_without_costs():
-    fairness = verdict_on(table(), {"costs": {}})["fairness"][0]
+    fairness = verdict_on(table(), costs={})["fairness"][0]
     assert fairness["threshold"] == 0.5
-    assert verdict_on(table(), {"costs": {"false_positive": 1, "false_negative": 9}})["fairness"][0]["threshold"] == 0.1
+    assert verdict_on(table(), costs={"false_positive": 1, "false_negative": 9})["fairness"][0]["threshold"] == 0.1
 
 
 def test_budget_refuses_what_is_told_otherwise():

@@ -6,18 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tasks.bundle import canonical
+from tasks.evaluation.intervals import Interval, expanded_tail, resample_counts
 from tasks.gate.paired import CHALLENGER, CHAMPION, Resampling, widened
 from tasks.gate.verdict import SEED, verdict_of
-from tasks.intervals import Interval, expanded_tail, resample_counts
 from tasks.metrics import greater_is_better, score
+from tasks.model.bundle import canonical
+from tasks.model.decision import EMPIRICAL, Decision
 from tests.contests import RESAMPLES, contest, gated, scored_rows, window
 
 ROWS = 600
 
 
-def judge(newest, gate=None, metric="roc_auc", evaluate=None, **changes):
-    return verdict_of(gated(gate, metric=metric, **(evaluate or {})), contest(newest, **changes))
+def judge(newest, gate=None, metric="roc_auc", evaluate=None, costs=None, **changes):
+    return verdict_of(gated(gate, metric=metric, costs=costs, **(evaluate or {})), contest(newest, **changes))
 
 
 def row_of(verdict, name):
@@ -346,13 +347,21 @@ COSTS = {"false_positive": 1, "false_negative": 9}  # so a row is acted on from 
 
 def test_value_is_the_cost_matrix_written_out():
     target, challenger, champion = np.array([0.0, 0, 1, 1]), [0.05, 0.2, 0.05, 0.9], [0.2, 0.2, 0.2, 0.2]
-    found = row_of(judge(window(target, challenger, champion), {"costs": COSTS}), "value")["found"]
+    found = row_of(judge(window(target, challenger, champion), costs=COSTS), "value")["found"]
     assert (found["challenger"], found["champion"]) == ((0 + 1 + 9 + 0) / 4, (1 + 1 + 0 + 0) / 4)
+
+
+def test_value_is_what_each_model_decides():
+    target, prediction = np.array([0.0, 0, 1, 1]), [0.05, 0.2, 0.05, 0.9]
+    decisions = {CHALLENGER: Decision(EMPIRICAL, 0.5, None), CHAMPION: Decision(EMPIRICAL, 0.04, None)}
+    rows = window(target, prediction, prediction, decisions=decisions)
+    found = row_of(judge(rows, costs=COSTS), "value")["found"]
+    assert (found["challenger"], found["champion"]) == ((0 + 0 + 9 + 0) / 4, (1 + 1 + 0 + 0) / 4)
 
 
 def test_dearer_challenger_is_refused_when_that_is_sure():
     target, champion = scored_rows(ROWS, 2.0, 0)
-    verdict = judge(window(target, champion * 0.1, champion), {"costs": COSTS})  # misses rows; the order is the same
+    verdict = judge(window(target, champion * 0.1, champion), costs=COSTS)  # misses rows; the order is the same
     assert outcomes(verdict)["newest window"] == "passed"
     assert outcomes(verdict)["value"] == "failed"
 
@@ -360,15 +369,15 @@ def test_dearer_challenger_is_refused_when_that_is_sure():
 def test_regression_pays_for_over_and_under_prediction():
     target = np.full(4, 10.0)
     rows = window(target, [12.0, 12, 9, 10], target)
-    found = row_of(judge(rows, {"costs": {"over": 1, "under": 3}}, metric="rmse"), "value")["found"]
+    found = row_of(judge(rows, costs={"over": 1, "under": 3}, metric="rmse"), "value")["found"]
     assert found["challenger"] == (2 + 2 + 3 + 0) / 4
 
 
 def test_rise_of_cost_beyond_its_margin_is_refused_however_unsure():
     rows = window(np.full(4, 10.0), [12.0, 10, 10, 10], [10.0, 11, 10, 10])
     costs = {"over": 1, "under": 3}
-    assert outcomes(judge(rows, {"costs": costs}, metric="rmse"))["value"] == "passed"
-    assert outcomes(judge(rows, {"costs": {**costs, "margin": 0.1}}, metric="rmse"))["value"] == "failed"
+    assert outcomes(judge(rows, costs=costs, metric="rmse"))["value"] == "passed"
+    assert outcomes(judge(rows, {"cost_margin": 0.1}, costs=costs, metric="rmse"))["value"] == "failed"
 
 
 @pytest.mark.parametrize(
@@ -403,7 +412,7 @@ def test_failed_leak_audit_refuses():
 def test_verdict_is_plain_values_without_nan():
     rows = two_models(2.0, 1.0, group=np.repeat(["a", "b"], [ROWS - 50, 50]))
     rows.target[-50:] = 0
-    verdict = judge(rows, {"protected": ["group"], "costs": COSTS}, evaluate={"slices": ["group"]}, anchor=rows)
+    verdict = judge(rows, {"protected": ["group"]}, evaluate={"slices": ["group"]}, costs=COSTS, anchor=rows)
     assert json.loads(canonical(verdict)) == verdict
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.intervals import (
+from tasks.evaluation.intervals import (
     Bootstrap,
     Question,
     Score,
@@ -17,6 +17,7 @@ from tasks.intervals import (
     prepare,
     resample_counts,
 )
+from tasks.metrics import score
 
 BINARY = ("roc_auc", "average_precision", "log_loss", "brier")
 REGRESSION = ("rmse", "mae", "r2")
@@ -69,6 +70,49 @@ def test_counts_score_like_copied_rows(metric):
     for counts in resample_counts(blocks, 20, seed=1):
         rows = rows_drawn(counts, block)
         assert scorer(counts) == pytest.approx(scikit_learn(metric, target[rows], prediction[rows]), rel=1e-12)
+
+
+CLASSES = ("roc_auc", "log_loss", "brier", "accuracy")
+
+
+def some_classes(rows=300, blocks=12, seed=0):
+    """Rows of three classes with tied predictions, in blocks of uneven size."""
+    generator = np.random.default_rng(seed)
+    prediction = generator.integers(1, 9, (rows, 3)).astype(float)
+    prediction /= prediction.sum(axis=1, keepdims=True)
+    target = (generator.random((rows, 1)) > prediction.cumsum(axis=1)).sum(axis=1).clip(0, 2).astype(float)
+    return target, prediction, np.sort(generator.integers(0, blocks, rows)), blocks
+
+
+@pytest.mark.parametrize("metric", CLASSES)
+def test_counts_of_several_classes_score_like_copied_rows(metric):
+    from sklearn import metrics
+
+    slow = {
+        "roc_auc": lambda y, p: metrics.roc_auc_score(y, p, multi_class="ovr", average="macro"),
+        "log_loss": metrics.log_loss,
+        "brier": lambda y, p: np.square(p - np.eye(3)[y.astype(int)]).sum(axis=1).mean(),
+        "accuracy": lambda y, p: metrics.accuracy_score(y, p.argmax(axis=1)),
+    }[metric]
+    target, prediction, block, blocks = some_classes()
+    scorer = prepare(metric, target, prediction, block, blocks)
+    for counts in resample_counts(blocks, 20, seed=1):
+        rows = rows_drawn(counts, block)
+        assert scorer(counts) == pytest.approx(slow(target[rows], prediction[rows]), rel=1e-12)
+
+
+@pytest.mark.parametrize("metric", CLASSES)
+def test_interval_of_classes_holds_what_training_scores(metric):
+    target, prediction, block, blocks = some_classes()
+    found = Bootstrap(blocks, 100, 7).answer({"a": Question(metric, target, prediction, block)})["a"]
+    assert found.value == pytest.approx(score(metric, target, prediction), rel=1e-12)
+    assert np.quantile(found.resampled, 0.01) < found.value < np.quantile(found.resampled, 0.99)
+
+
+def test_auc_of_a_class_without_rows_is_undefined():
+    target, prediction, block, blocks = some_classes()
+    scorer = prepare("roc_auc", np.minimum(target, 1), prediction, block, blocks)
+    assert np.isnan(scorer(np.ones(blocks, dtype=np.int64)))
 
 
 @given(

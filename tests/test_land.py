@@ -65,6 +65,15 @@ def test_new_files_land_and_are_pinned() -> None:
     )
 
 
+def test_landing_makes_the_folder_for_the_pipelines_own_code_once() -> None:
+    package = Path("configs/demo/__init__.py")
+    land(DEMO)
+    assert "`demo`" in package.read_text()
+    package.write_text("# mine")
+    land(DEMO)
+    assert package.read_text() == "# mine"
+
+
 def test_pin_is_dvcs_own() -> None:
     land(DEMO)
     assert land_module.read_pin(PIN) == land_module.pin_of(sorted(RAW.iterdir()))

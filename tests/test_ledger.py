@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from configs.errors import DataError, StageFailedError
 from tasks import ledger
 from tasks.ledger import LedgerBusyError, changed_values, plan_stages, reproduce
 from tasks.stage import STAGES
-from tests.conftest import commit_all
+from tests.conftest import ROOT, commit_all
 
 Edit = Callable[[str, str, str], None]
 
@@ -296,3 +297,22 @@ def test_pipeline_that_has_never_run_is_told_from_one_that_has(fresh_project: Pa
 def test_pipeline_that_has_run_is_told(project: Path) -> None:
     assert not ledger.has_never_run("diabetes")
     assert ledger.has_never_run("abetes")
+
+
+def changed_entries(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """dvc.lock's content with an entry changed and one new, and its entries as they were read."""
+    from dvc.utils.serialize import loads_yaml
+
+    content: dict[str, Any] = loads_yaml(text) if text else {"schema": "2.0", "stages": {}}
+    before = dict(content["stages"])
+    wide: dict[str, Any] = {"cmd": "x " * 60, "params": {"a.yaml": {"sql": {"odd": "a: 'b' # c\n", "no": "NO"}}}}
+    content["stages"].update({"train@diabetes": wide, "train@new-one": {"cmd": "python", "deps": [{"path": "ü"}]}})
+    return content, before
+
+
+@pytest.mark.parametrize("text", ["", (ROOT / "dvc.lock").read_text(), "# mine\nstages: {a: {cmd: x}}\n"])
+def test_lock_dumped_in_part_is_the_lock_dumped_whole(text: str) -> None:
+    from dvc.utils.serialize import dumps_yaml
+
+    content, before = changed_entries(text)
+    assert ledger.dumped(content, before, text) == dumps_yaml(content)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.bundle import canonical, sha256
 from tasks.land import pin_of
+from tasks.model.bundle import canonical, sha256
 from tasks.registry import git
 from tasks.verify import causes
 from tasks.verify.remake import Comparison, Remade, checked_out_alone, place_raw_data, rebuild
@@ -117,7 +117,7 @@ def test_other_raw_data_are_named_as_data(version, change):
     ("stage", "path", "old", "new"),
     [
         ("ingest", "tasks/ingest.py", '"""', '"""A '),
-        ("train", "tasks/estimator.py", "1e-6", "1e-5"),
+        ("train", "tasks/model/estimator.py", "1e-6", "1e-5"),
         ("report", "tasks/model_card.md.j2", "#", "##"),
     ],
 )
@@ -245,7 +245,7 @@ def add_a_batch(folder):
 def dice(version):
     """A version whose code keeps a random number of golden rows."""
     drawn = "GOLDEN_ROWS = 1 + int.from_bytes(__import__('os').urandom(4)) % 300"
-    return made_by(version, "tasks/bundle.py", "GOLDEN_ROWS = 64", drawn)
+    return made_by(version, "tasks/model/bundle.py", "GOLDEN_ROWS = 64", drawn)
 
 
 def failing(version):
@@ -308,8 +308,18 @@ PLANTED = {  # what: (the stage and the cause that should be named, what is done
     "a batch less": ("ingest", "data", batches(drop_a_batch), nothing),
     "rows in another order": ("ingest", "data", batches(swap_two_rows), nothing),
     "code of a helper": ("ingest", "code", text("tasks/table.py", '"zstd"', '"snappy"'), nothing),
-    "code of the folds": ("split", "code", text("tasks/folds.py", '"{seed}:{text}"', '"{seed};{text}"'), nothing),
-    "code of the trees": ("train", "code", text("tasks/estimator.py", '"hist",', '"hist", "max_leaves": 3,'), nothing),
+    "code of the folds": (
+        "split",
+        "code",
+        text("tasks/splitting/folds.py", '"{seed}:{text}"', '"{seed};{text}"'),
+        nothing,
+    ),
+    "code of the trees": (
+        "train",
+        "code",
+        text("tasks/model/boosting.py", '"hist",', '"hist", "max_leaves": 3,'),
+        nothing,
+    ),
     "code of a template": ("report", "code", text("tasks/model_card.md.j2", "#", "##"), nothing),
     "code that throws dice": ("train", "code", dice, nothing),
     "code that fails": ("evaluate", "code", failing, nothing),

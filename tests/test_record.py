@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from configs.errors import CorruptionError
-from tasks.bundle import canonical, sha256
+from tasks.model.bundle import canonical, sha256
 from tasks.registry import Version, git
 from tasks.version import record
 from tasks.version.pins import NotReproducedError
@@ -70,7 +70,7 @@ def test_gathering_twice_gives_the_same_bytes(gathered, project):
 
 def test_gathering_elsewhere_with_other_hash_seed_gives_the_same_bytes(gathered, project, run_here):
     printed = run_here(
-        "import sys; from tasks.version.record import gather; from tasks.bundle import canonical; "
+        "import sys; from tasks.version.record import gather; from tasks.model.bundle import canonical; "
         "sys.stdout.buffer.write(canonical(gather('diabetes')))",
         PYTHONHASHSEED="7",
     )

@@ -7,10 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from tasks.model_facts import training_facts
 from tasks.plots import Scale, bar_plot, interval_plot, learning_curves, spread, ticks
-from tasks.report import UnbalancedRowsError, account, expectation_table, model_card, page, plots
+from tasks.report import (
+    UnbalancedRowsError,
+    Written,
+    account,
+    expectation_table,
+    model_card,
+    page,
+    plots,
+)
 from tests.references import fetched_references
-from tests.report_facts import TARGET, evaluation, metrics, validation, written
+from tests.report_facts import TARGET, evaluation, leak_audit, metrics, validation, written
 
 HOSTILE = "<script>alert('x')</script>|`*\""
 
@@ -72,7 +81,7 @@ def test_page_fetches_nothing_and_runs_nothing(shown):
 
 def test_every_plot_says_what_it_shows(shown):
     assert all(svg.get("aria-label") and svg.get("role") == "img" for svg in shown.named("svg"))
-    assert len(shown.named("svg")) == 7
+    assert len(shown.named("svg")) == 9
 
 
 def test_every_table_head_has_a_scope(shown):
@@ -87,6 +96,7 @@ def test_links_lead_to_sections(shown):
 def hostile_facts():
     broken = copy.deepcopy(metrics())
     broken["ingest"]["reasons"] = {HOSTILE: 10}
+    broken["train"]["leak_audit"] = leak_audit(name=HOSTILE)
     found = evaluation(level=HOSTILE, feature=HOSTILE)
     found["verdict"] = HOSTILE
     return written(metrics=broken, validation=validation(HOSTILE), evaluation=found)
@@ -123,6 +133,7 @@ def test_regression_without_slices_and_expectations_is_shown():
         "greater_is_better": False,
         "slices": [],
         "holdout": {"rmse": score},
+        "decisions": None,
     }
     found["target_mean"] = {"train": 150.2, "holdout": 149.9}
     html = page(None, {**TARGET, "above": None}, written(evaluation=found, validation={"batches": []}))
@@ -171,7 +182,10 @@ def test_expectations_add_up_over_batches():
     assert (second["rows"], second["failed"]) == (0, [])
 
 
-@pytest.mark.parametrize("name", ["ladder", "slices", "folds", "curves", "split", "importance", "calibration"])
+PLOTS = ["ladder", "fold_ladder", "slices", "folds", "curves", "split", "importance", "calibration", "confusion"]
+
+
+@pytest.mark.parametrize("name", PLOTS)
 def test_plot_is_well_formed_and_inside_its_box(name):
     root = ET.fromstring(plots(written())[name])
     width, height = (float(part) for part in root.get("viewBox").split()[2:])
@@ -210,3 +224,92 @@ def test_scale_places_ends_at_ends():
 
 def test_labels_keep_their_distance():
     assert spread([10.0, 10.0, 10.0], 5.0) == [10.0, 15.0, 20.0]
+
+
+def said(facts) -> str:
+    return " ".join(Page(page("a", TARGET, facts)).said.split())
+
+
+def test_page_shows_what_the_leak_audit_found(shown):
+    text = " ".join(shown.said.split())
+    assert "warned 1 finding: dep_delay tells the target" in text
+    assert "auc 0.9910" in text
+    assert "auc value 0.5000" in text
+
+
+def test_page_without_an_audit_says_so():
+    facts = metrics()
+    del facts["train"]["leak_audit"]
+    assert "Training wrote no leak audit" in said(written(metrics=facts))
+
+
+def test_page_shows_the_ladder_on_the_folds(shown):
+    text = " ".join(shown.said.split())
+    assert "Better thanthe rung below by" in text
+    assert "0.61000.6000 to 0.6200" in text
+    assert "Removing noise costs nothing" in text
+
+
+def test_page_shows_decisions_and_their_cost(shown):
+    text = " ".join(shown.said.split())
+    assert "by the more probable class (0.5000). A decision costs 0.4000 on average" in text
+    assert "40 of 60 rows that are 1 were decided to be 1" in text
+
+
+def test_training_facts_name_what_is_declared():
+    train = {"monotone": {"age": "increasing"}, "weight": "exposure", "balance": True}
+    decision = {"rule": "a threshold", "threshold": 0.1, "costs": [["decision", 0.25]]}
+    facts = dict(
+        training_facts(
+            {"calibration": "isotonic", "decision": decision, "device": "cuda"}, {"params": {"train": train}}
+        )
+    )
+    assert facts["Weights of rows"] == "the column exposure and classes weigh alike"
+    assert facts["Monotone"] == "age increasing"
+    assert facts["Calibration"] == "isotonic, learned on out-of-fold rows"
+    assert facts["Decision"] == "a threshold, from a probability of 0.1000"
+    assert facts["Trees grown on"] == "cuda"
+
+
+def several_classes() -> Written:
+    found, facts = evaluation(), metrics()
+    facts["train"]["classes"] = ["ash", "beech", "oak"]
+    importance = {**found["explanation"]["features"][0], "class": "oak"}
+    names = {"classes": ["ash", "beech", "oak"], "rule": None, "threshold": None, "cost_per_row": None}
+    found |= {
+        "task": "multiclass",
+        "metric": "log_loss",
+        "greater_is_better": False,
+        "target_mean": None,
+        "holdout": {"log_loss": {"value": 0.5, "low": 0.4, "high": 0.6, "reason": None}},
+        "classes": [{"name": name, "train": 0.3, "holdout": 0.35, "predicted": 0.33} for name in names["classes"]],
+        "decisions": {**names, "confusion": [[50, 1, 2], [3, 60, 4], [5, 6, 70]]},
+        "explanation": {**found["explanation"], "features": [importance], "bias": [0.1, 0.2, 0.3]},
+        "slices": [{**entry, "target_mean": None} for entry in found["slices"]],
+    }
+    return written(metrics=facts, evaluation=found)
+
+
+def test_several_classes_are_shown_with_their_mistakes():
+    text = " ".join(Page(page("a", {**TARGET, "above": None}, several_classes())).said.split())
+    assert "the probability of each of ash, beech and oak" in text
+    assert "oakbeech67.4%" in text
+    assert "raises oak" in text
+    assert "How probable the likeliest class was said to be" in text
+
+
+def test_model_card_tells_of_several_classes():
+    card = model_card("a", {**TARGET, "above": None}, several_classes())
+    assert "- ash: 30.0% of the training rows, 35.0% of the holdout." in card
+    assert "raises the probability of oak" in card
+    assert "warned: 1 finding" in card
+
+
+def test_many_classes_have_no_confusion_table_but_mistakes():
+    facts = several_classes()
+    names = [f"class {number}" for number in range(40)]
+    counts = [[5 if row == column else int(row == column + 1) for column in range(40)] for row in range(40)]
+    facts.evaluation["decisions"] |= {"classes": names, "confusion": counts}
+    text = said(facts)
+    assert "were decided to be" not in text
+    assert "class 1class 0116.7%" in text

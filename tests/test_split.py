@@ -1,4 +1,7 @@
+import json
+import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -6,23 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.errors import ConfigError
+from configs.errors import ConfigError, DataError
 from configs.schema import Pipeline
-from tasks.folds import (
-    TooFewRowsError,
-    early_stopping_rows,
-    group_codes,
-    inner_folds,
-    latest_share,
-    microseconds,
-    nearest_prefix,
-    order_keys,
-    strata,
-    stratified_folds,
-    stratified_share,
-    time_blocks,
-)
-from tasks.holdout import HoldoutError
 from tasks.split import (
     HOLDOUT,
     OUTSIDE,
@@ -36,25 +24,57 @@ from tasks.split import (
     needed_columns,
     rows_of,
     split_rows,
-    time_values,
 )
+from tasks.splitting.folds import (
+    TooFewRowsError,
+    group_codes,
+    latest_share,
+    microseconds,
+    nearest_prefix,
+    order_keys,
+    strata,
+    stratified_folds,
+    stratified_share,
+    time_and_group_folds,
+    time_blocks,
+)
+from tasks.splitting.holdout import HoldoutError
+from tasks.splitting.split_checks import (
+    CostMatrixError,
+    EmbargoError,
+    MissingTimeError,
+    OneGroupError,
+    WeightError,
+    refuse_costs,
+    refuse_weights,
+)
+from tasks.stage import declaration, run_stage
 from tasks.table import read_table, to_frame, write_table
 from tasks.target import OneClassError
 
+ROOT = Path(__file__).resolve().parents[1]
 DAY = 86_400_000_000  # microseconds
 
 
-def declared(*, split=None, known_after="0m", task="binary", time="at", time_type="timestamp"):
+def declared(*, split=None, known_after="0m", task="binary", time="at", time_type="timestamp", train=None):
     target = {"name": "late", "from": "delay", "above": 30.0, "known_after": known_after}
+    names = {"regression": "delay", "multiclass": "kind"}
     return Pipeline.model_validate(
         {
             "name": "shop",
             "owner": "shop@example.org",
             "source": {"path": "data/incoming/*.csv"},
             "time": {"column": time} if time else {},
-            "target": target if task == "binary" else {"name": "delay", "known_after": known_after},
-            "columns": {"at": {"type": time_type}, "delay": {"type": "float"}, "who": {"type": "category"}},
-            **{name: {} for name in ("features", "encode", "train", "evaluate", "drift", "retrain", "gate")},
+            "target": target if task == "binary" else {"name": names[task], "known_after": known_after},
+            "columns": {
+                "at": {"type": time_type},
+                "delay": {"type": "float"},
+                "who": {"type": "category"},
+                "weight": {"type": "float"},
+                "kind": {"type": "category"},
+            },
+            **{name: {} for name in ("features", "encode", "evaluate", "drift", "retrain", "gate")},
+            "train": {**(train or {}), **({"task": task} if task == "multiclass" else {})},
             "drop": [],
             "expectations": [],
             "split": split or {},
@@ -86,7 +106,11 @@ SPLITS = [
     declared(split={"kind": "stratified", "folds": 4, "holdout": "1 batch"}, task="regression"),
     declared(split={"kind": "group", "group": "who", "folds": 3, "holdout": "20%"}),
     declared(split={"kind": "group", "group": "who", "folds": 3, "holdout": "20%"}, task="regression"),
+    declared(split={"kind": "group", "group": "who", "folds": 3, "holdout": "1 batch"}),
+    declared(split={"kind": "time", "group": "who", "folds": 3, "gap": "1d", "holdout": "1 batch"}),
+    declared(split={"kind": "time", "group": "who", "folds": 3, "holdout": "30%"}, task="regression"),
 ]
+TIMED, GROUPED = [*SPLITS[:3], *SPLITS[8:]], SPLITS[5:]
 
 
 @pytest.mark.parametrize("pipeline", SPLITS)
@@ -104,7 +128,7 @@ def test_split_does_not_depend_on_the_order_of_rows(pipeline):
 def test_parts_and_validation_folds_partition_the_rows(pipeline):
     frame = valid_rows()
     table = assigned(frame, pipeline)
-    splitter = declared_split(table, time_values(frame, pipeline), pipeline)
+    splitter = declared_split(table, frame, pipeline)
     validated = np.concatenate([valid for _, valid in splitter.split()])
     is_train = (table["part"] == TRAIN).to_numpy()
     assert table["part"].isin([TRAIN, HOLDOUT, OUTSIDE]).all()
@@ -114,7 +138,7 @@ def test_parts_and_validation_folds_partition_the_rows(pipeline):
     assert all(not set(train) & set(valid) for train, valid in splitter.split())
 
 
-@pytest.mark.parametrize("pipeline", SPLITS[:3])
+@pytest.mark.parametrize("pipeline", TIMED)
 def test_no_training_row_is_later_than_the_gap_before_validation_and_holdout(pipeline):
     frame = valid_rows()
     table = assigned(frame, pipeline)
@@ -122,7 +146,7 @@ def test_no_training_row_is_later_than_the_gap_before_validation_and_holdout(pip
     apart = embargo(pipeline)
     train_at = at[table["part"] == TRAIN].reset_index(drop=True)
     assert (train_at + apart <= at[table["part"] == HOLDOUT].min()).all()
-    for train, valid in declared_split(table, at, pipeline).split():
+    for train, valid in declared_split(table, frame, pipeline).split():
         assert train_at[train].max() + apart <= train_at[valid].min()
 
 
@@ -133,11 +157,39 @@ def test_rows_of_one_instant_stay_together(pipeline):
     assert table.groupby(frame["at"])[["part", "fold"]].nunique().max().max() == 1
 
 
-@pytest.mark.parametrize("pipeline", SPLITS[5:])
+@pytest.mark.parametrize("pipeline", GROUPED)
 def test_group_is_never_on_both_sides(pipeline):
     frame = valid_rows()
     table = assigned(frame, pipeline)
-    assert table.groupby(frame["who"])[["part", "fold"]].nunique().max().max() == 1
+    groups = {part: {*frame["who"][table["part"] == part]} for part in (TRAIN, HOLDOUT)}
+    trained = frame["who"][table["part"] == TRAIN].to_numpy()
+    assert groups[HOLDOUT]
+    assert not groups[TRAIN] & groups[HOLDOUT]
+    for train, valid in declared_split(table, frame, pipeline).split():
+        assert not {*trained[train]} & {*trained[valid]}
+
+
+def test_holdout_by_time_and_group_takes_some_groups_and_all_new_ones():
+    frame, pipeline = valid_rows(days=120), SPLITS[8]
+    frame["who"] = [f"g{number % 40}" for number in range(len(frame))]
+    frame.loc[frame.index[-8:], "who"] = "new"
+    table = assigned(frame, pipeline)
+    last = frame["_batch"] == frame["_batch"].max()
+    held = {*frame["who"][table["part"] == HOLDOUT]}
+    assert "new" in held
+    assert 0.2 < (table["part"] == HOLDOUT)[last].mean() < 0.5
+    assert {*table["reason"][last]} == {"", "group"}
+    assert {*table["reason"][~last & frame["who"].isin(held)]} <= {"group", "gap"}
+
+
+def test_fold_by_time_and_group_validates_its_groups_and_those_not_seen_before():
+    times, who = np.array([*np.repeat(np.arange(4), 6), 3]), np.array([*"abcdef" * 4, "X"], dtype=object)
+    fold = time_and_group_folds(times, who, folds=3, seed=1)
+    dealt = [{*who[fold == number]} for number in range(3)]
+    assert [len(groups) for groups in dealt] == [2, 2, 3]
+    assert {*"abcdefX"} == set.union(*dealt)
+    assert fold[-1] == 2
+    assert (fold[:6] == -1).all()
 
 
 def test_stratified_folds_and_holdout_have_the_shares_of_the_whole():
@@ -165,13 +217,11 @@ def test_seed_changes_the_draw():
     assert not parts[0].equals(parts[1])
 
 
-def test_rows_without_target_or_time_are_outside_with_the_reason():
+def test_row_without_target_is_outside_with_the_reason():
     frame = valid_rows()
     frame.loc[0, "delay"] = None
-    frame.loc[1, "at"] = pd.NaT
     table = assigned(frame, declared(split={"kind": "time", "folds": 2}))
-    assert table["reason"][:2].tolist() == ["no_target", "no_time"]
-    assert table["part"][:2].tolist() == [OUTSIDE, OUTSIDE]
+    assert table.loc[0, ["part", "fold", "reason"]].tolist() == [OUTSIDE, -1, "no_target"]
 
 
 def test_row_without_group_is_outside():
@@ -215,7 +265,13 @@ def test_split_by_time_without_declared_kind_and_by_date():
         ({"kind": "time", "gap": "90d"}, 59, HoldoutError, "no row is left to train on.*split.gap"),
         ({"kind": "time", "holdout": "1 batch"}, 32, FoldError, "fold 0 of 5"),
         ({"kind": "time", "folds": 100}, 30, FoldError, "different instants for 101 blocks"),
-        ({"kind": "time", "folds": 3, "gap": "20d"}, 59, FoldError, "no row is left to train on"),
+        (
+            {"kind": "time", "folds": 3, "gap": "20d"},
+            59,
+            EmbargoError,
+            "split.gap: a target is used 20d after.*is 160h long",
+        ),
+        ({"kind": "time", "group": "who", "folds": 90}, 60, FoldError, "groups for 90 folds"),
         ({"kind": "stratified", "folds": 100}, 20, FoldError, "64 rows for 100 folds"),
         ({"kind": "group", "group": "who", "folds": 50}, 30, FoldError, "groups for 50 folds"),
         ({"kind": "stratified", "window": "7d"}, 30, None, ""),
@@ -247,6 +303,87 @@ def test_holdout_of_one_class_is_refused():
         assigned(frame, declared(split={"kind": "time", "holdout": "1 batch"}))
 
 
+def test_row_without_time_is_refused_with_key_and_remedy():
+    frame = valid_rows()
+    frame.loc[1, "at"] = pd.NaT
+    with pytest.raises(MissingTimeError, match=r"1 of 240 rows have no 'at'.*line 3 of 2013-01.*not_be_null") as caught:
+        assigned(frame, declared(split={"kind": "time", "folds": 2}))
+    assert caught.value.key == ("time", "column")
+
+
+@pytest.mark.parametrize("kind", ["group", "time"])
+def test_group_of_one_value_is_refused(kind):
+    frame = valid_rows().assign(who="g1")
+    with pytest.raises(OneGroupError, match="'who' is 'g1' in all 240 rows") as caught:
+        assigned(frame, declared(split={"kind": kind, "group": "who"}))
+    assert caught.value.key == ("split", "group")
+
+
+@pytest.mark.parametrize(
+    ("known_after", "gap", "key"), [("90d", "1d", ("target", "known_after")), ("0m", "90d", ("split", "gap"))]
+)
+def test_delay_longer_than_the_history_is_refused_at_its_key(known_after, gap, key):
+    with pytest.raises(HoldoutError, match="no row is left to train on") as caught:
+        assigned(valid_rows(), declared(split={"kind": "time", "gap": gap}, known_after=known_after))
+    assert caught.value.key == key
+
+
+def test_delay_longer_than_a_fold_is_refused_at_its_key():
+    with pytest.raises(EmbargoError, match=r"used 13d after its row's time .*fold 0 of 3 is 304h long") as caught:
+        assigned(valid_rows(days=80), declared(split={"kind": "time", "folds": 3}, known_after="13d"))
+    assert caught.value.key == ("target", "known_after")
+
+
+@pytest.mark.parametrize(
+    ("weight", "found"), [(0.0, "is 0"), (-2.0, "is -2"), (np.nan, "has no value"), (np.inf, "is inf")]
+)
+def test_weight_that_is_not_above_zero_is_refused(weight, found):
+    frame, pipeline = valid_rows().assign(weight=1.0), declared(train={"weight": "weight"})
+    frame.loc[4, "weight"] = weight
+    train = np.ones(len(frame), dtype=bool)
+    with pytest.raises(WeightError, match=f"'weight' {found} in line 6 of 2013-01") as caught:
+        refuse_weights(frame, train, pipeline)
+    assert caught.value.key == ("train", "weight")
+    refuse_weights(frame, train & (frame.index != 4), pipeline)
+
+
+def test_costs_of_another_number_of_classes_are_refused():
+    pipeline = declared(task="multiclass", train={"costs": {"matrix": [[0.0, 1.0], [1.0, 0.0]]}})
+    frame = valid_rows().assign(kind="a")
+    frame["kind"] = [*"abc" * 80]
+    with pytest.raises(
+        CostMatrixError, match=r"found 2 rows of 2 costs, expected 3 rows of 3.*'a', 'b', 'c'"
+    ) as caught:
+        refuse_costs(rows_of(frame, pipeline), pipeline)
+    assert caught.value.key == ("train", "costs", "matrix")
+
+
+def lacking_class_c(*, late):
+    """Rows of three classes, of which the third is only in the early or only in the late rows."""
+    frame = valid_rows()
+    has_all = (np.arange(len(frame)) > 150) == late
+    frame["kind"] = np.where(has_all, [*"abc" * 80], [*"ab" * 120])
+    return frame
+
+
+def test_holdout_without_a_class_is_refused_where_the_metric_needs_all():
+    pipeline = declared(task="multiclass", split={"kind": "time", "folds": 2}, train={"metric": "roc_auc"})
+    with pytest.raises(HoldoutError, match="none of class 'c', are left in the holdout"):
+        assigned(lacking_class_c(late=False), pipeline)
+
+
+def test_holdout_without_a_class_serves_a_metric_that_needs_not_all():
+    pipeline = declared(task="multiclass", split={"kind": "time", "folds": 2}, train={"metric": "log_loss"})
+    assert (assigned(lacking_class_c(late=False), pipeline)["part"] == HOLDOUT).sum() == 48
+
+
+def test_class_missing_from_what_a_fold_trains_on_is_refused():
+    pipeline = declared(task="multiclass", split={"kind": "time", "folds": 2})
+    with pytest.raises(FoldError, match=r"fold 0 of 2: .*none of class 'c', are left to train on") as caught:
+        assigned(lacking_class_c(late=True), pipeline)
+    assert caught.value.key == ("split", "folds")
+
+
 def test_target_of_one_class_is_refused_before_any_split():
     with pytest.raises(OneClassError):
         assigned(valid_rows().assign(delay=1.0), declared())
@@ -272,18 +409,20 @@ def test_split_that_lacks_a_declaration_is_refused(split):
         assigned(valid_rows(), declared(split=split, time=None))
 
 
-def test_stage_writes_the_table_and_counts_that_add_up(tmp_path, monkeypatch):
-    import json
-
+def write_valid(folder, frame):
     import pyarrow as pa
 
+    for batch, rows in frame.groupby("_batch"):
+        table = pa.Table.from_pandas(rows.drop(columns="_batch"), preserve_index=False)
+        write_table(table, folder / f"data/valid/shop/{batch}.parquet")
+
+
+def test_stage_writes_the_table_and_counts_that_add_up(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pipeline = declared(split={"kind": "time", "folds": 3, "gap": "1d", "holdout": "1 batch"})
     frame = valid_rows()
     frame.loc[0, "delay"] = None
-    for batch, rows in frame.groupby("_batch"):
-        table = pa.Table.from_pandas(rows[["at", "delay", "who", "_line"]], preserve_index=False)
-        write_table(table, tmp_path / f"data/valid/shop/{batch}.parquet")
+    write_valid(tmp_path, frame)
     main(pipeline)
     first = (tmp_path / "data/split/shop.parquet").read_bytes()
     main(pipeline)
@@ -301,6 +440,39 @@ def test_stage_writes_the_table_and_counts_that_add_up(tmp_path, monkeypatch):
     assert [fold["fold"] for fold in metrics["folds"]] == [0, 1, 2]
 
 
+SHOP = """\
+owner: {}
+source: {path: data/incoming/*.csv}
+time: {column: at}
+target: {name: delay}
+columns: {at: {type: timestamp}, delay: {type: float}, who: {type: category}, kg: {type: float}, size: {type: float}}
+split:
+  SPLIT
+train: {weight: kg}
+""" + "".join(f"{name}: {{}}\n" for name in ("features", "encode", "evaluate", "drift", "retrain", "gate"))
+
+
+@pytest.mark.parametrize(
+    ("split", "weight", "said"),
+    [
+        ("kind: group\n  group: who\n  folds: 90", 1.0, r"9: split\.folds: \d+ groups for 90 folds"),
+        ("kind: time\n  holdout: 9 batches", 1.0, r"8: split\.holdout: 9 batches of 2"),
+        ("kind: stratified", 0.0, r"8: train\.weight: 'kg' is 0 in line 2 of 2013-01"),
+        ("kind: time\n  folds: 60", 1.0, r"8: split\.folds: \d+ different instants for 61 blocks"),
+    ],
+)
+def test_refusal_begins_with_file_and_line_of_its_key(split, weight, said, tmp_path, monkeypatch):
+    declaration.cache_clear()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs/shop.yaml").write_text(SHOP.replace("SPLIT", split) + "drop: []\nexpectations: []\n")
+    for name in ("dvc.yaml", "configs/libraries.yaml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    write_valid(tmp_path, valid_rows(days=50, per_day=1 if "60" in split else 4).assign(kg=weight))
+    with pytest.raises(DataError, match=rf"^configs/shop\.yaml:{said}"):
+        run_stage("split", "shop")
+
+
 def test_stage_reads_only_the_columns_that_it_needs():
     assert needed_columns(declared(split={"kind": "time"})) == ["_line", "at", "delay"]
 
@@ -312,17 +484,15 @@ def test_splitter_refuses_other_rows_than_it_was_declared_for():
 
 def test_splitter_serves_as_cv_of_scikit_learn():
     from sklearn.dummy import DummyRegressor
-    from sklearn.model_selection import cross_val_score
+    from sklearn.model_selection import check_cv, cross_val_score
 
-    splitter = DeclaredSplit(np.array([-1, -1, 0, 0, 1, 1]), np.arange(6) * DAY, timedelta(days=2))
-    scores = cross_val_score(
-        DummyRegressor(),
-        np.zeros((6, 1)),
-        np.array([1.0, 1, 3, 3, 5, 5]),
-        cv=splitter,
-        scoring="neg_mean_absolute_error",
-    )
-    np.testing.assert_allclose(scores, [-2.0, -(5 - 5 / 3)])
+    groups = np.array([*"abacbc"], dtype=object)
+    splitter = DeclaredSplit(np.array([-1, -1, 0, 0, 1, 1]), np.arange(6) * DAY, timedelta(days=1), groups)
+    X, y = np.zeros((6, 1)), np.array([1.0, 1, 3, 3, 5, 5])
+    scores = cross_val_score(DummyRegressor(), X, y, cv=splitter, scoring="neg_mean_absolute_error")
+    assert check_cv(splitter) is splitter
+    assert [train.tolist() for train, _ in splitter.split(X, y)] == [[1], [0, 2]]
+    np.testing.assert_allclose(scores, [-2.0, -3.0])
 
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=40), st.integers(2, 6))
@@ -376,65 +546,6 @@ def test_order_of_rows_is_uniform_and_without_twins():
 def test_tenths_of_a_number_are_equal_and_ties_whole():
     assert np.bincount(strata(np.arange(100.0)[::-1], "regression")).tolist() == [10] * 10
     assert np.unique(strata(np.array([1.0] * 7 + [2.0] * 3), "regression")).tolist() == [0, 7]
-
-
-def stopping(kind, frame, **more):
-    arguments = {"times": frame["at"], "groups": frame["who"], "keys": order_keys(frame["_batch"], frame["_line"], 7)}
-    target = (frame["delay"] > 30).to_numpy(dtype=float)
-    return early_stopping_rows(target, task="binary", kind=kind, share=0.2, seed=7, **{**arguments, **more})
-
-
-@pytest.mark.parametrize("kind", ["time", "group", "stratified"])
-def test_early_stopping_watches_its_share_and_nothing_that_is_learnt(kind):
-    frame = valid_rows()
-    learnt, watched = stopping(kind, frame)
-    assert not (learnt & watched).any()
-    assert abs(watched.mean() - 0.2) < 0.03
-    shuffled = frame.sample(frac=1, random_state=1)
-    np.testing.assert_array_equal(stopping(kind, shuffled)[1], watched[shuffled.index])
-
-
-def test_early_stopping_by_time_watches_later_rows_beyond_the_gap():
-    frame = valid_rows()
-    learnt, watched = stopping("time", frame, embargo=timedelta(days=2))
-    assert frame["at"][learnt].max() + timedelta(days=2) <= frame["at"][watched].min()
-    assert (~learnt & ~watched).sum() > 0
-
-
-def test_early_stopping_by_group_never_cuts_one():
-    frame = valid_rows()
-    _, watched = stopping("group", frame)
-    assert not set(frame["who"][watched]) & set(frame["who"][~watched])
-
-
-def test_early_stopping_without_rows_to_learn_from_is_refused():
-    with pytest.raises(TooFewRowsError, match="no row is left to learn from"):
-        stopping("time", valid_rows(), embargo=timedelta(days=100))
-
-
-@pytest.mark.parametrize("kind", ["time", "group", "stratified"])
-def test_inner_folds_hold_together_what_belongs_together(kind):
-    frame = valid_rows()
-    target = (frame["delay"] > 30).to_numpy(dtype=float)
-    keys = order_keys(frame["_batch"], frame["_line"], 7)
-    folds = inner_folds(
-        target, task="binary", kind=kind, folds=4, seed=7, times=frame["at"], groups=frame["who"], keys=keys
-    )
-    whole = {"time": frame["at"], "group": frame["who"], "stratified": frame.index}[kind]
-    assert pd.Series(folds).groupby(whole.to_numpy()).nunique().max() == 1
-    assert np.bincount(folds, minlength=4).min() > 0.8 * len(frame) / 4
-    assert len(np.unique(folds)) == 4
-
-
-def test_inner_folds_are_fewer_where_there_are_fewer_groups():
-    folds = inner_folds(np.array([1.0, 2, 3, 4]), task="regression", kind="group", folds=5, seed=7, groups=list("aabb"))
-    assert len(np.unique(folds)) == 2
-
-
-def test_inner_folds_of_one_instant_are_refused():
-    times = pd.Series(pd.to_datetime(["2013-01-01"] * 3, utc=True))
-    with pytest.raises(TooFewRowsError, match=r"1 instants for 5 inner folds of the encoding \(encode\.folds\)"):
-        inner_folds(np.zeros(3), task="binary", kind="time", folds=5, seed=7, times=times)
 
 
 def test_microseconds_of_a_missing_time_is_the_least():

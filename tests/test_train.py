@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,13 @@ import pytest
 from configs.errors import DataError
 from configs.load import load_pipeline
 from tasks import split, train
-from tasks.bundle import golden_difference, load_bundle, read_manifest
-from tasks.estimator import NoFeatureError
+from tasks.audit import LeakError
 from tasks.metrics import score
+from tasks.model.bundle import golden_difference, load_bundle, read_manifest
+from tasks.model.model_matrix import NoFeatureError
 from tasks.table import BATCH, LINE, read_batches, read_table, to_frame, write_table
+from tasks.training.matrices import fit_matrices, prepare
+from tasks.training.rows import MisalignedRowsError, load_rows
 
 REPOSITORY = Path(__file__).parent.parent
 MADE = ("models/homes", "data/predictions", "metrics/homes/train.json", "plots/homes")
@@ -34,6 +36,7 @@ columns:
   rooms: {type: integer}
   price: {type: float}
   sold: {type: boolean}
+  grade: {type: category}
 drop: [%(drop)s]
 expectations: []
 features: {sql: {area_per_room: "area / rooms"}}
@@ -60,11 +63,14 @@ def batch_of(seed, rows):
         "rooms": rooms,
         "price": price,
         "sold": random.random(rows) < 0.4,  # pure noise
+        "grade": np.array(["high", "low", "middle"])[np.digitize(price, [150, 250])],
     }
     return pa.table(columns)
 
 
-def write_workspace(folder, *, rows=400, target="price", drop="sold", settings="rounds: 60", by="folds: 4"):
+def write_workspace(
+    folder, *, rows=400, target="price", drop="sold, grade", settings="rounds: 60, audit: off", by="folds: 4"
+):
     (folder / "configs").mkdir(parents=True)
     for name in ("dvc.yaml", "params.yaml", "configs/libraries.yaml"):
         shutil.copy(REPOSITORY / name, folder / name)
@@ -81,7 +87,7 @@ def run(folder, *stages):
         pipeline = load_pipeline("homes")
         for stage in stages:
             stage.main(pipeline)
-        return train.load_rows(pipeline)
+        return load_rows(pipeline)
 
 
 def digests(folder, *names):
@@ -124,6 +130,8 @@ def test_metrics_say_the_spread_over_folds(homes):
         "cv": {"folds": folds, "mean": pytest.approx(np.mean(folds)), "std": pytest.approx(np.std(folds, ddof=1))},
         "rounds": metrics["rounds"],
         "features": 5,
+        "device": "cpu",
+        "leak_audit": {"outcome": "off", "reason": "train.audit is off", "findings": [], "probes": {}},
     }
 
 
@@ -181,66 +189,31 @@ def test_holdout_never_reaches_the_model(homes, copied):
     assert digests(homes, "models/homes") == digests(copied, "models/homes")
 
 
-def test_validated_targets_never_reach_a_folds_model(rows):
-    model = train.declared_model(rows.pipeline)
-    features = train.features_of(model, rows)
-    parts = next(rows.splitter.split())
-    target = rows.target.copy()
-    target[parts[1]] += 1e6
-    before, after = (train.fit_fold(model, features, each, parts, 1) for each in (rows, replace(rows, target=target)))
-    assert before.prediction.tolist() == after.prediction.tolist()
-    assert before.curve == after.curve
-
-
-def test_watched_rows_are_not_learnt_from(rows):
-    fold_train = next(rows.splitter.split())[0]
-    learnt, watched = rows.early_stopping(fold_train)
-    assert not set(learnt) & set(watched)
-    assert set(learnt) | set(watched) == set(fold_train)
-
-
-def test_groups_stay_whole_in_every_draw(tmp_path):
+def test_groups_stay_whole_in_the_inner_folds_too(tmp_path):
     folder = write_workspace(tmp_path / "groups", by="kind: group, group: agent, folds: 3")
     rows = run(folder, split, train)
-    everything = np.arange(len(rows.target))
-    inner = pd.Series(rows.inner_folds(everything)).groupby(rows.groups).nunique()
-    learnt, watched = rows.early_stopping(everything)
-    assert inner.max() == 1
-    assert not set(rows.groups[learnt]) & set(rows.groups[watched])
+    fit = rows.plan.folds[0]
+    for side in (fit.watched, fit.valid):
+        assert not set(rows.groups[fit.learnt]) & set(rows.groups[side])
+    assert pd.Series(rows.plan.cell).groupby(rows.groups).nunique().max() == 1
     assert read_manifest(folder / "models/homes")["features"] == ["city", "area", "rooms", "area_per_room"]
 
 
-def test_folds_side_by_side_are_as_one_by_one(rows):
-    model = train.declared_model(rows.pipeline)
-    features = train.features_of(model, rows)
-    alone, together = (train.cross_validate(model, features, rows, threads) for threads in (1, 3))
-    assert [fold.prediction.tolist() for fold in alone] == [fold.prediction.tolist() for fold in together]
-    assert [fold.curve for fold in alone] == [fold.curve for fold in together]
-
-
 def test_noise_is_scored_as_noise_despite_high_cardinality(tmp_path):
-    write_workspace(tmp_path / "noise", rows=1500, target="sold", drop="price", settings="rounds: 40")
+    write_workspace(
+        tmp_path / "noise", rows=1500, target="sold", drop="price, grade", settings="rounds: 40, audit: off"
+    )
     run(tmp_path / "noise", split, train)
     metrics = json.loads((tmp_path / "noise/metrics/homes/train.json").read_text())
     assert metrics["metric"] == "roc_auc"
     assert metrics["cv"]["mean"] == pytest.approx(0.5, abs=0.03)  # 3,000 rows: one standard error is 0.011
 
 
-def test_fold_that_cannot_be_scored_is_named(rows):
-    settings = rows.pipeline.train.model_copy(update={"metric": "r2"})
-    constant = replace(rows, pipeline=rows.pipeline.model_copy(update={"train": settings}), target=rows.target.copy())
-    constant.target[list(rows.splitter.split())[1][1]] = 5.0
-    model = train.declared_model(constant.pipeline)
-    with pytest.raises(train.FoldFitError, match=r"fold 1 of 4: r2 needs a target that varies; all \d+ rows are 5\.0"):
-        train.cross_validate(model, train.features_of(model, constant), constant, 2)
-
-
-def test_pipeline_without_features_is_refused(homes):
-    rows = run(homes)
+def test_pipeline_without_features_is_refused(rows):
     model = train.declared_model(rows.pipeline)
     model.set_params(features__feature_columns=(), features__sql={}, encode__columns=())
     with pytest.raises(NoFeatureError, match="at least one was expected"):
-        train.features_of(model, rows)
+        prepare(model, rows)
 
 
 def test_infinite_feature_is_refused_before_training(copied):
@@ -256,7 +229,7 @@ def test_infinite_feature_is_refused_before_training(copied):
 def test_split_of_other_rows_is_refused(copied):
     path = copied / "data/valid/homes/2013-01.parquet"
     write_table(read_table(path).slice(1), path)
-    with pytest.raises(train.MisalignedRowsError, match="names 1200 rows, data/valid/homes has 1199"):
+    with pytest.raises(MisalignedRowsError, match="names 1200 rows, data/valid/homes has 1199"):
         run(copied, train)
 
 
@@ -271,3 +244,112 @@ def test_constant_and_empty_columns_are_trained_with(copied):
     raw = to_frame(read_batches(copied / "data/valid/homes"))
     assert np.isfinite(load_bundle(copied / "models/homes").predict(raw)).all()
     assert golden_difference(copied / "models/homes") == 0.0
+
+
+def test_classes_have_a_column_each_and_their_names_in_the_manifest(tmp_path):
+    settings = "task: multiclass, rounds: 30, balance: true, audit: off"
+    folder = write_workspace(tmp_path / "classes", target="grade", drop="price, sold", settings=settings)
+    run(folder, split, train)
+    found = to_frame(read_table(folder / "data/predictions/homes.parquet"))
+    predictions = found[["prediction_0", "prediction_1", "prediction_2"]]
+    metrics = json.loads((folder / "metrics/homes/train.json").read_text())
+    manifest = read_manifest(folder / "models/homes")
+    assert list(found.columns) == [BATCH, LINE, "fold", "target", *predictions]
+    assert predictions.sum(axis=1).tolist() == pytest.approx([1] * len(found))
+    assert metrics["classes"] == manifest["classes"] == ["high", "low", "middle"]
+    assert metrics["cv"]["mean"] < 0.7  # log loss; guessing costs 1.1
+    assert manifest["features"][:4] == ["city_high", "city_low", "city_middle", "agent_high"]
+    assert golden_difference(folder / "models/homes") == 0.0
+
+
+def test_calibration_and_decision_are_learned_from_out_of_fold_rows(tmp_path):
+    costs = "costs: {false_positive: 1, false_negative: 4}"
+    settings = f"rounds: 30, calibration: isotonic, {costs}, audit: off"
+    folder = write_workspace(tmp_path / "costs", target="sold", drop="price, grade", settings=settings)
+    rows, model = run(folder, split, train), load_bundle(folder / "models/homes")
+    found = to_frame(read_table(folder / "data/predictions/homes.parquet"))
+    calibrated = model.calibrated(found["prediction"].to_numpy())
+    assert calibrated.mean() == pytest.approx(rows.target.mean())  # isotonic regression keeps the mean of its rows
+    assert model.decision_.threshold == pytest.approx(0.2)
+    metrics = json.loads((folder / "metrics/homes/train.json").read_text())
+    assert (metrics["calibration"], metrics["decision"]["threshold"]) == ("isotonic", model.decision_.threshold)
+
+
+def test_declared_weights_are_no_feature(copied):
+    path = copied / "configs/homes.yaml"
+    path.write_text(path.read_text().replace("rounds: 60", "rounds: 60, weight: rooms"))
+    rows = run(copied, split, train)
+    assert rows.weights(np.arange(len(rows.target))).tolist() == rows.weight.tolist()
+    assert sorted(set(rows.weight)) == [1, 2, 3, 4, 5]
+    assert "rooms" not in read_manifest(copied / "models/homes")["features"]
+
+
+TRANSFORMER = """
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+
+
+class Centred(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        self.mean_ = float(np.nanmean(X["area"]))
+        return self
+
+    def transform(self, X):
+        return pd.DataFrame({"area_off_mean": X["area"] - self.mean_}, index=X.index)
+"""
+
+
+def test_own_transformer_is_fitted_on_each_folds_learnt_rows(copied):
+    (copied / "configs/homes").mkdir(exist_ok=True)
+    (copied / "configs/homes/own.py").write_text(TRANSFORMER)
+    (copied / "configs/homes/__init__.py").write_text("")
+    path = copied / "configs/homes.yaml"
+    path.write_text(path.read_text().replace("features: {", "features: {transformer: own.Centred, "))
+    rows = run(copied, split, train)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(copied)
+        model = train.declared_model(rows.pipeline)
+        prepared = prepare(model, rows)
+        for fit in (rows.plan.folds[0], rows.plan.final):
+            matrices = fit_matrices(prepared, fit, model)
+            area = rows.raw["area"].to_numpy()[fit.learnt]
+            expected = (area - np.nanmean(area)).astype(np.float32)
+            np.testing.assert_array_equal(matrices.learnt[:, matrices.names.index("area_off_mean")], expected)
+        assert golden_difference(copied / "models/homes") == 0.0
+    assert read_manifest(copied / "models/homes")["features"][-1] == "area_off_mean"
+
+
+def write_leak(folder, audit):
+    """Let one feature be the target itself, in another unit."""
+    declared = folder / "configs/homes.yaml"
+    declared.write_text(declared.read_text().replace("audit: off", f"audit: {audit}"))
+    for path in (folder / "data/valid/homes").iterdir():
+        table = read_table(path)
+        write_table(table.set_column(4, "rooms", pa.array((table["price"].to_numpy() * 100).astype(int))), path)
+
+
+def test_leak_ends_the_training_before_a_fold_is_fitted(copied):
+    write_leak(copied, "stop")
+    before = digests(copied, "models/homes")
+    with pytest.raises(LeakError, match="rooms"):
+        run(copied, split, train)
+    assert digests(copied, "models/homes") == before
+
+
+def test_leak_that_is_only_told_is_in_metrics_and_manifest(copied, capsys):
+    write_leak(copied, "warn")
+    run(copied, split, train)
+    found = json.loads((copied / "metrics/homes/train.json").read_text())["leak_audit"]
+    assert found["outcome"] == "warned"
+    assert any("rooms" in finding["columns"] for finding in found["findings"])
+    assert found["findings"][0]["text"] in capsys.readouterr().out
+    assert read_manifest(copied / "models/homes")["leak_audit"] == found
+
+
+def test_audit_leaves_the_trained_model_as_it_is(homes, copied):
+    path = copied / "configs/homes.yaml"
+    path.write_text(path.read_text().replace(", audit: off", ""))
+    run(copied, split, train)
+    assert digests(homes, "models/homes/booster.ubj") == digests(copied, "models/homes/booster.ubj")
+    assert json.loads((copied / "metrics/homes/train.json").read_text())["leak_audit"]["outcome"] == "passed"

@@ -15,7 +15,14 @@ from tasks import registry
 from tasks.registry import git
 from tasks.registry.git import DetachedHeadError
 from tasks.retrain.project_state import lock_entries
-from tasks.retrain.worktree import UncommittedCodeError, UnnamedModelError, checked_out, code_of, worktree
+from tasks.retrain.worktree import (
+    NoCodeFolderError,
+    UncommittedCodeError,
+    UnnamedModelError,
+    checked_out,
+    code_of,
+    worktree,
+)
 from tasks.version.storage import remote_url
 from tests.registered import run, state_of_user
 
@@ -100,6 +107,13 @@ def test_model_without_a_name_in_dvc_yaml_is_refused(project: Path, edit: Callab
     edit("dvc.yaml", "  diabetes: {path: models/diabetes, type: model}\n", "")
     run("git", "commit", "-qam", "no name")
     with pytest.raises(UnnamedModelError, match=r"artifacts\.diabetes"), worktree("diabetes"):
+        pass
+
+
+def test_pipeline_without_its_code_folder_is_refused(project: Path) -> None:
+    run("git", "rm", "-qr", "configs/diabetes")
+    run("git", "commit", "-qm", "no folder")
+    with pytest.raises(NoCodeFolderError, match="holdfast land diabetes"), worktree("diabetes"):
         pass
 
 

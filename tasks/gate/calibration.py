@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tasks.evaluation.slices import BINS, top_class
 from tasks.gate.paired import Asked, Window, drawn
-from tasks.slices import BINS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,15 +30,17 @@ def prediction_bins(prediction: Floats, bins: int = BINS) -> Integers:
 def calibration_error(window: Window, prediction: Floats) -> Asked:
     """Ask for the mean distance of mean prediction and mean target over bins of the prediction, weighted by rows.
 
-    Bins are cut once, on all rows. In the target's unit; a share for a binary task.
+    Bins are cut once, on all rows. In the target's unit; a share for a binary task. Of several classes: how probable
+    the most probable class was said to be, and how often it was the actual one.
 
     References
     ----------
     M. P. Naeini, G. F. Cooper, M. Hauskrecht (2015), "Obtaining Well Calibrated Probabilities Using Bayesian Binning",
     AAAI, with bins of equally many rows.
     """
-    code = prediction_bins(prediction)
+    target, said = top_class(window.target, prediction) if prediction.ndim == 2 else (window.target, prediction)
+    code = prediction_bins(said)
     levels = int(code.max()) + 1
-    residuals = window.sums(code, levels, prediction - window.target)
+    residuals = window.sums(code, levels, said - target)
     rows = window.sums(code, levels, np.ones(window.rows)).sum(axis=1)
     return window.asked(lambda counts: float(np.abs(drawn(counts, residuals)).sum() / (counts * rows).sum()))

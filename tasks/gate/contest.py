@@ -18,14 +18,14 @@ import numpy as np
 from configs.errors import DataError, EnvironmentMismatchError
 from configs.load import load_pipeline
 from tasks.atomic import read_json, write_text
-from tasks.bundle import MANIFEST, canonical, golden_ulps, load_bundle, predictions, read_manifest
-from tasks.explain import sample_rows, tree_contributions
+from tasks.evaluation.explain import mean_contributions, sample_rows, tree_contributions
+from tasks.evaluation.judge import resampling_blocks
 from tasks.gate.paired import CHALLENGER, CHAMPION, Contest, Window
 from tasks.gate.recipe import differ_by_seed_alone
 from tasks.gate.twins import twin_predictions
 from tasks.gate.verdict import SEED, verdict_of
 from tasks.gate.windows import JudgedRows, judged_rows
-from tasks.judge import resampling_blocks
+from tasks.model.bundle import MANIFEST, canonical, golden_ulps, load_bundle, predictions, read_manifest
 from tasks.table import read_table, to_frame
 from tasks.version.environment import changed_libraries
 from tasks.version.record import bundle_hashes
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from configs.schema import Pipeline
-    from tasks.estimator import TabularModel
+    from tasks.model.estimator import TabularModel
 
     Floats = NDArray[np.float64]
     Positions = NDArray[np.intp]
@@ -59,8 +59,7 @@ class Side:
     def explanation(self, frame: pd.DataFrame) -> dict[str, float]:
         """The share of each feature in the mean absolute contribution to the predictions of some rows."""
         features = self.model.features_in(frame[self.manifest["inputs"]])[list(self.model[-1].feature_names_in_)]
-        contributions, _ = tree_contributions(self.model.booster, features)
-        mean = np.abs(contributions[:, :-1]).mean(axis=0)
+        mean = mean_contributions(tree_contributions(self.model.booster, features)[0])
         whole = float(mean.sum())
         return {str(name): float(each) / whole if whole else 0.0 for name, each in zip(features, mean, strict=True)}
 
@@ -128,7 +127,7 @@ def contest_between(
     pipeline: Pipeline, sides: dict[str, Side], record: Mapping[str, Any] | None, rows: JudgedRows
 ) -> Contest:
     """Let the sides that can be compared predict the rows; `record` is the champion's."""
-    incomparable = obstacle(pipeline, sides[CHAMPION], rows) if CHAMPION in sides else ""
+    incomparable = obstacle(pipeline, sides, rows) if CHAMPION in sides else ""
     able = {CHALLENGER: sides[CHALLENGER]} if incomparable else sides
     newest = window_of(pipeline, rows, rows.newest, able)
     frame = newest.frame
@@ -165,7 +164,9 @@ def window_of(pipeline: Pipeline, rows: JudgedRows, positions: Positions, sides:
     """Some of the rows, predicted by each side."""
     frame = rows.frame.iloc[positions]
     made = {side: each.predict(frame) if len(frame) else np.empty(0) for side, each in sides.items()}
-    return Window(frame, rows.target[positions], resampling_blocks(frame, pipeline), made)
+    learned = {side: each.model.decision_ for side, each in sides.items() if each.model.decision_ is not None}
+    classes = tuple(sides[CHALLENGER].manifest.get("classes", ()))
+    return Window(frame, rows.target[positions], resampling_blocks(frame, pipeline), made, learned, classes)
 
 
 def why_no_anchor(pipeline: Pipeline, rows: JudgedRows, has_champion: bool) -> str:
@@ -176,16 +177,39 @@ def why_no_anchor(pipeline: Pipeline, rows: JudgedRows, has_champion: bool) -> s
     return f"{found:,} older rows are there that neither model was trained on; {least:,} were expected"
 
 
-def obstacle(pipeline: Pipeline, champion: Side, rows: JudgedRows) -> str:
+def obstacle(pipeline: Pipeline, sides: Mapping[str, Side], rows: JudgedRows) -> str:
     """Why a champion cannot be asked about the newest rows; '' where it can."""
+    champion = sides[CHAMPION]
     changed = difference_of_terms(pipeline, champion.manifest)
+    changed = changed or difference_of_classes(sides[CHALLENGER].manifest, champion.manifest)
     if changed or not len(rows.newest):
         return changed
     try:
         champion.predict(rows.frame.iloc[rows.newest])
-    except DataError as error:
+    except (DataError, EnvironmentMismatchError) as error:
         return f"the champion cannot predict these rows: {error}"
     return ""
+
+
+def difference_of_classes(challenger: Mapping[str, Any], champion: Mapping[str, Any]) -> str:
+    """Why the numbers of the classes stand for something else; '' where they do not, or where one gives no names.
+
+    >>> difference_of_classes({"classes": ["a", "b", "c"]}, {"classes": ["a", "b"]})
+    "the champion tells other classes apart than the challenger: without 'c'"
+    """
+    ours, theirs = challenger.get("classes"), champion.get("classes")
+    if not ours or not theirs or ours == theirs:
+        return ""
+    differences = [
+        f"{word} {', '.join(map(repr, names))}"
+        for word, names in (
+            ("without", [name for name in ours if name not in theirs]),
+            ("with", [name for name in theirs if name not in ours]),
+        )
+        if names
+    ]
+    told = " and ".join(differences) or "in another order"
+    return f"the champion tells other classes apart than the challenger: {told}"
 
 
 def difference_of_terms(pipeline: Pipeline, manifest: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What predictions cost by the declared costs: the threshold to act at, and the cost of each row."""
+"""What decisions and predictions cost by the declared costs, row by row."""
 
 from __future__ import annotations
 
@@ -7,45 +7,44 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from configs.schema import Costs
+from tasks.model.decision import Decision, cost_matrix, costs_of_decisions, implied_decision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from configs.schema import Task
 
     Floats = NDArray[np.float64]
 
 
 def are_declared(costs: Costs) -> bool:
-    """Whether somebody has said what predictions cost."""
-    return costs.false_positive is not None or costs.over is not None
+    """Whether somebody has said what decisions cost."""
+    return any(declared is not None for declared in (costs.false_positive, costs.matrix, costs.over))
 
 
-def threshold(costs: Costs) -> float:
-    """Probability from which acting costs less on average than not acting.
+def deciding(costs: Costs, task: Task, own: Decision | None) -> Decision | None:
+    """How a model decides: as it has learned to, or where it has learned nothing as the costs imply of probabilities.
 
-    References
-    ----------
-    C. Elkan (2001), "The Foundations of Cost-Sensitive Learning", IJCAI, equation 2.
-
-    Examples
-    --------
-    >>> threshold(Costs(false_positive=1, false_negative=9))
-    0.1
+    None for a regression, and for a model that has learned nothing where no costs are declared.
     """
-    if costs.false_positive is None or costs.false_negative is None:
-        raise ValueError("a threshold follows from false_positive and false_negative; see `are_declared`")
-    idle = costs.false_positive - costs.true_negative
-    missed = costs.false_negative - costs.true_positive
-    return idle / (idle + missed)
+    if own is not None:
+        return own
+    matrix = cost_matrix(costs, task)
+    return None if matrix is None else implied_decision(matrix)
 
 
-def cost_of_rows(costs: Costs, target: Floats, prediction: Floats) -> Floats:
-    """What each prediction costs, in the unit of the declared costs.
+def cost_of_rows(costs: Costs, task: Task, target: Floats, prediction: Floats, own: Decision | None = None) -> Floats:
+    """What a model's decision on each row costs, in the unit of the declared costs.
 
     Parameters
     ----------
     costs : Costs
-        Of a binary task: a row is acted on from `threshold` on. Of a regression: per unit over or under the target.
-    target, prediction : arrays of float, shape (n,)
+        Declared: of decisions, or for a regression per unit over or under the target.
+    task : {"binary", "multiclass", "regression"}
+    target : array of float, shape (n,)
+    prediction : array of float, shape (n,) or (n, C)
+    own : Decision, optional
+        The model's; what the costs imply of probabilities when absent.
 
     Returns
     -------
@@ -53,17 +52,17 @@ def cost_of_rows(costs: Costs, target: Floats, prediction: Floats) -> Floats:
 
     Examples
     --------
-    >>> cost_of_rows(Costs(false_positive=1, false_negative=9), np.array([0.0, 1.0]), np.array([0.5, 0.05])).tolist()
+    >>> target, prediction = np.array([0.0, 1.0]), np.array([0.5, 0.05])
+    >>> cost_of_rows(Costs(false_positive=1, false_negative=9), "binary", target, prediction).tolist()
     [1.0, 9.0]
-    >>> cost_of_rows(Costs(over=1, under=3), np.array([10.0, 10.0]), np.array([12.0, 9.0])).tolist()
+    >>> costs, target, prediction = Costs(over=1, under=3), np.array([10.0, 10.0]), np.array([12.0, 9.0])
+    >>> cost_of_rows(costs, "regression", target, prediction).tolist()
     [2.0, 3.0]
     """
     if costs.over is not None and costs.under is not None:
         error = prediction - target
         return np.where(error > 0, costs.over * error, -costs.under * error)
-    acted, happened = prediction >= threshold(costs), target > 0
-    matrix = np.array(
-        [[costs.true_negative, costs.false_negative], [costs.false_positive, costs.true_positive]], dtype=np.float64
-    )
-    found: Floats = matrix[acted.astype(np.intp), happened.astype(np.intp)]
-    return found
+    matrix, decision = cost_matrix(costs, task), deciding(costs, task, own)
+    if matrix is None or decision is None:
+        raise ValueError("a decision has a cost where costs of decisions are declared; see `are_declared`")
+    return costs_of_decisions(matrix, target, decision.decide(prediction))

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from configs.schema import Gate
+from tasks.evaluation.intervals import Interval, Score
 from tasks.gate.paired import CHALLENGER, CHAMPION, Resampling
-from tasks.intervals import Interval, Score
 
 Outcome = Literal["passed", "failed", "advisory", "not assessed"]
 Figures = dict[str, float | int | str | None]
@@ -188,7 +188,7 @@ def calibration_check(gate: Gate, found: Paired) -> Check:
 
 def value_check(gate: Gate, found: Paired) -> Check:
     """Judge what a row costs by the declared costs: dearer for sure, or by more than the margin, refuses."""
-    margin, gain = gate.costs.margin, found.gain
+    margin, gain = gate.cost_margin, found.gain
     is_dearer = gain.high is not None and gain.high < 0
     rule = Rule("gain's interval not wholly below 0", None if gain.value is None else not is_dearer)
     if margin is not None:
@@ -216,10 +216,14 @@ def explanation_check(gate: Gate, distance: float | None) -> Check:
 
 
 def leak_check(audit: Mapping[str, Any] | None) -> Check:
-    """Repeat what training's leak audit said."""
+    """Repeat what training's leak audit said: what it only warned of is told, as was declared."""
     if audit is None:
         return Check("leak audit", "not assessed", {}, "no leak", "training wrote no leak audit")
     reason = str(audit.get("reason", audit.get("outcome")))
+    if audit.get("outcome") == "off":
+        return Check("leak audit", "not assessed", {}, TOLD_ONLY, reason)
+    if audit.get("outcome") == "warned":
+        return Check("leak audit", "advisory", {}, TOLD_ONLY, reason)
     return judged("leak audit", {}, reason, Rule("no leak", audit.get("outcome") == "passed"))
 
 

@@ -2,8 +2,9 @@
 
 A binary model acts on a row when its prediction reaches a threshold; groups are compared by how often they are acted on
 (selection rate) and by how often that is wrong: true positive rate and false positive rate, the criteria of M. Hardt,
-E. Price, N. Srebro (2016), "Equality of Opportunity in Supervised Learning", NIPS. A regression's groups are compared
-by mean error and mean absolute error.
+E. Price, N. Srebro (2016), "Equality of Opportunity in Supervised Learning", NIPS. With several classes each class is
+one that a row may be decided to be, and groups are compared by how often decisions are right as well. A regression's
+groups are compared by mean error and mean absolute error.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.evaluation.intervals import Interval, Score
+from tasks.evaluation.slices import MISSING, slice_levels
 from tasks.gate.paired import Asked, Resampling, Window, drawn
-from tasks.intervals import Interval, Score
-from tasks.slices import MISSING, slice_levels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
 
-MEASURES = {
-    "binary": ("selection rate", "true positive rate", "false positive rate"),
-    "regression": ("mean error", "mean absolute error"),
-}
 MOST_LEVELS = 10  # a number with more values forms groups by quarters, not by value
 QUARTERS, TENTHS = 4, 10
 STAND_INS = 3
@@ -96,6 +93,7 @@ def measures_of(task: str, target: Floats, prediction: Floats, threshold: float)
     Parameters
     ----------
     task : {"binary", "regression"}
+        Several classes have `class_measures`.
     target, prediction : arrays of float, shape (n,)
     threshold : float
         Prediction from which a binary model acts; not read for a regression.
@@ -115,6 +113,25 @@ def measures_of(task: str, target: Floats, prediction: Floats, threshold: float)
         "true positive rate": (acted * positive, positive),
         "false positive rate": (acted * (1 - positive), 1 - positive),
     }
+
+
+def class_measures(target: Floats, decided: Integers, names: tuple[str, ...]) -> dict[str, tuple[Floats, Floats]]:
+    """Give the measures of decisions between several classes as `measures_of` does.
+
+    Parameters
+    ----------
+    target, decided : arrays of class numbers, shape (n,)
+    names : tuple of str
+        Of the classes.
+    """
+    everyone = np.ones(len(target))
+    right = (decided == target).astype(np.float64)
+    found = {"accuracy": (right, everyone)}
+    for number, name in enumerate(names):
+        acted, happened = ((each == number).astype(np.float64) for each in (decided, target))
+        found[f"selection rate of {name}"] = (acted, everyone)
+        found[f"true positive rate of {name}"] = (acted * happened, happened)
+    return found
 
 
 def gap(window: Window, groups: Groups, counted: Floats, among: Floats) -> Asked:

@@ -1,25 +1,26 @@
 """Champion and challenger on the same rows and the same resamples: how much better one is, and how sure that is.
 
-What is scored is anything that follows from counts per block of rows (`tasks.intervals.Scorer`): a metric, a cost per
-row, a calibration error, a distance of groups. Both models are scored on each resample, so that what makes a day hard
-for both cancels out.
+What is scored is anything that follows from counts per block of rows (`tasks.evaluation.intervals.Scorer`): a metric,
+a cost per row, a calibration error, a distance of groups. Both models are scored on each resample, so that what makes a
+day hard for both cancels out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from tasks.intervals import Interval, Score, Scorer, interval, prepare, resample_counts
+from tasks.evaluation.intervals import Interval, Score, Scorer, interval, prepare, resample_counts
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from tasks.judge import Blocks
+    from tasks.evaluation.judge import Blocks
+    from tasks.model.decision import Decision
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
@@ -48,14 +49,20 @@ class Window:
     target : array of float, shape (n,)
     blocks : Blocks
         What is drawn together in a resample.
-    predictions : mapping of side to array of float, shape (n,)
+    predictions : mapping of side to array of float, shape (n,) or (n, C)
         `challenger`, and `champion` where there is one.
+    decisions : mapping of side to Decision
+        How each side has learned to decide; a side that has not is not there.
+    classes : tuple of str
+        Names of several classes, in the order of their numbers.
     """
 
     frame: pd.DataFrame
     target: Floats
     blocks: Blocks
     predictions: Mapping[str, Floats]
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:

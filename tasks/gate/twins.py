@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tasks.bundle import predictions
-from tasks.estimator import thread_count
-from tasks.train import cross_validate, declared_model, features_of, fit_final, load_rows, rounds_for_all_rows
+from tasks.model.bundle import predictions
+from tasks.model.device import thread_count
+from tasks.train import declared_model, train_model
+from tasks.training.matrices import prepare
+from tasks.training.rows import load_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,23 +16,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from configs.schema import Pipeline
-    from tasks.estimator import TabularModel
-    from tasks.train import TrainingRows
-
-SEEDS = 2**31
-
-
-def reseeded(pipeline: Pipeline, seed: int) -> Pipeline:
-    """The same declaration with another seed of training; rows stay in the parts and folds that they are in."""
-    return pipeline.model_copy(update={"train": pipeline.train.model_copy(update={"seed": seed % SEEDS})})
+    from tasks.model.estimator import TabularModel
+    from tasks.training.rows import TrainingRows
 
 
 def fitted(rows: TrainingRows) -> TabularModel:
-    """Train as the stage `train` does: boosting rounds by cross-validation, then all rows."""
-    model = declared_model(rows.pipeline)
-    features = features_of(model, rows)
-    folds = cross_validate(model, features, rows, thread_count())
-    fit_final(model, features, rows, rounds_for_all_rows(folds))
+    """Train as the stage `train` does, without a second look for leaks."""
+    model = declared_model(rows.pipeline, rows.classes)
+    train_model(prepare(model, rows), model, thread_count())
     return model
 
 
@@ -49,8 +41,8 @@ def twin_predictions(pipeline: Pipeline, raw: pd.DataFrame, count: int) -> list[
 
     Returns
     -------
-    list of array of float, shape (n,)
+    list of array of float, shape (n,), or (n, C) for C classes
     """
     rows = load_rows(pipeline)
     seeds = [pipeline.train.seed + number for number in range(1, count + 1)]
-    return [predictions(fitted(replace(rows, pipeline=reseeded(pipeline, seed))), raw) for seed in seeds]
+    return [predictions(fitted(rows.reseeded(seed)), raw) for seed in seeds]

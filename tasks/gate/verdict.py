@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.evaluation.intervals import Interval, Score
+from tasks.evaluation.slices import slices_of
 from tasks.gate.calibration import calibration_error
-from tasks.gate.costs import are_declared, cost_of_rows, threshold
+from tasks.gate.costs import are_declared, cost_of_rows, deciding
 from tasks.gate.criteria import (
     Check,
     Paired,
@@ -30,11 +32,9 @@ from tasks.gate.criteria import (
     slice_check,
     value_check,
 )
-from tasks.gate.fairness import MEASURES, gap, gap_interval, groups_of, measures_of, rates_of, stand_ins
+from tasks.gate.fairness import class_measures, gap, gap_interval, groups_of, measures_of, rates_of, stand_ins
 from tasks.gate.paired import CHALLENGER, CHAMPION, Asked, Contest, Resampling, Window, widened
-from tasks.intervals import Interval, Score
 from tasks.metrics import greater_is_better
-from tasks.slices import slices_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -141,10 +141,15 @@ def obstacle_of(contest: Contest) -> str:
         return f"no held-out row is left: the champion was trained on all {contest.rows['left_out']:,}"
     windows = [window for window in (contest.newest, contest.anchor) if window is not None]
     for side in sides_of(contest):
-        bad = sum(int((~np.isfinite(window.predictions[side])).sum()) for window in windows)
+        bad = sum(int((~finite_rows(window.predictions[side])).sum()) for window in windows)
         if bad:
             return f"{bad:,} predictions of the {side} are no finite numbers"
     return ""
+
+
+def finite_rows(prediction: Floats) -> NDArray[np.bool_]:
+    """Which rows have a prediction that is a finite number, of every class where there are several."""
+    return np.asarray(np.isfinite(prediction.reshape(len(prediction), -1)).all(axis=1), dtype=np.bool_)
 
 
 def compared(pipeline: Pipeline, contest: Contest) -> Iterator[Check]:
@@ -161,7 +166,7 @@ def compared(pipeline: Pipeline, contest: Contest) -> Iterator[Check]:
         for name, mask in named.items():
             yield slice_check(gate, metric, name, int(mask.sum()), paired(scores, name, sign, resampling))
         yield calibration_check(gate, paired(scores, CALIBRATION, -1, resampling))
-        if are_declared(gate.costs):
+        if are_declared(pipeline.train.costs):
             yield value_check(gate, paired(scores, VALUE, -1, resampling))
     yield from fairness_checks(pipeline, contest, scores)
 
@@ -184,26 +189,40 @@ def asked_of(
         prediction = window.predictions[side]
         asked[NEWEST, side] = window.metric(pipeline.metric, prediction)
         asked[CALIBRATION, side] = calibration_error(window, prediction)
-        if are_declared(pipeline.gate.costs):
-            asked[VALUE, side] = window.mean(cost_of_rows(pipeline.gate.costs, window.target, prediction))
+        if are_declared(pipeline.train.costs):
+            asked[VALUE, side] = window.mean(costs_on(pipeline, window, side))
         for name, mask in slices.items():
             asked[name, side] = window.metric(pipeline.metric, prediction, mask)
         for column in pipeline.gate.protected:
             groups = groups_of(window.frame[column], pipeline.evaluate.slice_rows)
-            for measure, (counted, among) in measures_on(pipeline, window, prediction).items():
+            for measure, (counted, among) in measures_on(pipeline, window, side).items():
                 asked[f"{column}: {measure}", side] = gap(window, groups, counted, among)
     return asked
 
 
-def measures_on(pipeline: Pipeline, window: Window, prediction: Floats) -> dict[str, tuple[Floats, Floats]]:
+def costs_on(pipeline: Pipeline, window: Window, side: str) -> Floats:
+    """What each row costs with one side's model, which decides as it has learned to."""
+    prediction, own = window.predictions[side], window.decisions.get(side)
+    return cost_of_rows(pipeline.train.costs, pipeline.task, window.target, prediction, own)
+
+
+def measures_on(pipeline: Pipeline, window: Window, side: str) -> dict[str, tuple[Floats, Floats]]:
     """The measures that groups are compared by."""
-    return measures_of(pipeline.task, window.target, prediction, acting_from(pipeline, window))
+    if pipeline.task == "multiclass":
+        prediction, own = (
+            window.predictions[side],
+            deciding(pipeline.train.costs, "multiclass", window.decisions.get(side)),
+        )
+        decided = prediction.argmax(axis=1) if own is None else own.decide(prediction)
+        return class_measures(window.target, decided.astype(np.int64), window.classes)
+    return measures_of(pipeline.task, window.target, window.predictions[side], acting_from(pipeline, window, side))
 
 
-def acting_from(pipeline: Pipeline, window: Window) -> float:
-    """The prediction from which a row is acted on: by the costs, or else the share of rows whose target is 1."""
-    costs = pipeline.gate.costs
-    return threshold(costs) if costs.false_positive is not None else float(window.target.mean())
+def acting_from(pipeline: Pipeline, window: Window, side: str) -> float:
+    """The prediction from which a row is acted on: the model's threshold, or without costs the share of ones."""
+    costs = pipeline.train.costs
+    decision = deciding(costs, pipeline.task, window.decisions.get(side)) if are_declared(costs) else None
+    return float(window.target.mean()) if decision is None or decision.threshold is None else decision.threshold
 
 
 def first_check(metric: str, found: Interval) -> Check:
@@ -233,7 +252,7 @@ def fairness_checks(pipeline: Pipeline, contest: Contest, scores: Scores) -> Ite
     """Rows about protected columns."""
     resampling = resampling_of(pipeline)
     for column in pipeline.gate.protected:
-        for measure in MEASURES[pipeline.task]:
+        for measure in measures_on(pipeline, contest.newest, CHALLENGER):
             gaps = {side: gap_interval(scores[f"{column}: {measure}", side], resampling) for side in sides_of(contest)}
             yield fairness_check(pipeline.gate, column, measure, gaps)
 
@@ -247,10 +266,10 @@ def fairness_table(pipeline: Pipeline, contest: Contest, column: str) -> dict[st
     """The challenger's rates of a protected column's groups, and the inputs that stand in for it."""
     window, least_rows = contest.newest, pipeline.evaluate.slice_rows
     groups = groups_of(window.frame[column], least_rows)
-    measures = measures_on(pipeline, window, window.predictions[CHALLENGER])
+    measures = measures_on(pipeline, window, CHALLENGER)
     return {
         "column": column,
-        "threshold": acting_from(pipeline, window) if pipeline.task == "binary" else None,
+        "threshold": acting_from(pipeline, window, CHALLENGER) if pipeline.task == "binary" else None,
         "groups": rates_of(groups, measures),
         "stand_ins": stand_ins(window.frame, column, contest.inputs, least_rows),
     }

@@ -11,7 +11,7 @@ import numpy as np
 from tasks.split import HOLDOUT, OUTSIDE, TRAIN, group_values, load_split, split_path, time_values
 from tasks.table import BATCH, LINE, read_batches, to_frame
 from tasks.target import target_values
-from tasks.train import MisalignedRowsError
+from tasks.training.rows import MisalignedRowsError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from typing import Any
 
 from configs.errors import CorruptionError, DataError
 from configs.wording import short
-from tasks.bundle import canonical
+from tasks.model.bundle import canonical
 from tasks.registry import tags
 from tasks.registry.git import DAMAGED, git, identity, read_files, tree_with
 

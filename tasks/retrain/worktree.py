@@ -39,6 +39,10 @@ class UnnamedModelError(ConfigError):
     """dvc.yaml does not name the pipeline's model under `artifacts`."""
 
 
+class NoCodeFolderError(ConfigError):
+    """The folder for the pipeline's own code, which its stages depend on, is missing."""
+
+
 @dataclass(frozen=True)
 class Worktree:
     """Where a pipeline is worked on.
@@ -68,7 +72,7 @@ def worktree(pipeline: str) -> Iterator[Worktree]:
 
     Raises
     ------
-    UncommittedCodeError, UnnamedModelError, tasks.registry.git's ConfigErrors
+    UncommittedCodeError, UnnamedModelError, NoCodeFolderError, tasks.registry.git's ConfigErrors
         Before anything is made.
     """
     current = CURRENT.get()
@@ -78,6 +82,7 @@ def worktree(pipeline: str) -> Iterator[Worktree]:
     git.require_repository()
     refuse_uncommitted(pipeline)
     require_named_model(pipeline)
+    require_code_folder(pipeline)
     home, head = Path.cwd(), git.resolve("HEAD")
     assert head is not None  # noqa: S101  (require_repository refuses a repository without commits)
     with checked_out(head, pipeline) as folder, private_site_cache(folder):
@@ -121,6 +126,16 @@ def require_named_model(pipeline: str) -> None:
         raise UnnamedModelError(
             f"dvc.yaml: found {entry!r} under artifacts.{pipeline}, expected path {expected} and type model. Add under "
             f"`artifacts:` the line `{pipeline}: {{path: {expected}, type: model}}` and commit it."
+        )
+
+
+def require_code_folder(pipeline: str) -> None:
+    """Refuse a pipeline without `configs/<pipeline>/`: DVC would not find what its stages depend on."""
+    package = Path("configs", pipeline, "__init__.py")
+    if not package.exists():
+        raise NoCodeFolderError(
+            f"{package}: missing; the stages train and evaluate depend on {package.parent}/, which is for code of your "
+            f"own. Run `holdfast land {pipeline}`, which makes it empty, and commit it."
         )
 
 

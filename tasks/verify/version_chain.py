@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import CorruptionError, DataError, HoldfastError
-from tasks.bundle import MANIFEST, sha256
+from tasks.model.bundle import MANIFEST, sha256
 from tasks.verify.broken import Finding
 from tasks.version.environment import REQUIREMENTS
 from tasks.version.pins import LOCK, StageEntry, code_paths, pinned_objects, raw_pin, read_raw_pin, stage_entries

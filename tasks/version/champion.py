@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from configs.errors import ConfigError, CorruptionError, EnvironmentMismatchError
 from tasks.atomic import atomic_folder
-from tasks.bundle import MANIFEST, canonical, model_of, require_known_format, require_recorded, sha256
+from tasks.model.bundle import MANIFEST, canonical, model_of, require_known_format, require_recorded, sha256
 from tasks.version.record import bundle_hashes, record_of
 from tasks.version.storage import read_listing, read_object
 
 if TYPE_CHECKING:
-    from tasks.estimator import TabularModel
+    from tasks.model.estimator import TabularModel
     from tasks.registry import Version
 
 CARD = "ledger/model_card.md"
@@ -67,7 +67,7 @@ def load_version(version: Version, environment: Literal["stop", "warn"] = "stop"
     files = bundle_files(version, record)
     model = model_of(files, bundle_hashes(record), f"models/{version.pipeline} of {version.name}")
     if changed:
-        from tasks.bundle import golden_ulps
+        from tasks.model.bundle import golden_ulps
 
         warnings.warn(golden_sentence(version, changed, golden_ulps(model, files["golden.parquet"])), stacklevel=2)
     return model

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from configs.errors import CorruptionError, DataError
-from tasks.bundle import canonical, sha256
+from tasks.model.bundle import canonical, sha256
 from tasks.version.pins import LOCK, NotReproducedError, Pinned, StageEntry, code_paths, pinned_here, stage_entries
 from tasks.version.storage import digits, md5_of, read_listing
 

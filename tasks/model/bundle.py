@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from tasks.estimator import TabularModel
+    from tasks.model.estimator import TabularModel
 
-FORMAT = 1
+FORMAT = 2  # 1 had no multiclass, calibration, decision or transformer of the user's own
 GOLDEN_ROWS = 64
 PREDICTION = "_prediction"
 MANIFEST = "manifest.json"
@@ -216,9 +216,23 @@ def require_hash(path: Path, data: bytes, expected: str) -> None:
 
 def model_from(state: bytes, ubj: bytes) -> TabularModel:
     """Make the model from the bytes of estimator.json and booster.ubj."""
-    from tasks.estimator import TabularModel
+    from tasks.model.estimator import TabularModel
 
-    return TabularModel.from_state(json.loads(state), ubj)
+    held = json.loads(state)
+    return TabularModel.from_state(held if "learned" in held else from_format_1(held), ubj)
+
+
+def from_format_1(state: dict[str, Any]) -> dict[str, Any]:
+    """What a bundle of format 1 holds, as format 2 holds it: a champion of then predicts as it did."""
+    learned = {
+        "columns": state["encode"]["columns"],
+        "class_count": 2 if state["booster"]["task"] == "binary" else 1,
+        "device": "cpu",
+        "calibration": None,
+        "decision": None,
+    }
+    booster = {**state["booster"], "monotone": None, "device": "cpu", "classes": None}
+    return {**state, "booster": booster, "custom": None, "learned": learned}
 
 
 def pickled(model: TabularModel) -> bytes:
@@ -240,9 +254,8 @@ def spread_rows(rows: pd.DataFrame, limit: int) -> pd.DataFrame:
 
 
 def predictions(model: TabularModel, raw: pd.DataFrame) -> NDArray[np.float64]:
-    """Probability of 1 for a binary task, else the predicted number; shape (n,)."""
-    scores: NDArray[np.float64] = model.predict_proba(raw)[:, 1] if model.task == "binary" else model.predict(raw)
-    return scores
+    """Probability of 1 or the predicted number, shape (n,); of classes, each one's probability, shape (n, C)."""
+    return model.scores(raw)
 
 
 def golden_bytes(model: TabularModel, raw: pd.DataFrame) -> bytes:
@@ -253,14 +266,21 @@ def golden_bytes(model: TabularModel, raw: pd.DataFrame) -> bytes:
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pandas(raw, preserve_index=False).replace_schema_metadata(None)
+    for name, values in prediction_columns(predictions(model, raw), PREDICTION).items():
+        table = table.append_column(name, pa.array(values))
     stream = BytesIO()
-    pq.write_table(
-        table.append_column(PREDICTION, pa.array(predictions(model, raw))),
-        stream,
-        write_page_checksum=True,
-        version="2.6",
-    )
+    pq.write_table(table, stream, write_page_checksum=True, version="2.6")
     return stream.getvalue()
+
+
+def prediction_columns(made: NDArray[np.float64], name: str) -> dict[str, NDArray[np.float64]]:
+    """Predictions by the name of the column that keeps them: one, or for C classes `name_0` to `name_{C-1}`.
+
+    >>> import numpy as np
+    >>> list(prediction_columns(np.zeros((4, 3)), "prediction"))
+    ['prediction_0', 'prediction_1', 'prediction_2']
+    """
+    return {name: made} if made.ndim == 1 else {f"{name}_{k}": made[:, k] for k in range(made.shape[1])}
 
 
 def golden_difference(folder: Path) -> float:
@@ -284,14 +304,16 @@ def golden_difference(folder: Path) -> float:
 
 
 def golden_predictions(model: TabularModel, golden: bytes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The predictions that a golden batch keeps, and those that the model makes of its rows here; shapes (n,)."""
+    """The predictions that a golden batch keeps, and those that the model makes of its rows here; of one shape."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from tasks.table import to_frame
 
     rows = to_frame(pq.read_table(pa.BufferReader(golden), page_checksum_verification=True))
-    return rows[PREDICTION].to_numpy(), predictions(model, rows)
+    made = predictions(model, rows)
+    kept = rows[list(prediction_columns(made, PREDICTION))].to_numpy()
+    return kept.reshape(made.shape), made
 
 
 def golden_ulps(model: TabularModel, golden: bytes) -> int:

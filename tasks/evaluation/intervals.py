@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 Scorer = Callable[["Integers"], float]  # counts per block -> score, nan where it is not defined
 
+PAIRED_BLOCKS = 4  # blocks squared per row up to which counting pairs of blocks is faster than ranking rows (measured)
 UNDEFINED_SHARE = 0.05  # more undefined resamples than this, and an interval over the rest would mislead
 
 
@@ -55,8 +56,11 @@ def prepare(metric: str, target: Floats, prediction: Floats, block: Integers, bl
     Parameters
     ----------
     metric : str
-        roc_auc, average_precision, log_loss, brier (target 0 or 1, prediction its probability); rmse, mae, r2.
-    target, prediction : arrays of float, shape (n,)
+        roc_auc, average_precision, log_loss, brier (target 0 or 1, prediction its probability); rmse, mae, r2; of
+        several classes roc_auc (macro, one against the rest), log_loss, brier, accuracy.
+    target : array of float, shape (n,)
+    prediction : array of float, shape (n,) or (n, C)
+        A matrix holds the probability of each class 0..C-1, which the target numbers.
     block : array of int, shape (n,), in 0..blocks-1
         The block that each row belongs to.
     blocks : int
@@ -66,7 +70,7 @@ def prepare(metric: str, target: Floats, prediction: Floats, block: Integers, bl
     -------
     callable
         Takes counts of shape (blocks,); gives the metric's value, nan where it is not defined: no row, one class
-        (roc_auc, average_precision), a constant target (r2).
+        (roc_auc, average_precision), a class without a row (roc_auc of several), a constant target (r2).
 
     Examples
     --------
@@ -75,7 +79,9 @@ def prepare(metric: str, target: Floats, prediction: Floats, block: Integers, bl
     >>> score(np.array([1, 1, 1, 1])), score(np.array([1, 2, 0, 1]))
     (0.75, 1.0)
     """
-    if metric == "roc_auc" and blocks**2 <= len(target):
+    if prediction.ndim == 2:
+        return _of_classes(metric, target, prediction, block, blocks)
+    if metric == "roc_auc" and blocks**2 <= PAIRED_BLOCKS * len(target):
         return _paired_blocks(target, prediction, block, blocks)
     if metric == "roc_auc":
         return _ranked(target, prediction, block, _area_under_roc)
@@ -85,6 +91,46 @@ def prepare(metric: str, target: Floats, prediction: Floats, block: Integers, bl
         return _r2(target, prediction, block, blocks)
     loss, finish = _LOSSES[metric]
     return _mean_loss(loss(target, prediction), block, blocks, finish)
+
+
+def _of_classes(metric: str, target: Floats, prediction: Floats, block: Integers, blocks: int) -> Scorer:
+    """Metrics of several classes: a loss per row, or the mean of each class's area under ROC against the rest."""
+    if metric != "roc_auc":
+        return _mean_loss(_CLASS_LOSSES[metric](target, prediction), block, blocks, float)
+    each = [
+        prepare(metric, (target == number).astype(np.float64), np.ascontiguousarray(column), block, blocks)
+        for number, column in enumerate(prediction.T)
+    ]
+    return lambda counts: sum((scorer(counts) for scorer in each), 0.0) / len(each)
+
+
+def _own(target: Floats, prediction: Floats) -> Floats:
+    """Probability of each row's actual class; shape (n,)."""
+    own: Floats = prediction[np.arange(len(target)), target.astype(np.intp)]
+    return own
+
+
+def _class_log_loss(target: Floats, prediction: Floats) -> Floats:
+    told = _own(target, prediction) / prediction.sum(axis=1)
+    loss: Floats = -np.log(np.clip(told, np.finfo(np.float64).eps, 1.0))
+    return loss
+
+
+def _class_brier(target: Floats, prediction: Floats) -> Floats:
+    loss: Floats = np.square(prediction).sum(axis=1) - 2 * _own(target, prediction) + 1
+    return loss
+
+
+def _is_right(target: Floats, prediction: Floats) -> Floats:
+    right: Floats = (prediction.argmax(axis=1) == target).astype(np.float64)
+    return right
+
+
+_CLASS_LOSSES: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "log_loss": _class_log_loss,
+    "brier": _class_brier,
+    "accuracy": _is_right,
+}
 
 
 def _ranked(
@@ -140,9 +186,9 @@ def _paired_blocks(target: Floats, prediction: Floats, block: Integers, blocks: 
     positives = np.bincount(home[positive], minlength=blocks)
     others = np.bincount(home[~positive], minlength=blocks)
 
-    def scorer(counts: Integers) -> float:
-        total = 2 * int((counts * positives).sum()) * int((counts * others).sum())
-        return int((counts @ pairs * counts).sum()) / total if total else float("nan")
+    def scorer(counts: Integers) -> float:  # dot products of integers: no BLAS, and exact
+        total = 2 * int(counts.dot(positives)) * int(counts.dot(others))
+        return int(counts.dot(pairs).dot(counts)) / total if total else float("nan")
 
     return scorer
 
@@ -228,19 +274,24 @@ class Bootstrap:
 
     def answer(self, questions: Mapping[K, Question]) -> dict[K, Score]:
         """Score all questions in one pass over the same resamples."""
-        scorers = {
-            name: prepare(question.metric, question.target, question.prediction, question.block, self.blocks)
-            for name, question in questions.items()
-        }
+        return self.scores(
+            {
+                name: (
+                    prepare(question.metric, question.target, question.prediction, question.block, self.blocks),
+                    len(np.unique(question.block)),
+                )
+                for name, question in questions.items()
+            }
+        )
+
+    def scores(self, scorers: Mapping[K, tuple[Scorer, int]]) -> dict[K, Score]:
+        """Resample what is prepared already: each scorer with the number of blocks that have rows of it."""
         drawn = {name: np.empty(self.resamples) for name in scorers}
         for index, counts in enumerate(resample_counts(self.blocks, self.resamples, self.seed)):
-            for name, scorer in scorers.items():
+            for name, (scorer, _) in scorers.items():
                 drawn[name][index] = scorer(counts)
         once = np.ones(self.blocks, dtype=np.int64)
-        return {
-            name: Score(scorer(once), drawn[name], len(np.unique(questions[name].block)))
-            for name, scorer in scorers.items()
-        }
+        return {name: Score(scorer(once), drawn[name], blocks) for name, (scorer, blocks) in scorers.items()}
 
 
 def expanded_tail(confidence: float, blocks: int) -> float:
@@ -263,7 +314,9 @@ def interval(score: Score, confidence: float) -> Interval:
     """Put an expanded percentile interval around a score; what is not defined is None, with a reason."""
     value, blocks = float(score.value), score.blocks
     if np.isnan(value):
-        return Interval(None, None, None, "not defined: the target takes one value only on these rows")
+        return Interval(
+            None, None, None, "not defined: the target takes one value only on these rows, or lacks a class"
+        )
     if blocks < 2:
         return Interval(value, None, None, "no interval: all rows belong to one block")
     defined = score.resampled[~np.isnan(score.resampled)]

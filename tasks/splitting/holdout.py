@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from configs.errors import ConfigError, DataError
-from configs.schema import Pipeline, parse_duration
-from tasks.folds import (
+from configs.schema import Pipeline, format_duration, parse_duration
+from tasks.splitting.folds import (
     MICROSECOND,
     TooFewRowsError,
     group_codes,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from tasks.folds import Integers, Mask
+    from tasks.splitting.folds import Integers, Mask
 
 NO_TIME = np.iinfo(np.int64).min  # what NaT is as an integer
 
@@ -49,6 +49,8 @@ class Rows:
         Microseconds since 1970, UTC; `NO_TIME` where missing.
     groups : array of object or None
         None where missing.
+    classes : tuple of str, or None
+        What the numbers of a target of classes stand for.
     """
 
     batch: pd.Series
@@ -56,6 +58,7 @@ class Rows:
     target: NDArray[np.float64]
     times: Integers | None
     groups: NDArray[np.object_] | None
+    classes: tuple[str, ...] | None = None
 
     def where(self, chosen: Mask) -> Rows:
         """Some of the rows."""
@@ -65,6 +68,7 @@ class Rows:
             self.target[chosen],
             None if self.times is None else self.times[chosen],
             None if self.groups is None else self.groups[chosen],
+            self.classes,
         )
 
 
@@ -73,8 +77,51 @@ def embargo(pipeline: Pipeline) -> timedelta:
     return pipeline.target.known_after + pipeline.split.gap
 
 
-def held_out(rows: Rows, pipeline: Pipeline) -> Mask:
-    """The holdout: the last batches in order of name, or a share of the rows.
+def needs_every_class(pipeline: Pipeline) -> bool:
+    """Whether the metric is known only of rows of every class."""
+    return pipeline.task == "binary" or pipeline.metric == "roc_auc"
+
+
+def held_out(rows: Rows, pipeline: Pipeline) -> tuple[Mask, Mask]:
+    """The holdout, and the rows that are neither held out nor trained on because another row of the holdout is.
+
+    Returns
+    -------
+    held, apart : arrays of bool, shape (n,)
+        Where groups are declared no group has rows on both sides: of the latest rows those of some groups are held
+        out, `1 / split.folds` of them in a seeded order, and those of groups that were not seen before; `apart` are the
+        latest rows of other groups and the earlier rows of held groups.
+
+    Raises
+    ------
+    HoldoutError
+        If nothing can be held apart.
+    """
+    chosen = share_or_batches(rows, pipeline)
+    if rows.groups is None:
+        return chosen, np.zeros_like(chosen)
+    codes = group_codes(rows.groups)
+    if pipeline.split_kind == "time" or pipeline.split.holdout.endswith(("batch", "batches")):
+        held = chosen & some_groups(rows, codes, chosen, pipeline)
+    else:
+        held = chosen
+    return held, ~held & (chosen | np.isin(codes, codes[held]))
+
+
+def some_groups(rows: Rows, codes: Integers, latest: Mask, pipeline: Pipeline) -> Mask:
+    """The rows of the groups that the holdout takes: some of those seen before, and all that are new in it."""
+    returning = latest & np.isin(codes, codes[~latest])
+    new = latest & ~returning
+    there = np.unique(codes[returning])
+    if len(there) < 2:  # nothing to choose among
+        return new if new.any() else np.isin(codes, there)
+    numbers, names = group_codes(rows.groups[returning]), rows.groups[returning]  # type: ignore[index]
+    drawn = share_of_groups(numbers, names, 1 / pipeline.split.folds, pipeline.split.seed)
+    return np.asarray(new | np.isin(codes, codes[returning][drawn]))
+
+
+def share_or_batches(rows: Rows, pipeline: Pipeline) -> Mask:
+    """What the holdout is taken from: the last batches in order of name, or a share of the rows.
 
     A share is, by the split's kind, of the latest rows, of whole groups, or of the rows of each class (each tenth of a
     number) in a seeded order of their names, so that a row hardly changes sides when a batch is added.
@@ -97,7 +144,9 @@ def held_out(rows: Rows, pipeline: Pipeline) -> Mask:
         keys = order_keys(rows.batch, rows.line, split.seed)
         return stratified_share(strata(rows.target, pipeline.task), keys, share)
     except TooFewRowsError as error:
-        raise HoldoutError(f"split.holdout: {split.holdout} of the rows cannot be held out: {error}.") from error
+        raise HoldoutError(
+            f"split.holdout: {split.holdout} of the rows cannot be held out: {error}.", key=("split", "holdout")
+        ) from error
 
 
 def last_batches(rows: Rows, count: int, pipeline: Pipeline) -> Mask:
@@ -106,7 +155,8 @@ def last_batches(rows: Rows, count: int, pipeline: Pipeline) -> Mask:
     if count >= len(names):
         raise HoldoutError(
             f"split.holdout: {pipeline.split.holdout} of {len(names)} with usable rows ({', '.join(names[-5:])}); at "
-            "least one more was expected, to train on. Land more batches, or hold out a share such as '20%'."
+            "least one more was expected, to train on. Land more batches, or hold out a share such as '20%'.",
+            key=("split", "holdout"),
         )
     if pipeline.split_kind == "time" and rows.times is not None:
         refuse_unordered(rows, names, count)
@@ -122,7 +172,9 @@ def refuse_unordered(rows: Rows, names: list[str], count: int) -> None:
     if before.max() > last.min():
         raise HoldoutError(
             f"split.holdout: the last batches in order of name are not the latest: {before.idxmax()!r} is later than "
-            f"{last.idxmin()!r}. Name batches in order of time, such as 2013-04.csv, or hold out a share such as '20%'."
+            f"{last.idxmin()!r}. Name batches in order of time, such as 2013-04.csv, or hold out a share such as "
+            "'20%'.",
+            key=("split", "holdout"),
         )
 
 
@@ -159,20 +211,38 @@ def in_window(rows: Rows, held: Rows, pipeline: Pipeline) -> Mask:
 
 def refuse_parts(rows: Rows, train: Mask, held: Mask, pipeline: Pipeline) -> None:
     """Raise when there is nothing to train on or to judge by."""
-    lacking = lack(rows.target[held], pipeline.task)
+    classes = rows.classes or ()
+    lacking = lack(rows.target[held], pipeline.task, classes if needs_every_class(pipeline) else ())
     if lacking:
         raise HoldoutError(
-            f"split.holdout: {lacking} in the holdout ({pipeline.split.holdout}); rows of both classes, or any for a "
-            "regression, were expected. Hold out more."
+            f"split.holdout: {lacking} in the holdout ({pipeline.split.holdout}); rows of all classes, or any for a "
+            "regression, were expected. Hold out more.",
+            key=("split", "holdout"),
         )
-    lacking = lack(rows.target[train], pipeline.task)
+    lacking = lack(rows.target[train], pipeline.task, classes)
     if lacking:
         raise HoldoutError(
             f"split: {lacking} to train on. The holdout ({pipeline.split.holdout}) holds {int(held.sum())} of "
-            f"{len(held)} rows; target.known_after and split.gap leave out what is less than {embargo(pipeline)} "
-            f"before its first row, {first_row(rows, held)}; split.window ({pipeline.split.window}) what is older. "
-            "Lower one of them."
+            f"{len(held)} rows; target.known_after and split.gap leave out what is less than "
+            f"{format_duration(embargo(pipeline))} before its first row, {first_row(rows, held)}; split.window "
+            f"({pipeline.split.window}) what is older"
+            f"{'; split.group what is of its groups' if rows.groups is not None else ''}. Lower one of them.",
+            key=embargo_key(pipeline) if is_embargoed(rows, held, pipeline) else ("split", "holdout"),
         )
+
+
+def is_embargoed(rows: Rows, held: Mask, pipeline: Pipeline) -> bool:
+    """Whether the gap is as long as the history before the holdout."""
+    if pipeline.split_kind != "time" or rows.times is None or not embargo(pipeline):
+        return False
+    before = rows.times[~held & ~np.isnan(rows.target)]
+    return bool(not len(before) or before.min() + embargo(pipeline) // MICROSECOND > rows.times[held].min())
+
+
+def embargo_key(pipeline: Pipeline) -> tuple[str, str]:
+    """The key that the longer part of the embargo stands under."""
+    longer = pipeline.target.known_after > pipeline.split.gap
+    return ("target", "known_after") if longer else ("split", "gap")
 
 
 def first_row(rows: Rows, held: Mask) -> str:
