@@ -387,7 +387,7 @@ def customers_in_time(seed: int) -> Case:
         "customer": ("category", np.array([f"c{code}" for code in who])),
         "price": ("float", random.normal(0, 1, 3000)),
     }
-    y = (random.random(3000) < sigmoid(taste[who] - columns["price"][1])).astype(int)
+    y = (random.random(3000) < sigmoid(taste[who] - np.asarray(columns["price"][1]))).astype(int)
     return Case(with_target(columns, y), sections={"time": {"column": "at"}, **BINARY})
 
 
@@ -445,7 +445,7 @@ def three_parts(seed: int) -> Case:
     columns, _ = number(random)
     parts = [random.gamma(3, 30, 2000) for _ in range(3)]
     columns |= {f"part{place}": ("float", part.round(1)) for place, part in enumerate(parts)}
-    return Case(with_target(columns, np.round(sum(parts)), "float"), "part1")
+    return Case(with_target(columns, np.round(np.sum(parts, axis=0)), "float"), "part1")
 
 
 def product(seed: int) -> Case:

@@ -177,10 +177,10 @@ def test_bundle_with_a_file_more_is_refused(version):
 
 def test_bundle_of_a_newer_holdfast_is_refused(version):
     path = f"models/diabetes/{MANIFEST}"
-    manifest = canonical({**json.loads(object_file(version, path).read_bytes()), "format": 2})
+    manifest = canonical({**json.loads(object_file(version, path).read_bytes()), "format": 3})
     newer = exchange(version, path, manifest)
     newer = recorded_as(newer, artifacts={**record_of(newer)["artifacts"], path: sha256(manifest)})
-    with pytest.raises(NewerFormatError, match="bundle format 2"):
+    with pytest.raises(NewerFormatError, match="bundle format 3"):
         require_whole(newer)
 
 

@@ -372,8 +372,9 @@ def write_lock(seed: int, code: str = "x = 1\n") -> None:
 
 def record_of_lock() -> dict:
     """The version record of what dvc.lock tells, as `tasks.version.record` writes it."""
+    from tasks.version.code import code_hashes
     from tasks.version.pins import stage_entries
-    from tasks.version.record import code_hashes, params_of
+    from tasks.version.record import params_of
 
     entries = stage_entries(Path("dvc.lock").read_bytes(), "shop")
     data = {path: pinned.as_json() for path, pinned in entries["train"].deps.items() if path.startswith("data")}

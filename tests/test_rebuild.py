@@ -117,7 +117,7 @@ def test_other_raw_data_are_named_as_data(version, change):
     ("stage", "path", "old", "new"),
     [
         ("ingest", "tasks/ingest.py", '"""', '"""A '),
-        ("train", "tasks/model/estimator.py", "1e-6", "1e-5"),
+        ("train", "tasks/model/boosting.py", "1e-6", "1e-5"),
         ("report", "tasks/model_card.md.j2", "#", "##"),
     ],
 )

@@ -10,7 +10,7 @@ from tasks.audit.lookup import Losses, Truth, truth_of
 from tasks.model.boosting import BoostedTrees
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Positions = NDArray[np.intp]
+    Loss = Callable[[Truth, Floats, Positions], Floats]
 
 ROUNDS = 40
 PARAMS = {"max_depth": 5, "learning_rate": 0.2, "min_child_weight": 1.0}
@@ -27,7 +28,9 @@ RAREST = 1e-4
 MOST_CLASSES = 10  # whose shares encode a level, each by a column
 
 
-def told_by(view: View, names: Iterable[str], learnt: Positions, asked: Positions, threads: int) -> Losses:
+def told_by(  # noqa: PLR0913  # who is asked what, by whom
+    view: View, names: Iterable[str], learnt: Positions, asked: Positions, threads: int, *, loss: Loss | None = None
+) -> Losses:
     """What some columns together tell of the rows that are asked, once trees have learned from others.
 
     Parameters
@@ -38,15 +41,18 @@ def told_by(view: View, names: Iterable[str], learnt: Positions, asked: Position
     learnt, asked : arrays of int
         Positions.
     threads : int
+    loss : function of truth, prediction and rows
+        `fit_losses` when absent.
     """
+    loss = loss or fit_losses
     truth = truth_of(view)
     matrices = [features(view, names, learnt, rows) for rows in (learnt, asked)]
-    without = fit_losses(truth, prior(truth, learnt, len(asked)), asked)
+    without = loss(truth, prior(truth, learnt, len(asked)), asked)
     if not matrices[0].shape[1] or len(np.unique(truth.values[learnt])) < 2:
         return Losses(without, without, asked)
     trees = BoostedTrees(view.task, PARAMS, ROUNDS, 7, classes=tuple(map(str, range(view.classes))))
     predicted = trees.fit(matrices[0], truth.values[learnt], threads=threads).scores(matrices[1])
-    return Losses(fit_losses(truth, predicted, asked), without, asked)
+    return Losses(loss(truth, predicted, asked), without, asked)
 
 
 def prior(truth: Truth, learnt: Positions, rows: int) -> Floats:
@@ -68,6 +74,15 @@ def fit_losses(truth: Truth, predicted: Floats, rows: Positions) -> Floats:
     else:
         probability = predicted[np.arange(len(rows)), actual.astype(np.intp)]
     return np.asarray(-np.log(np.clip(probability, RAREST, 1)), dtype=np.float64)
+
+
+def squared_losses(truth: Truth, predicted: Floats, rows: Positions) -> Floats:
+    """The squared error of each prediction, of classes summed: bounded, so that no row that surprises decides."""
+    actual = truth.values[rows]
+    if predicted.ndim == 1:
+        return np.asarray((actual - predicted) ** 2)
+    wanted = actual[:, None] == np.arange(predicted.shape[1])
+    return np.asarray(np.add.reduce((predicted - wanted) ** 2, axis=1))
 
 
 def features(view: View, names: Iterable[str], learnt: Positions, rows: Positions) -> NDArray[np.float32]:

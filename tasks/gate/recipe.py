@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from tasks.version.code import code_hashes
 from tasks.version.pins import LOCK, NotReproducedError, stage_entries
-from tasks.version.record import code_hashes
 
 STAGE = "train"
 

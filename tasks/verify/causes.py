@@ -18,9 +18,10 @@ from pathlib import Path
 from tasks.ledger import changed_values
 from tasks.stage import LIBRARIES
 from tasks.verify.remake import CACHE, Cause, Comparison, Divergence, Remade, Runner, reproduce
+from tasks.version.code import code_here, md5_of_code
 from tasks.version.environment import changed_libraries, changed_platform
 from tasks.version.pins import LOCK, StageEntry, code_paths, parsed_yaml, raw_pin, read_raw_pin
-from tasks.version.storage import file_md5, read_listing
+from tasks.version.storage import read_listing
 
 Evidence = tuple[Cause, str]
 
@@ -74,7 +75,8 @@ def changed_code(found: Comparison, stage: str) -> list[Evidence]:
     """Files of the stage's code that the commit has otherwise than the stage was run with."""
     entry = found.recorded[stage]
     paths = code_paths(found.recorded, found.version.pipeline)[stage]
-    changed = [path for path in paths if file_md5(found.folder / path) != entry.deps[path].md5]
+    now = {path: md5_of_code(path, code_here(path, found.folder)) for path in paths}
+    changed = [path for path in paths if now[path] != entry.deps[path].md5]
     return [("code", f"{', '.join(changed)}: not as the stage was run with")] if changed else []
 
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from configs.errors import CorruptionError, DataError, HoldfastError
 from tasks.model.bundle import MANIFEST, sha256
 from tasks.verify.broken import Finding
+from tasks.version.code import code_at, code_hash, md5_of_code
 from tasks.version.environment import REQUIREMENTS
 from tasks.version.pins import LOCK, StageEntry, code_paths, pinned_objects, raw_pin, read_raw_pin, stage_entries
-from tasks.version.record import bundle_hashes, code_hash, identity_of, params_of, record_of
+from tasks.version.record import bundle_hashes, identity_of, params_of, record_of
 from tasks.version.storage import (
     Objects,
     digits,
@@ -146,11 +147,16 @@ def code_differences(
     version: Version, record: Mapping[str, Any], entries: Mapping[str, StageEntry]
 ) -> Iterator[tuple[str, Any, Any]]:
     """Each stage's code in the commit, and the hash of it in the record."""
-    for stage, paths in code_paths(entries, version.pipeline).items():
-        files = dict(zip(paths, read_from(version, paths), strict=True))
-        for path, data in files.items():
-            yield f"{path} in dvc.lock", entries[stage].deps[path].md5, md5_of(data)
-        yield f"code of stage {stage}", code_hash(files), record["code"][stage]
+    code = code_paths(entries, version.pipeline)
+    found = code_at(version.commit, {path for paths in code.values() for path in paths})
+    for path, files in found.items():
+        if not files:
+            raise CorruptionError(f"{version.name}: its commit {version.commit[:12]} has no {path}.")
+    for stage, paths in code.items():
+        for path in paths:
+            yield f"{path} in dvc.lock", entries[stage].deps[path].md5, md5_of_code(path, found[path])
+        together = {name: data for path in paths for name, data in found[path].items()}
+        yield f"code of stage {stage}", code_hash(together), record["code"][stage]
 
 
 def metric_differences(

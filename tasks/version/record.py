@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from configs.errors import CorruptionError, DataError
 from tasks.model.bundle import canonical, sha256
-from tasks.version.pins import LOCK, NotReproducedError, Pinned, StageEntry, code_paths, pinned_here, stage_entries
+from tasks.version.code import code_hashes
+from tasks.version.pins import LOCK, NotReproducedError, Pinned, StageEntry, pinned_here, stage_entries
 from tasks.version.storage import digits, md5_of, read_listing
 
 if TYPE_CHECKING:
@@ -77,25 +78,6 @@ def identity(gathered: Mapping[str, Any]) -> str:
     """What is equal for two versions of equal data, code, params and libraries: 64 hexadecimal digits."""
     found: str = gathered["identity"]
     return found
-
-
-def code_hashes(entries: Mapping[str, StageEntry], pipeline: str) -> dict[str, str]:
-    """One hash per stage over the files of its code: the project's modules that it reaches, and its templates.
-
-    Raises
-    ------
-    NotReproducedError
-        If a file is not the one that dvc.lock pins: the stage ran with other code.
-    """
-    return {
-        stage: code_hash({path: read_pinned(path, entries[stage].deps[path].md5) for path in paths})
-        for stage, paths in code_paths(entries, pipeline).items()
-    }
-
-
-def code_hash(files: Mapping[str, bytes]) -> str:
-    """Hash over the names and contents of files, as `tasks.closure` hashes them."""
-    return sha256("".join(f"{path} {sha256(data)}\n" for path, data in sorted(files.items())).encode())
 
 
 def params_of(entries: Mapping[str, StageEntry]) -> dict[str, dict[str, Any]]:
