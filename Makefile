@@ -13,7 +13,7 @@ run: data                         ## make the demo's data, then the main job on 
 	@$(BIN)/holdfast run flights
 
 test: .venv/dev check             ## everything that CI runs
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev                  ## style and types
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy

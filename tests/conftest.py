@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 
 
+LONG = ("whole_job", "retrain", "registry_cli", "retrain_flow", "verify", "rebuild", "kill", "remotes", "registry_races")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no worker is left alone with one of them at the end."""
+    first = [f"test_{name}.py" for name in LONG]
+    items.sort(key=lambda item: first.index(item.path.name) if item.path.name in first else len(first))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def isolated_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """No test reads or writes the user's home, git configuration, Prefect database or DVC's shared cache."""

@@ -148,7 +148,7 @@ def test_dvc_repro_runs_the_smallest_yaml(tmp_path: Path) -> None:
     project = small_project(tmp_path / "project")
     (project / "configs/smallest.yaml").write_text(SMALLEST)
     (project / "params.yaml").write_text("pipelines:\n  - smallest\n")
-    rows = [f"{rooms % 7 + 1},{'abc'[rooms % 3]},{100 + 20 * (rooms % 7) + rooms % 11}" for rooms in range(300)]
+    rows = [f"{rooms % 7 + 1},{'abc'[rooms % 3]},{100 + 20 * (rooms % 7) + rooms * 7919 % 97}" for rooms in range(300)]
     source = project / "data/incoming/smallest/only.csv"
     source.parent.mkdir(parents=True)
     source.write_text("\n".join(["rooms,city,price", *rows]) + "\n")
