@@ -45,7 +45,7 @@ from sklearn.preprocessing import StandardScaler, TargetEncoder  # noqa: E402
 SECONDS: dict[str, float] = {"imports": time.perf_counter() - START}
 DAY = 86_400_000_000  # microseconds
 RESAMPLES, CONFIDENCE, SEED = 1000, 0.95, 7
-DEALT, EXPLAINED = 200, 2000
+DEALT, EXPLAINED, LINEAR_ROWS = 200, 2000, 50_000
 FOLDS, INNER_FOLDS, TIME_BLOCKS, STOPPING_SHARE, PATIENCE = 5, 5, 20, 0.1, 30
 
 
@@ -563,11 +563,12 @@ def resampling_blocks(frame: pd.DataFrame, job: Job) -> np.ndarray:
 
 def baselines(job: Job, encoded: np.ndarray, y: np.ndarray, holdout: np.ndarray) -> dict[str, np.ndarray]:
     """Predictions of simpler models, on the features that the model itself was fitted on."""
+    kept = np.unique(np.linspace(0, len(y) - 1, min(len(y), LINEAR_ROWS)).round().astype(np.int64))
     linear = make_pipeline(
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
         StandardScaler(),
         LogisticRegression(solver="newton-cholesky", max_iter=100) if job.binary else Ridge(solver="cholesky"),
-    ).fit(encoded.astype(np.float64), y)
+    ).fit(encoded[kept].astype(np.float64), y[kept])
     features = holdout.astype(np.float64)
     shallow = replace(job, params={"max_depth": 2, "learning_rate": 0.3})
     return {
@@ -670,7 +671,7 @@ def explain(job: Job, booster: xgboost.Booster, X: np.ndarray) -> tuple[dict[str
 
 
 def seemingly_useless(job: Job, y: np.ndarray, contributions: np.ndarray) -> np.ndarray:
-    """Mask of the features without which the explained rows seem to be predicted as well, the most harmful first."""
+    """Mask of features without which the explained rows seem to be predicted as well: the lighter half of them."""
     margin, added = contributions.sum(axis=1), contributions[:, :-1]
 
     def losses(margin: np.ndarray) -> np.ndarray:
@@ -681,6 +682,8 @@ def seemingly_useless(job: Job, y: np.ndarray, contributions: np.ndarray) -> np.
         worse = losses(margin - added[:, feature]) - losses(margin)
         if worse.mean() <= worse.std() / len(y) ** 0.5:
             margin, useless[feature] = margin - added[:, feature], True
+    lightest = np.argsort(np.where(useless, np.abs(contributions[:, :-1]).mean(axis=0), np.inf), kind="stable")
+    useless[lightest[(useless.sum() + 1) // 2 :]] = False
     return useless
 
 

@@ -201,17 +201,16 @@ def tried_without(judged: Judged, contributions: Floats, sample: NDArray[np.int6
     rows, names, target = judged.prepared.rows, judged.final.names, judged.holdout.target
     columns = columns_of(names, rows.pipeline.encoded_columns, rows.classes)
     read = judged.features[names].to_numpy(np.float32)
-    learnt, unseen, found = rows.plan.final.learnt, np.ones(len(target), dtype=np.bool_), nothing_tried()
+    tried = candidates(judged.model.task, target[sample], contributions, read[sample], columns)
+    if not tried:
+        return nothing_tried()
+    left_out, learnt = columns.mask(tried), rows.plan.final.learnt
+    again = refitted(judged.model[-1], judged.final.learnt, rows.target[learnt], rows.weights(learnt), left_out)
+    trial = Trial(target, judged.holdout.blocks, judged.scores, again.scores(read[:, ~left_out]), constant)
+    unseen = np.ones(len(target), dtype=np.bool_)
     unseen[sample] = False
-    for tried in candidates(judged.model.task, target[sample], contributions, read[sample], columns):
-        left_out = columns.mask(tried)
-        again = refitted(judged.model[-1], judged.final.learnt, rows.target[learnt], rows.weights(learnt), left_out)
-        trial = Trial(target, judged.holdout.blocks, judged.scores, again.scores(read[:, ~left_out]), constant)
-        judges = trial.part(unseen) if unseen.sum() >= len(sample) else trial
-        found = judge_trial(judges, tried, rows.pipeline.metric, rows.pipeline.evaluate, rows.pipeline.train.seed)
-        if found["columns"] or found["reason"] is not None:
-            break
-    return found
+    judges = trial.part(unseen) if unseen.sum() >= len(sample) else trial
+    return judge_trial(judges, tried, rows.pipeline.metric, rows.pipeline.evaluate, rows.pipeline.train.seed)
 
 
 def decisions(judged: Judged, scores: Floats) -> dict[str, Any] | None:

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 
 
-LONG = ("whole_job", "retrain", "registry_cli", "retrain_flow", "verify", "rebuild", "kill", "remotes", "registry_races")
+LONG = (
+    "whole_job",
+    "retrain",
+    "registry_cli",
+    "retrain_flow",
+    "verify",
+    "rebuild",
+    "kill",
+    "remotes",
+    "registry_races",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

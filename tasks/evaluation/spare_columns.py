@@ -3,8 +3,7 @@
 Choosing costs next to nothing: TreeSHAP has split each explained row's margin into what each column adds, so a margin
 without some columns is a subtraction. Noise adds what makes the loss greater; a copy of another column adds what the
 other one would. Neither is proof, since trees without a column grow otherwise. So one model is fitted anew, as the
-final one was, without all of the chosen columns, and both predict the held-out rows. Where that fails, the half of them
-that adds least is tried.
+final one was, without all of the chosen columns, and both predict the held-out rows.
 """
 
 from __future__ import annotations
@@ -73,10 +72,11 @@ def row_losses(task: Task, target: Floats, margin: Floats) -> Floats:
     return np.asarray(np.logaddexp.reduce(margin, axis=1) - own, dtype=np.float64)
 
 
-def candidates(
-    task: Task, target: Floats, contributions: Floats, features: Matrix, columns: Columns
-) -> list[list[str]]:
-    """Choose columns that the explained rows are predicted as well without.
+def candidates(task: Task, target: Floats, contributions: Floats, features: Matrix, columns: Columns) -> list[str]:
+    """Choose columns that the explained rows are predicted as well without: copies, and the lighter half of the others.
+
+    Trees without a column lean on others that were of no use beside it, so to leave out all that seem useless at once
+    is often too much; and each try is a fit on all training rows.
 
     Parameters
     ----------
@@ -89,9 +89,8 @@ def candidates(
 
     Returns
     -------
-    list of list of str
-        What to try first, and the half of it that adds least, for where that fails; none of them empty. Each in the
-        columns' order, and never all columns.
+    list of str
+        What to try, in the columns' order; never all columns, and empty where none seems useless.
     """
     added = np.stack([contributions[..., list(places)].sum(axis=-1) for places in columns.places])
     weight, margin = np.abs(added).reshape(len(added), -1).mean(axis=1), contributions.sum(axis=-1)
@@ -100,8 +99,8 @@ def candidates(
     if len(chosen) == len(columns.names):
         chosen.discard(int(weight.argmax()))
     lightest = sorted(chosen, key=lambda number: (number not in doubles, weight[number], number))
-    choices = [sorted(chosen), sorted(lightest[: len(chosen) // 2])]
-    return [[columns.names[number] for number in choice] for choice in choices if choice]
+    tried = lightest[: max(len(chosen.intersection(doubles)), (len(chosen) + 1) // 2)]
+    return [columns.names[number] for number in sorted(tried)]
 
 
 def useless(task: Task, target: Floats, margin: Floats, added: Floats) -> list[int]:
