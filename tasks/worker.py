@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
-import gc
 import multiprocessing
 import os
 import resource
@@ -26,6 +24,7 @@ from typing import NoReturn
 
 from configs import errors
 from configs.errors import HoldfastError, StageFailedError
+from tasks.allocation import allocate_large_arrays_apart, give_memory_back
 from tasks.stage import import_libraries, run_stage
 
 PATIENCE_SECONDS = 10  # between asking the worker to end and killing it
@@ -33,7 +32,6 @@ PATIENCE_SECONDS = 10  # between asking the worker to end and killing it
 
 GROUPS = (("ingest",), ("validate",), ("split", "train", "evaluate", "report"))  # all of STAGES, in the DAG's order
 WORKERS = 2  # at a time
-M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # as <malloc.h> numbers them
 PATIENT = 10  # the niceness of imports that nobody waits for yet
 RUNNING: ContextVar[StageWorkers | None] = ContextVar("RUNNING", default=None)
 
@@ -177,27 +175,6 @@ def serve(connection: Connection, stages: tuple[str, ...], patient: bool) -> Non
             connection.send(outcome_of(work, arguments, Path(folder)))
             give_memory_back()
     leave()
-
-
-def allocate_large_arrays_apart() -> None:
-    """Let GNU's C library map each large array by itself, and keep few pools, so that freed ones go back at once.
-
-    By itself it raises, up to 32 MB, the size from which it does so, and keeps a pool per thread: what a stage freed
-    then lay scattered beside what the next one needed, a seventh of a run's memory (benchmarks/README.md).
-    """
-    with contextlib.suppress(OSError, AttributeError):  # another C library has no such switches
-        library = ctypes.CDLL(None)
-        library.mallopt(M_MMAP_THRESHOLD, 1 << 20)
-        library.mallopt(M_ARENA_MAX, 2)
-
-
-def give_memory_back() -> None:
-    """Return freed pages to the system, or what training has freed would count beside what evaluation needs."""
-    gc.collect()
-    if "pyarrow" in sys.modules:
-        sys.modules["pyarrow"].default_memory_pool().release_unused()
-    with contextlib.suppress(OSError, AttributeError):  # a C library other than GNU's keeps what it likes
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def prepare(stages: tuple[str, ...], patient: bool) -> None:
