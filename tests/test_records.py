@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.ingest import parse_texts
+from tasks.raw_shim import parse_texts
 from tasks.records import LONGEST_RECORD, NotCsvError, Records, read_header, split_records
 
 CELL = st.text(
