@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from configs.errors import ConfigError
 from configs.schema import EPOCHS, Column
 from tasks.bounds import numeric_bounds, refuse_outside
+from tasks.calm_times import calm_instants, wall_times
 from tasks.cell_queries import FALSE, TRUE, column_query, decimal_digits, quoted
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 OnChange = Literal["stop", "quarantine", "accept"]
 NUMERIC = ("integer", "float", "decimal")
 SHOWN_LEVELS = 10  # of those that are new
+FEW = 100  # distinct times that are not worth a look at their days
 
 DETAILS = {
     "not_an_integer": "{text} is no whole number; digits with an optional sign{groups} are expected",
@@ -93,8 +95,8 @@ class TypedCells:
 class TypedColumn(NamedTuple):
     """One column after typing.
 
-    `reasons` are those of the distinct texts, `codes` says which text each row has; both None where no cell was
-    refused. `told` holds the rows of each note.
+    `texts` and `reasons` are those of the distinct texts, and `refused` the rows and which text each of them has; all
+    empty where no cell was refused. `told` holds the rows of each note.
     """
 
     values: pa.Array
@@ -200,7 +202,6 @@ def count_told(told: list[tuple[str, Any]], refused: Mapping[int, object]) -> Co
 def type_column(texts: pa.StringArray, name: str, column: Column, timezone: str, on_change: OnChange) -> TypedColumn:
     """Type one column's cells, of which the missing ones are null."""
     import numpy as np
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     none = (np.zeros(0, np.int64), np.zeros(0, np.int64))
@@ -211,22 +212,25 @@ def type_column(texts: pa.StringArray, name: str, column: Column, timezone: str,
         return with_zeros(TypedColumn(quick, [], [], none, {}), texts, column)
     encoded = texts.dictionary_encode()
     typed = type_texts(encoded.dictionary, name, column, timezone, on_change)
-    reasons, notes = typed.column("reason").to_pylist(), typed.column("note").to_pylist()
     codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
-    rows_of = {note: rows_where(codes, [each == note for each in notes]) for note in sorted({*notes} - {None})}
-    rows = rows_where(codes, [reason is not None for reason in reasons])
-    values = typed.column("value").combine_chunks().take(encoded.indices)
-    if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
-    told = encoded.dictionary.to_pylist() if len(rows) or rows_of else []
-    return with_zeros(TypedColumn(values, told, reasons, (rows.tolist(), codes[rows].tolist()), rows_of), texts, column)
+    notes, reasons = typed.column("note"), typed.column("reason")
+    told = {
+        note: rows_where(codes, pc.fill_null(pc.equal(notes, note), False))
+        for note in sorted(notes.drop_null().unique().to_pylist())
+    }
+    rows = rows_where(codes, pc.is_valid(reasons))
+    column_of_values = typed.column("value").combine_chunks().take(encoded.indices)
+    found = TypedColumn(column_of_values, [], [], (rows.tolist(), codes[rows].tolist()), told)
+    if len(rows):
+        found = found._replace(texts=encoded.dictionary.to_pylist(), reasons=reasons.to_pylist())
+    return with_zeros(found, texts, column)
 
 
-def rows_where(codes: Any, flags: list[bool]) -> Any:
+def rows_where(codes: Any, flags: pa.ChunkedArray) -> Any:
     """Rows whose text has a flag, as an array; `codes` says which text each row has, -1 where it is missing."""
     import numpy as np
 
-    return np.flatnonzero(np.append(np.asarray(flags, dtype=bool), False)[codes])
+    return np.flatnonzero(np.append(flags.to_numpy(), False)[codes]) if len(flags) else np.zeros(0, np.int64)
 
 
 def with_zeros(typed: TypedColumn, texts: pa.StringArray, column: Column) -> TypedColumn:
@@ -281,7 +285,9 @@ def type_texts(texts: pa.Array, name: str, column: Column, timezone: str, on_cha
     """Type distinct texts: a table of value, reason (null where there is a value) and note, in the same order."""
     if column.type == "category":
         return type_levels(texts, column.levels or (), on_change)
-    typed = run_query(texts, column_query(column, timezone, on_change))
+    typed = type_calm_times(texts, column, timezone) if column.type == "timestamp" else None
+    if typed is None:
+        typed = run_query(texts, column_query(column, timezone, on_change))
     if column.min is None and column.max is None:
         return typed
     if column.type in NUMERIC:
@@ -289,11 +295,33 @@ def type_texts(texts: pa.Array, name: str, column: Column, timezone: str, on_cha
     return refuse_outside(typed, *moment_bounds(name, column, timezone))
 
 
+def type_calm_times(texts: pa.Array, column: Column, timezone: str) -> pa.Table | None:
+    """Type times of which most are far from a change of the clock; None where the query must type all of them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    walls = wall_times(texts) if column.format is None and len(texts) >= FEW else None
+    if walls is None:
+        return None
+    instants, calm = calm_instants(walls, column.timezone or timezone, engine())
+    values, nothing = pa.array(instants).cast(pa.timestamp("us")), pa.nulls(len(texts), pa.string())
+    restless = pa.array(~calm)
+    rest = run_query(texts.filter(restless), column_query(column, timezone, "stop")).combine_chunks()
+    columns = {"value": values, "reason": nothing, "note": nothing}
+    return pa.table(
+        {
+            name: pc.replace_with_mask(array, restless, rest.column(name).combine_chunks())
+            for name, array in columns.items()
+        }
+    )
+
+
 def run_query(texts: pa.Array, query: str) -> pa.Table:
     """Run a query of `tasks.cell_queries` over texts."""
+    import numpy as np
     import pyarrow as pa
 
-    engine().register("cells", pa.table({"i": pa.array(range(len(texts)), pa.int64()), "c": texts}))
+    engine().register("cells", pa.table({"i": np.arange(len(texts)), "c": texts}))
     try:
         return engine().sql(query).to_arrow_table()
     finally:
