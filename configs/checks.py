@@ -59,6 +59,23 @@ def contradictions(pipeline: Pipeline, declared: frozenset[str] | None = None) -
             yield from check(pipeline, frozenset(pipeline.columns) if declared is None else declared)
 
 
+def check_dialect(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """A dialect's marks are different characters, and belong to delimited text."""
+    dialect = pipeline.source.dialect
+    path = ("source", "dialect")
+    marks = {"delimiter": dialect.delimiter, "quote": dialect.quote, "escape": dialect.escape}
+    told = [mark for mark in marks.values() if mark not in (None, "none")]
+    if len(set(told)) < len(told):
+        yield path, "delimiter, quote and escape are different characters; a quote inside quotes may be written twice"
+    of_text = {**marks, "preamble": dialect.preamble, "header": dialect.header, "footer": dialect.footer}
+    if dialect.format == "parquet":
+        of_text |= {"encoding": dialect.encoding, "compression": dialect.compression}
+    if dialect.format in ("json_lines", "parquet"):
+        for key, value in of_text.items():
+            if value is not None:
+                yield (*path, key), f"a file of the format {dialect.format} has none; remove it"
+
+
 def check_time(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
     """The time of a row is a declared moment."""
     if (name := pipeline.time.column) is not None:
@@ -280,6 +297,7 @@ def check_expectations(pipeline: Pipeline, declared: frozenset[str]) -> Iterator
 
 CHECKS: tuple[Check, ...] = (
     *COLUMN_CHECKS,
+    check_dialect,
     check_time,
     check_target,
     check_task,

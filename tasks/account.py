@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tasks.cells import Change, TypedCells
 from tasks.contract.header import HeaderDifference
 from tasks.quarantine import Refusal, merge_counts
+from tasks.raw_files import Dialect
 
+SURE = 0.9  # certainty of a dialect below which a reader should look at its second choice
 COUNTS = ("ambiguous_times", "shifted_times", "zero_filled")
 
 
@@ -41,7 +43,7 @@ class Account:
         for name, change in cells.changes.items():
             self.changes[name] = joined(self.changes.get(name), change)
 
-    def summary(self, header: HeaderDifference) -> dict[str, Any]:
+    def summary(self, header: HeaderDifference, dialect: Dialect) -> dict[str, Any]:
         """What the store keeps of a batch: an object of JSON."""
         changed = [f"{change.kind} {name!r}" for name, change in self.changes.items() if change.cells]
         named = [f"{change.kind} {change.column!r}" for change in header.changes()]
@@ -50,6 +52,7 @@ class Account:
             "reasons": dict(sorted(self.reasons.items())),
             **{name: self.counts[name] for name in COUNTS},
             "schema": sorted({*changed, *named, *(["schema_reordered"] if header.reordered else [])}),
+            "dialect": asdict(dialect),
         }
 
 
@@ -75,4 +78,21 @@ def add_up(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "reasons": reasons,
         **{name: sum(summary[name] for summary in summaries) for name in COUNTS},
         "schema": merge_counts(dict.fromkeys(summary["schema"], 1) for summary in summaries),
+        "dialects": merge_counts({in_short(summary["dialect"]): 1} for summary in summaries),
     }
+
+
+def in_short(dialect: Mapping[str, Any]) -> str:
+    """A dialect in a few words, by which batches that are written alike are counted.
+
+    >>> in_short({"format": "csv", "compression": "gzip", "encoding": "utf-8", "delimiter": ";", "certainty": 0.5})
+    "csv gzip utf-8 ';' unsure"
+    """
+    parts = [
+        dialect["format"],
+        dialect["compression"] if dialect["compression"] != "none" else "",
+        dialect["encoding"],
+        repr(dialect["delimiter"]) if dialect["delimiter"] else "",
+        "unsure" if dialect["certainty"] < SURE else "",
+    ]
+    return " ".join(filter(None, parts))

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from configs.errors import DataError
 from configs.schema import Column, Pipeline
-from tasks.account import Account, add_up
+from tasks.account import SURE, Account, add_up
 from tasks.atomic import atomic_folder, write_json
 from tasks.batch import raw_batches
 from tasks.cells import OnChange, TypedCells, refuse_unknown_formats, type_cells, typed_schema
 from tasks.contract.header import HeaderChange, HeaderDifference, HeaderError, compare_header, refuse_header
 from tasks.quarantine import Refusal, quarantine_schema, quarantine_table
-from tasks.raw_shim import RawChunk, UnreadableFileError, open_raw
+from tasks.raw_files import Dialect, RawChunk, RawFile, UnreadableFileError, open_raw
 from tasks.stage import run_as_command
 from tasks.store import BatchStore, file_hash
 from tasks.table import LINE, table_writer
@@ -150,7 +150,7 @@ def refuse_new_levels(cells: TypedCells, chunk: RawChunk) -> None:
     for name, change in cells.changes.items():
         if change.kind == "schema_new_level" and change.cells:
             raise ContractError(
-                f"line {chunk.lines[change.row]}: column {name!r} has levels that are not declared: "
+                f"{chunk.lines[change.row]}: column {name!r} has levels that are not declared: "
                 f"{', '.join(map(repr, change.texts))}"
             )
 
@@ -160,8 +160,8 @@ def refuse_floats(account: Account) -> None:
     for name, change in account.changes.items():
         if change.kind == "schema_integer_became_float" and change.cells == change.given > 0:
             raise ContractError(
-                f"column {name!r} is declared as integer, but all of its {change.given} numbers are written as floats, "
-                f"such as {change.texts[0]!r}"
+                f"1: column {name!r} is declared as integer, but all of its {change.given} numbers are written as "
+                f"floats, such as {change.texts[0]!r}"
             )
 
 
@@ -211,25 +211,43 @@ def read_batch(folder: Path, chunks: Iterator[RawChunk], reading: Reading) -> Ac
 
 def make_batch(folder: Path, file: Path, batch: str, pipeline: Pipeline) -> None:
     """Write the typed rows of one raw file, its refused rows and their counts into a folder of the store."""
-    on_change = pipeline.source.on_change
+    raw_file = f"Land a corrected file in its place: `holdfast land {pipeline.name} --replace {file.name}`."
+    contract = f"`holdfast schema {pipeline.name} --diff` shows what differs from the declared columns."
     try:
-        with open_raw(file) as raw:
-            header = compare_header(raw.names, pipeline.columns, pipeline.drop)
-            refuse_header(header, on_change, needed_columns(pipeline))
-            reading = Reading(batch, file.as_posix(), pipeline.columns, header, pipeline.time.timezone, on_change)
-            account = read_batch(folder, raw.chunks(), reading)
-    except (HeaderError, ContractError) as error:
+        with open_raw(file, pipeline.source.dialect) as raw:
+            where = f"{file}:{raw.dialect.preamble + 1}"
+            account, header = read_file(folder, raw, file, batch, pipeline)
+            dialect = raw.dialect
+    except UnreadableFileError as error:
+        raise UnreadableFileError(f"{error}. {raw_file}") from error
+    except HeaderError as error:
         remedy = (
             f"Declare it under columns or drop in configs/{pipeline.name}.yaml, or land a corrected file in its place."
-            if isinstance(error, HeaderError)
-            else "Land a corrected file in its place, or declare it."
         )
-        remedy += f" `holdfast schema {pipeline.name} --diff` shows all differences."
-        raise type(error)(f"{file}:1: {error}. {remedy}") from error
-    except (UnreadableFileError, NoRowError, LostRowError) as error:
-        remedy = f"Land a corrected file in its place: `holdfast land {pipeline.name} --replace {file.name}`."
-        raise type(error)(f"{file}:1: {error}. {remedy}") from error
-    write_json(folder / SUMMARY, account.summary(header))
+        raise HeaderError(f"{where}: {error}{how_read(raw.dialect)}. {remedy} {contract}") from error
+    except ContractError as error:
+        raise ContractError(f"{file}:{error}. Declare it, or land a corrected file in its place. {contract}") from error
+    except (NoRowError, LostRowError) as error:
+        raise type(error)(f"{file}:1: {error}. {raw_file}") from error
+    write_json(folder / SUMMARY, account.summary(header, dialect))
+
+
+def read_file(
+    folder: Path, raw: RawFile, file: Path, batch: str, pipeline: Pipeline
+) -> tuple[Account, HeaderDifference]:
+    """Write the rows of an open file into a folder; the account of them, and how the header differs."""
+    on_change = pipeline.source.on_change
+    header = compare_header(raw.names, pipeline.columns, pipeline.drop)
+    refuse_header(header, on_change, needed_columns(pipeline))
+    reading = Reading(batch, file.as_posix(), pipeline.columns, header, pipeline.time.timezone, on_change)
+    return read_batch(folder, raw.chunks(), reading), header
+
+
+def how_read(dialect: Dialect) -> str:
+    """Tell how a file was read where that is not sure."""
+    is_unsure = dialect.second is not None and dialect.certainty < SURE
+    doubt = f"; or with {dialect.second}: declare source.dialect then" if is_unsure else ""
+    return f" (read as {dialect.format} with delimiter {dialect.delimiter!r}{doubt})" if dialect.delimiter else ""
 
 
 def needed_columns(pipeline: Pipeline) -> tuple[str | None, ...]:

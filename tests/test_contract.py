@@ -145,7 +145,7 @@ LEVELS = {**COLUMNS, "id": {"type": "category", "levels": ["a", "b"]}}
 
 def test_new_level_stops_the_run_with_its_line() -> None:
     put("id,n,x\na,1,1\n,1,1\nc,1,1\n")
-    with pytest.raises(ContractError, match="line 4: column 'id' has levels that are not declared: 'c'"):
+    with pytest.raises(ContractError, match=r"a\.csv:4: column 'id' has levels that are not declared: 'c'"):
         run("stop", LEVELS)
 
 
@@ -161,15 +161,15 @@ def test_accepted_new_level_is_kept_and_told() -> None:
     assert [row[0] for row in rows()] == ["a", "c"]
 
 
-def test_file_that_is_written_to_while_it_is_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_is_written_to_between_hash_and_reading_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     put(SOUND)
 
     def slow(*arguments: Any) -> Any:
         put(SOUND + "b,2,2\n")
         return real(*arguments)
 
-    real = ingest.read_batch
-    monkeypatch.setattr(ingest, "read_batch", slow)
+    real = ingest.open_raw
+    monkeypatch.setattr(ingest, "open_raw", slow)
     with pytest.raises(ChangedFileError, match="written to while it was read"):
         run("stop")
     assert not TYPED.exists()

@@ -12,7 +12,7 @@ from tasks.account import joined
 from tasks.cells import Change, type_cells
 from tasks.contract.header import HeaderDifference, compare_header
 from tasks.contract.inferred import InferredColumn
-from tasks.raw_shim import RawFile, open_raw
+from tasks.raw_files import RawFile, open_raw
 
 SHOWN = 5  # names or levels in one cell of the table
 
@@ -77,7 +77,7 @@ def survey(pipeline: Pipeline, batches: Mapping[str, Path]) -> Survey:
     """Read batches and compare them with the contract, in memory that does not grow with the files."""
     seen = Survey()
     for batch, file in batches.items():
-        with open_raw(file) as raw:
+        with open_raw(file, pipeline.source.dialect) as raw:
             seen.headers[batch] = compare_header(raw.names, pipeline.columns, pipeline.drop)
             look_at(raw, batch, pipeline, seen)
     return seen
