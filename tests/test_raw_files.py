@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import doctest
 import gzip
 import io
 import json
@@ -484,3 +485,9 @@ def test_json_key_that_comes_late_refuses_its_record() -> None:
 def test_raw_text_of_a_row_is_what_stands_in_the_file() -> None:
     raw = read('a,b\n1,2\n3\n"x\n""y""",z\r\n', **RFC)
     assert [raw.raw(row) for row in range(2)] == ["1,2", '"x\n""y""",z']
+
+
+def test_example_of_the_documentation_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[1] / "docs/reading.md"
+    monkeypatch.chdir(tmp_path)
+    assert doctest.testfile(str(page), module_relative=False) == (0, 8)
