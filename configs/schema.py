@@ -5,6 +5,7 @@ Nothing here reads a file: `configs.load` is the door. Units stand in the descri
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable
 from datetime import timedelta
@@ -117,11 +118,54 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+def known_encoding(name: str) -> str:
+    """Refuse what Python does not know as an encoding of text; tell it by one of its names."""
+    try:
+        found = codecs.lookup(name)
+        "a".encode(name)  # refuses what encodes no text, such as base64
+        codecs.getincrementaldecoder(name)
+    except (LookupError, ValueError):
+        near = hint(name, ("utf-8", "utf-16", "windows-1252", "iso-8859-1", "shift_jis", "gb18030"))
+        raise ValueError(f"an encoding is one that Python knows, such as utf-8 or windows-1252{near}") from None
+    return {"cp1252": "windows-1252", "iso8859-1": "iso-8859-1"}.get(found.name, found.name)
+
+
+Mark = Annotated[str, Field(pattern=r"^([^\r\n\x00]|none)$")]
+
+
+class DeclaredDialect(Section):
+    """How the source's files are written; what is left out is detected in each file."""
+
+    format: Literal["csv", "json_lines", "parquet"] | None = Field(None, description="csv is any delimited text")
+    compression: Literal["none", "gzip", "zstd"] | None = Field(None, description="around the text")
+    encoding: Annotated[str, AfterValidator(known_encoding)] | None = Field(
+        None, description="of the text, by a name that Python knows"
+    )
+    delimiter: Annotated[str, Field(pattern=r"^[^\r\n\x00]$")] | None = Field(
+        None, description="the character between fields"
+    )
+    quote: Mark | None = Field(None, description="the character around fields, or `none`")
+    escape: Mark | None = Field(
+        None, description="the character before one that is meant literally, or `none`: quotes inside are written twice"
+    )
+    preamble: int | None = Field(None, ge=0, le=10_000, description="lines above the header")
+    header: int | None = Field(
+        None, ge=0, le=10, description="records that make the header; without any, columns are named c1, c2, ..."
+    )
+    footer: int | None = Field(None, ge=0, le=10_000, description="records at the end that are no rows")
+
+
 class Source(Section):
     """Where new batches come from."""
 
     path: RepositoryPath = Field(description="glob of the files, relative to the repository's root")
     batch: Literal["file"] = Field("file", description="what makes a batch: each file is one")
+    on_change: Literal["stop", "quarantine", "accept"] = Field(
+        "stop",
+        description="where a header, a category's `levels` or the notation of integers is not as declared: end the "
+        "run, set the rows aside, or go on and tell it",
+    )
+    dialect: DeclaredDialect = Field(DeclaredDialect(), description="how the files are written; detected where absent")
 
 
 class Time(Section):
@@ -140,8 +184,11 @@ class Target(Section):
     known_after: Duration = Field(timedelta(0), description="how long after the row's time its target is known")
 
 
-ColumnType = Literal["integer", "float", "boolean", "category", "text", "date", "timestamp"]
-FEATURE_TYPES = ("integer", "float", "boolean", "category")
+ColumnType = Literal["integer", "float", "decimal", "boolean", "category", "text", "date", "timestamp"]
+FEATURE_TYPES = ("integer", "float", "decimal", "boolean", "category")
+WIDEST_DECIMAL = 38  # digits
+EPOCHS = ("epoch_s", "epoch_ms")  # formats of a timestamp that is a number: time since 1970 in UTC
+Bound = int | Finite | str
 
 
 class Column(Section):
@@ -149,8 +196,38 @@ class Column(Section):
 
     type: ColumnType = Field(description="category: text with few or many levels; text: kept, but no feature")
     nulls: Tuple[str] = Field(("",), description="texts that mean a missing value")
-    format: str | None = Field(None, description="strptime format of a date or timestamp; ISO 8601 when absent")
+    missing: Literal["unknown", "zero", "event"] = Field(
+        "unknown",
+        description="what a missing value means: not known; the number 0; or something that happened, which the model "
+        "is told by a feature `<column>_is_missing`",
+    )
+    decimal: Literal[".", ","] = Field(".", description="the decimal separator of a float or decimal")
+    thousands: Literal[",", ".", " ", "'"] | None = Field(
+        None, description="what stands between groups of three digits of a number, where it is written at all"
+    )
+    scale: int | None = Field(None, ge=0, le=WIDEST_DECIMAL, description="digits behind the point of a decimal")
+    precision: int | None = Field(
+        None, ge=1, le=WIDEST_DECIMAL, description="digits of a decimal in all; 38 when absent"
+    )
+    min: Bound | None = Field(None, description="least value of a number, date or timestamp; rows below are refused")
+    max: Bound | None = Field(None, description="greatest value of a number, date or timestamp; rows above are refused")
+    levels: Tuple[str] | None = Field(
+        None, description="the levels that a category may have; another one is a change of the contract"
+    )
+    format: str | None = Field(
+        None,
+        description="strptime format of a date or timestamp, or `epoch_s`, `epoch_ms` (time since 1970); ISO 8601 when "
+        "absent",
+    )
     timezone: Timezone | None = Field(None, description="zone of this timestamp where it differs from `time`'s")
+    ambiguous: Literal["earlier", "later", "refuse"] = Field(
+        "earlier", description="which of two instants a local time is that the clock showed twice"
+    )
+    nonexistent: Literal["refuse", "forward"] = Field(
+        "refuse",
+        description="what becomes of a local time that the clock was put over: refused, or read as if the clock had "
+        "not been put forward yet",
+    )
     unit: str | None = Field(None, description="unit of measurement, for reports")
     description: str | None = Field(None, description="what the column means, for reports")
 
@@ -523,6 +600,11 @@ class Pipeline(Section):
         return tuple(
             name for name, column in self.columns.items() if column.type in FEATURE_TYPES and name not in excluded
         )
+
+    @property
+    def event_columns(self) -> tuple[str, ...]:
+        """The feature columns whose missing values are events: the model is told by `<column>_is_missing`."""
+        return tuple(name for name in self.feature_columns if self.columns[name].missing == "event")
 
     @property
     def encoded_columns(self) -> tuple[str, ...]:

@@ -9,17 +9,23 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from configs.schema import Pipeline
 from tasks import ingest
 from tasks.atomic import read_json
-from tasks.ingest import HeaderError, NoRowError
-from tasks.records import NotCsvError
+from tasks.contract.header import compare_header
+from tasks.ingest import HeaderError, NoRowError, Reading, read_batch
+from tasks.raw_files import RawChunk, RawTable, UnreadableFileError, read_raw
 from tasks.stage import declared_sections
 from tasks.table import read_table
 from tests.pipelines import make_pipeline
@@ -125,6 +131,10 @@ def test_metrics_add_up_over_batches() -> None:
         "batches": 2,
         "reasons": {"not_an_integer": 2, "too_many_columns": 1},
         "ambiguous_times": 0,
+        "shifted_times": 0,
+        "zero_filled": 0,
+        "schema": {},
+        "dialects": {"csv utf-8 ','": 2},
     }
 
 
@@ -132,6 +142,35 @@ def test_quarantine_folder_stands_when_nothing_was_refused() -> None:
     put("id,n,x\na,1,1\n")
     run()
     assert list(REFUSED.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("2013-01.csv", gzip.compress(b"id,n,x\na,1,1\n", mtime=0)),
+        ("2013-01.csv.gz", gzip.compress(b"id,n,x\na,1,1\n", mtime=0)),
+        ("2013-01.csv", "id;n;x\r\na;1;1\r\n".encode("utf-16")),
+        ("2013-01.jsonl", b'{"n": 1, "id": "a", "x": 1}\n'),
+    ],
+)
+def test_other_dialects_give_the_same_rows(name: str, content: bytes) -> None:
+    put(content, name)
+    run()
+    assert rows() == [("a", 1, 1.0, 2 if "jsonl" not in name else 1)]
+
+
+def test_declared_dialect_is_read_as_declared() -> None:
+    put("# a comment\nid:n:x\na:1:1\nb:2:2\nthe end\n")
+    dialect = {"delimiter": ":", "preamble": 1, "footer": 1}
+    run(source={"path": "data/incoming/demo/*.csv", "dialect": dialect})
+    assert (rows(), refusals()) == ([("a", 1, 1.0, 3), ("b", 2, 2.0, 4)], [])
+
+
+def test_summary_keeps_the_dialect_of_each_batch() -> None:
+    put("id;n;x\na;1;1\n")
+    run()
+    (summary,) = Path(".holdfast").rglob("summary.json")
+    assert read_json(summary)["dialect"]["delimiter"] == ";"
 
 
 def test_dropped_column_is_not_read() -> None:
@@ -176,15 +215,14 @@ def test_wrong_header_is_refused_with_file_and_line(header: str, message: str) -
 @pytest.mark.parametrize(
     ("content", "error", "message"),
     [
-        (b"", NotCsvError, "empty"),
+        (b"", UnreadableFileError, "empty"),
         (b"id,n,x\n", NoRowError, "a header and no row"),
         (b"id,n,x\n\n\n", NoRowError, "a header and no row"),
-        (b"<html><body>502</body></html>", NotCsvError, "HTML"),
-        (b'{"id": 1}', NotCsvError, "JSON"),
-        (gzip.compress(b"id,n,x\na,1,1\n", mtime=0), NotCsvError, "gzip"),
-        (b"PAR1\x00\x00", NotCsvError, "Parquet"),
-        ("id,n,x\na,1,1\n".encode("utf-16"), NotCsvError, "UTF-16"),
-        (b"id,n,x\ra,1,1\r", NotCsvError, "CR alone"),
+        (b"<html><body>502</body></html>", UnreadableFileError, "HTML"),
+        (b'{"id": 1}', UnreadableFileError, "JSON"),
+        (gzip.compress(b"id,n,x\na,1,1\n", mtime=0)[:-9], UnreadableFileError, "gzip data are cut"),
+        (b"PAR1\x00\x00", UnreadableFileError, "Parquet"),
+        ("id,n,x\na,1,1\n".encode("utf-32"), UnreadableFileError, "UTF-32"),
         (b"id,n,x\na,y,1\nb,1\n", NoRowError, r"all 2 rows were refused \(not_an_integer 1, too_few_columns 1\)"),
     ],
 )
@@ -197,7 +235,7 @@ def test_file_without_a_readable_row_is_an_error(content: bytes, error: type[Exc
 
 def test_error_names_the_remedy() -> None:
     put(b"")
-    with pytest.raises(NotCsvError, match=r"2013-01.csv:1: .*`holdfast land demo --replace 2013-01.csv`"):
+    with pytest.raises(UnreadableFileError, match=r"2013-01.csv: .*`holdfast land demo --replace 2013-01.csv`"):
         run()
 
 
@@ -332,3 +370,47 @@ def test_row_order_is_that_of_the_file() -> None:
     put("id,n,x\n" + "".join(f"a,{number},1\n" for number in range(count)))
     run()
     assert read_table(TYPED / "2013-01.parquet").column("n").to_pylist() == list(range(count))
+
+
+def test_file_of_several_blocks_becomes_a_row_group_each_and_loses_no_row() -> None:
+    count, note = 300_000, "y" * 30
+    put("id,n,x\n" + "".join(f"{note},{number if number % 1000 else '?'},1\n" for number in range(count)))
+    run()
+    groups = pq.ParquetFile(TYPED / "2013-01.parquet").num_row_groups
+    lines = [row[3] for row in rows()]
+    refused = [line for line, _, _ in refusals()]
+    assert groups > 1
+    assert refused == list(range(2, count + 2, 1000))
+    assert sorted(lines + refused) == list(range(2, count + 2))
+
+
+def chunks_of(table: RawTable, size: int) -> Iterator[RawChunk]:
+    """A file's records in chunks of a few rows, the refused ones in the chunk of the row before them."""
+    ends = [*table.lines[size::size], 10**9]
+    for number, end in enumerate(ends):
+        begin = table.lines[number * size] if number else 0
+        refused = [record for record in table.refused if begin <= record.line < end]
+        first = number * size
+        yield RawChunk(
+            table.texts.slice(first, size),
+            table.lines[first : first + size],
+            refused,
+            lambda row, first=first: table.raw(first + row),
+        )
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.sampled_from(["a,1,1", "b,x,1", "c,2", "", "NA,,1e400", "2,3.0,2"]), min_size=1), st.integers(1, 7))
+def test_chunks_add_up_to_the_whole(lines: list[str], size: int) -> None:
+    put("id,n,x\n" + "\n".join([*lines, "z,1,1"]) + "\n")
+    table = read_raw(RAW / "2013-01.csv")
+    columns = make_pipeline(COLUMNS).columns
+    reading = Reading("b", "f", columns, compare_header(table.names, columns, ()), "UTC", "accept")
+    found = []
+    for each in (size, 10**6):
+        folder = Path(tempfile.mkdtemp(dir="."))
+        account = read_batch(folder, chunks_of(table, each), reading)
+        files = [folder / name for name in ("typed.parquet", "quarantine.parquet")]
+        found.append((account, [read_table(file) if file.exists() else None for file in files]))
+    assert found[0] == found[1]
+    assert found[0][0].rows_in == len(table.lines) + len(table.refused)
