@@ -117,11 +117,26 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+SHARE = r"(100|[0-9]{1,2}(\.[0-9]{1,4})?)%"
+
+
+def parse_percent(text: object) -> str:
+    """Accept `2%` or `0.5%`."""
+    if not isinstance(text, str) or not re.fullmatch(SHARE, text):
+        raise ValueError("a share is a percent from '0%' to '100%', such as '2%' or '0.5%'")
+    return text
+
+
 class Source(Section):
     """Where new batches come from."""
 
     path: RepositoryPath = Field(description="glob of the files, relative to the repository's root")
     batch: Literal["file"] = Field("file", description="what makes a batch: each file is one")
+    stop_above: Annotated[str, BeforeValidator(parse_percent), written(SHARE, "2%")] = Field(
+        "50%",
+        description="share of a batch's rows in quarantine, of reading and validation together, that ends the run; "
+        "'100%' is no limit",
+    )
 
 
 class Time(Section):
@@ -151,6 +166,9 @@ class Column(Section):
     nulls: Tuple[str] = Field(("",), description="texts that mean a missing value")
     format: str | None = Field(None, description="strptime format of a date or timestamp; ISO 8601 when absent")
     timezone: Timezone | None = Field(None, description="zone of this timestamp where it differs from `time`'s")
+    private: bool = Field(
+        False, description="its values reach no report, log or error, and no model as they are (docs/privacy.md)"
+    )
     unit: str | None = Field(None, description="unit of measurement, for reports")
     description: str | None = Field(None, description="what the column means, for reports")
 
@@ -514,6 +532,11 @@ class Pipeline(Section):
     def inner_folds(self) -> int:
         """Inner folds of the encoding's cross-fitting, or the blocks of time that take their place."""
         return self.encode.folds or (20 if self.split_kind == "time" else 5)
+
+    @property
+    def private_columns(self) -> frozenset[str]:
+        """The columns whose values are not to be shown."""
+        return frozenset(name for name, column in self.columns.items() if column.private)
 
     @property
     def feature_columns(self) -> tuple[str, ...]:

@@ -275,6 +275,7 @@ def rows_where(encoded: pa.DictionaryArray, flags: pa.ChunkedArray) -> list[int]
 def detail(reason: str, text: str, column: Column, timezone: str) -> str:
     """Say what was found and expected for one cell; a very long text is cut."""
     found = repr(text) if len(text) <= 100 else f"{text[:100]!r}... ({len(text)} characters)"
+    found = "a private value" if column.private else found
     form = f"declared ({column.format})" if column.format else "ISO 8601"
     return DETAILS[reason].format(text=found, format=form, zone=column.timezone or timezone)
 

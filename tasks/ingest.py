@@ -7,6 +7,7 @@ from the per-batch store.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -20,6 +21,7 @@ from tasks.batch import raw_batches
 from tasks.cells import refuse_unknown_formats, type_cells
 from tasks.quarantine import Refusal, merge_counts, write_quarantine
 from tasks.records import NotCsvError, Records, read_header, split_records
+from tasks.refusal_limit import Counted, require_few_refused
 from tasks.stage import run_as_command
 from tasks.store import BatchStore, content_hash
 from tasks.table import LINE, write_table
@@ -217,6 +219,7 @@ def main(pipeline: Pipeline) -> None:
                 f"data/raw/{name}: all {metrics['rows_in']} rows were refused ({counted(metrics['reasons'])}). Compare "
                 f"the columns in configs/{name}.yaml with the files."
             )
+        stop_on_share(pipeline, dict(zip(batches, summaries, strict=True)), quarantine)
     write_json(Path("metrics", name, "ingest.json"), metrics)
     store.forget_unused()
     print(
@@ -224,6 +227,19 @@ def main(pipeline: Pipeline) -> None:
         f"{metrics['rows_out']} out, {metrics['rows_quarantined']} in quarantine",
         flush=True,
     )
+
+
+def stop_on_share(pipeline: Pipeline, summaries: Mapping[str, Mapping[str, Any]], quarantine: Path) -> None:
+    """Raise where more of a batch is refused than `source.stop_above` allows; `quarantine` has its refused rows."""
+    batches = [
+        Counted(batch, summary["rows_out"] + sum(summary["reasons"].values()), summary["reasons"])
+        for batch, summary in summaries.items()
+    ]
+
+    def keep(batch: str, path: Path) -> None:
+        shutil.copyfile(quarantine / f"{batch}.parquet", path)
+
+    require_few_refused(pipeline.name, pipeline.source, batches, "ingest", keep)
 
 
 def counted(reasons: Mapping[str, int]) -> str:

@@ -210,7 +210,7 @@ def cell_text(value: Any, column: Column, name: str) -> str | None:
     if isinstance(value, (bool, np.bool_)):
         if column.type != "boolean":
             raise UnreadableValueError(
-                f"column {name!r} has the truth value {value!r}; {column.type} was expected. Read it with dtype=str."
+                f"column {name!r} has a truth value; {column.type} was expected. Read it with dtype=str."
             )
         return str(bool(value)).lower()
     if isinstance(value, Integral):
@@ -220,4 +220,5 @@ def cell_text(value: Any, column: Column, name: str) -> str | None:
         return str(int(number)) if number.is_integer() and column.type != "float" else repr(number)
     if isinstance(value, (date, datetime)):
         return value.isoformat()
-    raise UnreadableValueError(f"column {name!r} has {value!r} ({type(value).__name__}); {column.type} was expected.")
+    found = "a private value" if column.private else repr(value)
+    raise UnreadableValueError(f"column {name!r} has {found} ({type(value).__name__}); {column.type} was expected.")

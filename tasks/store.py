@@ -33,6 +33,7 @@ ENTRY = "entry.json"
 SUMMARY = "summary.json"
 CHUNK = 1 << 20  # bytes
 KEPT_GENERATIONS = 3
+OF_ALL_BATCHES = (("source", "stop_above"),)  # sections' keys that no batch's own result depends on
 
 
 def file_hash(path: Path) -> str:
@@ -175,12 +176,14 @@ def stage_basis(stage: str, pipeline: Pipeline) -> dict[str, Any]:
     """
     from pydantic_core import to_jsonable_python
 
-    sections = {name: getattr(pipeline, name) for name in declared_sections(stage)}
+    sections = to_jsonable_python({name: getattr(pipeline, name) for name in declared_sections(stage)}, by_alias=True)
+    for section, key in OF_ALL_BATCHES:
+        sections.get(section, {}).pop(key, None)
     return {
         "stage": stage,
         "pipeline": pipeline.name,
         "code": code_hash(Path("tasks", f"{stage}.py")),
-        "params": to_jsonable_python(sections, by_alias=True),
+        "params": sections,
         "libraries": {name: installed_version(name) for name in declared_params(stage, str(LIBRARIES))},
         "python": list(sys.version_info[:2]),
     }
