@@ -179,7 +179,7 @@ def test_rows_left_as_exported_are_no_repair(dirty: Path) -> None:
 def test_row_that_is_not_in_quarantine_is_not_repaired(dirty: Path) -> None:
     text = corrected().read_text().replace(f"{raw_file().stem},6,", f"{raw_file().stem},7,")
     Path("other.csv").write_text(text)
-    with pytest.raises(RepairError, match="line 7 of '.*' is not in quarantine"):
+    with pytest.raises(RepairError, match=r"line 7 of '.*' is not in quarantine"):
         repair(declared(), Path("other.csv"))
 
 

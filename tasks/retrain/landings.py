@@ -105,7 +105,7 @@ def has_new_batches(tree: Worktree, replace: Sequence[str] = ()) -> bool:
 
 
 def landings(events: Iterable[Mapping[str, Any]]) -> list[dict[str, str | None]]:
-    """What each landing brought in and each erasure left, oldest first: MD5 by file name, None where nothing is left."""
+    """What each landing brought in and each erasure left, oldest first: MD5 by file name, None for nothing."""
     return [dict(event["batches"]) for event in events if event["kind"] in {"landing", "erasure"}]
 
 
