@@ -268,19 +268,22 @@ def main(pipeline: Pipeline) -> None:
     def deliver(file: Path, into: Mapping[str, Path]) -> dict[str, Any]:
         return store.get_or_make(file.stem, files[file], lambda folder: validator.make(file, folder), into)
 
-    with atomic_folder(Path("reports", name, "data_docs")) as docs:
-        summaries = [deliver(file, {"page.html": docs / page_name(file.stem)}) for file in files]
-        write_text(docs / "index.html", index_page(name, [index_entry(summary) for summary in summaries]))
-    stop_on_problems(summaries, name)
     by_batch = {file.stem: file for file in files}
-    stop_on_share(pipeline, summaries, lambda batch, path: deliver(by_batch[batch], {"quarantine.parquet": path}))
-    metrics = add_up(summaries, len(pipeline.expectations))
     with (
         atomic_folder(Path("data/quarantine", name, "validate")) as quarantine,
         atomic_folder(Path("data/valid", name)) as valid,
     ):
-        for file in files:
-            deliver(file, {"valid.parquet": valid / file.name, "quarantine.parquet": quarantine / file.name})
+
+        def deliver_all(file: Path, docs: Path) -> dict[str, Any]:
+            outputs = {"valid.parquet": valid / file.name, "quarantine.parquet": quarantine / file.name}
+            return deliver(file, {**outputs, "page.html": docs / page_name(file.stem)})
+
+        with atomic_folder(Path("reports", name, "data_docs")) as docs:
+            summaries = [deliver_all(file, docs) for file in files]
+            write_text(docs / "index.html", index_page(name, [index_entry(summary) for summary in summaries]))
+        stop_on_problems(summaries, name)
+        stop_on_share(pipeline, summaries, lambda batch, path: deliver(by_batch[batch], {"quarantine.parquet": path}))
+        metrics = add_up(summaries, len(pipeline.expectations))
     write_json(Path("reports", name, "validation.json"), report(summaries))
     write_json(Path("metrics", name, "validate.json"), metrics)
     store.forget_unused()

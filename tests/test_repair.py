@@ -11,11 +11,16 @@ from typing import Any
 import pytest
 
 from tasks import land as land_module
+from tasks import registry
 from tasks.raw_rows import NotYetReadError, RawRows
 from tasks.refused_rows import UnknownRefusalError, grouped, refused_rows
 from tasks.repair import RepairError, export_rows, repair
+from tasks.superseded import Superseded, note
 from tasks.table import read_batches
+from tasks.version.storage import file_md5
 from tests.conftest import enter_copy, holdfast
+from tests.registered import land_here
+from tests.test_cli import HEAVY, imported
 
 RAW = Path("data/raw/diabetes")
 INCOMING = Path("data/incoming/diabetes")
@@ -190,6 +195,22 @@ def test_repair_waits_for_the_run_that_reads_what_landed(dirty: Path) -> None:
     other.write_text(file.read_text() + "\n")
     with pytest.raises(NotYetReadError, match="holdfast run diabetes"):
         repair(declared(), other)
+
+
+def test_quarantine_imports_no_pandas(dirty: Path) -> None:
+    assert imported(dirty, "quarantine", "diabetes") & set(HEAVY) == set()
+
+
+def test_retrain_takes_a_repaired_batch_without_being_asked(registered: Path) -> None:
+    name = raw_file().name
+    corrected_file = Path("corrected") / name
+    corrected_file.parent.mkdir()
+    corrected_file.write_bytes(raw_file().read_bytes() + raw_file().read_bytes().splitlines(keepends=True)[-1])
+    note("diabetes", [Superseded(name, file_md5(raw_file()) or "", "repaired", file_md5(corrected_file))])
+    land_module.take_in("diabetes", [corrected_file], [name])
+    assert land_here() == [name]
+    assert registry.events("diabetes")[-1]["replaced"] == [name]
+    assert land_here() == []
 
 
 @pytest.mark.parametrize(
