@@ -226,6 +226,12 @@ def test_what_is_not_there_is_refused(project: Path, asked: dict[str, Any], says
         plan_erasure(declared(), asked.pop("batch"), **asked)
 
 
+def test_incomplete_raw_data_are_not_pinned_anew(project: Path) -> None:
+    (RAW / "diabetes-2.csv").unlink()
+    with pytest.raises(ErasureError, match="dvc pull"):
+        plan_erasure(declared(), "diabetes-1")
+
+
 def test_last_batch_leaves_no_pin(fresh_project: Path) -> None:
     for batch in ("diabetes-1", "diabetes-2"):
         erase(plan_erasure(declared(), batch), "a test")

@@ -105,6 +105,8 @@ def plan_erasure(
     wanted = set(lines)
     only_bundles = bundles and batch is None and where is None and not wanted
     chosen = {} if only_bundles else chosen_rows(pipeline, batch, wanted, where)
+    if chosen:
+        require_whole_raw(name)
     there = raw_batches(name)
     left: dict[str, str | None] = {}
     contents: dict[str, bytes] = {}
@@ -133,6 +135,17 @@ def plan_erasure(
         remote=without_secrets(url) if url and "://" in url else None,
         contents=contents,
     )
+
+
+def require_whole_raw(pipeline: str) -> None:
+    """Refuse to pin anew a folder of raw data that lacks pinned batches, or has others: they would be lost."""
+    from tasks.land import is_as_pinned
+
+    if not is_as_pinned(RAW / pipeline):
+        raise ErasureError(
+            f"{RAW / pipeline}: not as {RAW / pipeline}.dvc pins it, and it is pinned anew after an erasure. Bring it "
+            f"back (`dvc pull {RAW / pipeline}.dvc`), or finish what has begun (`holdfast land {pipeline}`)."
+        )
 
 
 @dataclass(frozen=True)
