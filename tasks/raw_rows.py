@@ -92,8 +92,8 @@ def layout_of(file: Path, declared: DeclaredDialect) -> Layout:
     if not is_plain or "a\n".encode(found.encoding) != b"a\n":
         raise OtherFormatError(
             f"{file}: rows are changed one by one in plain text with lines that end in LF; this is {found.format}, "
-            f"compression {found.compression}, encoding {found.encoding or 'none'}, line ends {found.line_ends}. Land a "
-            "corrected file in its place with `--replace`, or erase the whole batch."
+            f"compression {found.compression}, encoding {found.encoding or 'none'}, line ends {found.line_ends}. Land "
+            "a corrected file in its place with `--replace`, or erase the whole batch."
         )
     return Layout(names, found.delimiter, found.quote, found.escape, found.encoding, found.trailing_delimiter)
 
