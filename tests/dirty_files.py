@@ -144,6 +144,7 @@ def encodings() -> list[DirtyFile]:
         ),
         people("utf-16-cut.csv", text(PEOPLE).encode("utf-16-le") + b"x", refused=[(5, "not_decodable")]),
         people("utf-32.csv", text(PEOPLE).encode("utf-32"), error="UTF-32"),
+        people("mark-in-a-row.csv", "a,b\n\ufeff1,2\n", rows=[("\ufeff1", "2")], names=("a", "b")),
         people("nul-bytes.csv", text(PEOPLE) + "A\0,1,x\n", refused=[(5, "nul_byte")]),
         people(
             "nul-hole.csv",
@@ -269,7 +270,9 @@ def layouts() -> list[DirtyFile]:
     return [
         people("comments.csv", "# made by a tool\n# on a day, at an hour\n" + plain, dialect={"preamble": 2}),
         people("hash-header.csv", "#" + plain, names=("#name", "age", "city")),
-        people("title.csv", "People of computing\n\n" + plain, dialect={"preamble": 2}, note="2 lines above"),
+        people(
+            "title.csv", "People of computing\n\n" + plain, dialect={"preamble": 2}, note="2 lines above the header"
+        ),
         people("padded-title.csv", "People of computing,,\n" + plain, dialect={"preamble": 1}),
         people("declared-preamble.csv", "a,b,c\n" + plain, declared={"preamble": 1}),
         people(
@@ -319,6 +322,23 @@ def layouts() -> list[DirtyFile]:
             "odd-names.csv", '__index_level_0__,"a\nb"\n' + numbers, **ab | {"names": ("__index_level_0__", "a\nb")}
         ),
         people("one-column.csv", "name\nAda\nAlan\n", rows=[("Ada",), ("Alan",)], names=("name",)),
+        people(
+            "words.csv",
+            "name\nJohn Smith\nAda King\nX Y\n",
+            rows=[("John Smith",), ("Ada King",), ("X Y",)],
+            names=("name",),
+        ),
+        people(
+            "sentences.csv",
+            "text\nwell, well\nyes, sir\nno\n",
+            rows=[("well, well",), ("yes, sir",), ("no",)],
+            names=("text",),
+            dialect={"second": "delimiter ','"},
+        ),
+        people("declared-header-missing.csv", "a,b\n1,2\n", declared={"header": 3}, error="declared to have 3 records"),
+        people(
+            "declared-utf-16-without-mark.csv", text(PEOPLE), declared={"encoding": "utf-16"}, error="not in utf-16"
+        ),
         people("header-only.csv", "name,age,city\n", rows=[]),
         people(
             "spaces.csv",

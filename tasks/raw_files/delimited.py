@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -160,6 +161,9 @@ def parse_texts(
     names = column_aliases(width)
     if not sound:
         return pa.table({name: pa.array([], pa.string()) for name in names})
+
+    if sound.startswith(codecs.BOM_UTF8):  # here it is a record's text, which pyarrow would take for a mark
+        sound = codecs.BOM_UTF8 + sound
 
     def set_aside(row: csv.InvalidRow) -> str:
         misfits.append((row.number - 1, row.actual_columns))

@@ -179,13 +179,21 @@ def find_grammar(sample: bytes, declared: DeclaredDialect, *, whole: bool) -> Fo
     best, ends = ranked[0]
     alone = single_column_score(best)
     if declared.delimiter is None and best.score < alone:
-        best, ends = next((trial for trial in trials if trial[0].grammar.delimiter == b","), ranked[0])
-        return FoundGrammar(best, ends, 0.5, f"delimiter {ranked[0][0].grammar.delimiter.decode()!r}")
+        return as_single_column(sample, best, whole=whole)
     if best.score == 0:
         return FoundGrammar(best, ends, 1.0, None)
     others = [(trial.score, difference(trial.grammar, best.grammar)) for trial, _ in ranked[1:] if trial.score > 0]
     score, second = max(others, default=(0.0, None))
     return FoundGrammar(best, ends, round(1 - (score / best.score) ** SHARPNESS, 2), second)
+
+
+def as_single_column(sample: bytes, rejected: Trial, *, whole: bool) -> FoundGrammar:
+    """The sample with a delimiter that does not occur in it."""
+    unused = next((each for each in DELIMITERS if each.encode() not in sample), "\x1e")
+    grammar = Grammar(unused.encode(), rejected.grammar.quote)
+    ends = line_ends_of(sample, grammar)
+    trial = read_sample(sample, with_line_ends(grammar, ends in ("cr", "any")), whole=whole)
+    return FoundGrammar(trial, ends, 0.5, f"delimiter {rejected.grammar.delimiter.decode()!r}")
 
 
 def single_column_score(trial: Trial) -> float:

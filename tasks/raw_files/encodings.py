@@ -143,11 +143,14 @@ def as_utf8(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
         yield from pieces
         return
     decoder = codecs.getincrementaldecoder(encoding)("holdfast.escape")
-    for piece in pieces:
-        if text := decoder.decode(piece):
+    try:
+        for piece in pieces:
+            if text := decoder.decode(piece):
+                yield text.encode("utf-8", errors="surrogatepass")
+        if text := decoder.decode(b"", True):
             yield text.encode("utf-8", errors="surrogatepass")
-    if text := decoder.decode(b"", True):
-        yield text.encode("utf-8", errors="surrogatepass")
+    except UnicodeError as error:  # such as UTF-16 without the mark that tells its byte order
+        raise UnreadableFileError(f"the text is not in {encoding} ({error})") from error
 
 
 @cache

@@ -64,7 +64,9 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
         raise UnreadableFileError("there is no header and no row; both are expected")
     count, certainty, second = header_of(records) if declared.header is None else (declared.header, 1.0, None)
     header, rows = records[:count], records[count:]
-    if len(header) < count or not all(header):
+    if len(header) < count:
+        raise UnreadableFileError(f"the header is declared to have {count} records; there are {len(header)}")
+    if not all(header):
         raise UnreadableFileError(
             "the header has a misplaced quote; quotes around whole fields only are expected. Mend it, or declare "
             "source.dialect.quote, preamble or header"
@@ -211,7 +213,7 @@ def notes_of(start: int, count: int, names: Sequence[str], trailing: str) -> tup
     """What a reader of the table should know of its layout."""
     notes = []
     if start:
-        notes.append(f"{start} lines above the header are no part of the table")
+        notes.append(f"{start} line{'s' * (start > 1)} above the header: no part of the table")
     if count == 0:
         notes.append(f"there is no header; columns are named c1 to c{len(names)}")
     if count > 1:
