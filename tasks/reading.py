@@ -225,8 +225,9 @@ def cell_text(value: Any, column: Column, name: str) -> str | None:
         return None
     if isinstance(value, (bool, np.bool_)):
         if column.type != "boolean":
+            found = "a private truth value" if column.private else f"the truth value {value!r}"
             raise UnreadableValueError(
-                f"column {name!r} has a truth value; {column.type} was expected. Read it with dtype=str."
+                f"column {name!r} has {found}; {column.type} was expected. Read it with dtype=str."
             )
         return str(bool(value)).lower()
     if isinstance(value, Integral | Real | Decimal):

@@ -142,9 +142,8 @@ class BatchStore:
         try:
             held = read_json(entry / ENTRY)
             hashes, summary = held["files"], held["summary"]
-            if {file.name for file in entry.iterdir()} != {*hashes, ENTRY} or held["checksum"] != checksum(
-                hashes, summary
-            ):
+            whole = {file.name for file in entry.iterdir()} == {*hashes, ENTRY}
+            if not whole or held["checksum"] != checksum(hashes, summary):
                 return None
             if not all(verified_copy(entry / name, into[name], hashes[name]) for name in sorted(into.keys() & hashes)):
                 return None

@@ -67,6 +67,9 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
+        if columns is None:  # the other way imports pandas
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                return file.read()
         return pq.read_table(
             path, columns=columns, page_checksum_verification=True, memory_map=False, partitioning=None
         )
