@@ -12,6 +12,7 @@ from tasks.drafting.profile import NUMBERS, Profile
 
 if TYPE_CHECKING:
     from tasks.drafting.sample import Sample
+    from tasks.drafting.target_task import TargetDraft
 
 MOST_COLUMNS = 40  # a suite of thousands of expectations is read by nobody
 MOST_LEVELS = 20
@@ -21,26 +22,30 @@ WIDEST = 2.0**53  # beyond which a double is no whole number any more
 
 
 def draft_expectations(
-    sample: Sample, target: Profile, moment: Profile | None, features: Sequence[Profile]
+    sample: Sample, target: TargetDraft, moment: Profile | None, features: Sequence[Profile]
 ) -> list[dict[str, Any]]:
     """What must hold of each batch, as the YAML has it.
 
     Parameters
     ----------
     sample : Sample
-    target, moment : Profile
-        Rows without them go to quarantine: they cannot be trained on or put in order.
+    target : TargetDraft
+    moment : Profile or None
+        Rows without these two, or of a class that is not learned, go to quarantine.
     features : sequence of Profile
         The first 40 are looked at.
     """
-    needed = [target] if moment is None else [target, moment]
+    needed = [target.profile] if moment is None else [target.profile, moment]
     found = [
         expectation("expect_column_values_to_not_be_null", "quarantine", column=profile.name) for profile in needed
     ]
+    if target.classes:
+        asked = {"column": target.profile.name, "value_set": list(target.classes)}
+        found.append(expectation("expect_column_values_to_be_in_set", "quarantine", **asked))
     for profile in features[:MOST_COLUMNS]:
         if not profile.is_missing.any():
             found.append(expectation("expect_column_values_to_not_be_null", "warn", column=profile.name))
-    for profile in [target, *features[:MOST_COLUMNS]]:
+    for profile in [target.profile] * (not target.classes) + list(features[:MOST_COLUMNS]):
         found += value_expectations(profile)
     least = max(1, round_down(sample.file_rows / 10))
     return [*found, expectation("expect_table_row_count_to_be_between", "warn", min_value=least)]

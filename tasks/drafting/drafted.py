@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -13,6 +14,7 @@ from configs.errors import DataError
 from configs.load import CONFIGS, pipeline_from
 from configs.schema import ColumnName, Pipeline
 from configs.wording import shown
+from tasks.cells import OFFSET
 from tasks.drafting.bounds import draft_expectations
 from tasks.drafting.null_tokens import sentinel_of
 from tasks.drafting.profile import MOMENTS, NUMBERS, Profile, profile_columns
@@ -23,8 +25,13 @@ from tasks.drafting.suspects import Suspect, find_suspect
 from tasks.drafting.target_task import TargetDraft, draft_target, require_target
 from tasks.drafting.yaml_text import can_be_written, yaml_text
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 SCHEMA_LINE = "yaml-language-server: $schema=pipeline.schema.json"
 WARN = "`warn` is only said in the report; write quarantine or stop where such a row or batch must not pass"
+SOME = 100  # texts that are looked at for an offset
 EMPTY = ("features", "encode", "split", "train", "evaluate", "drift", "retrain", "gate")
 
 
@@ -69,6 +76,18 @@ class Plan:
         return {name: profile for name, profile in self.profiles.items() if name not in self.dropped}
 
     @property
+    def usable_rows(self) -> NDArray[np.bool_]:
+        """The rows that have a target that is learned, and a time where rows are put in order."""
+        usable = ~self.target.profile.is_missing
+        if self.target.classes:
+            import pyarrow as pa
+            import pyarrow.compute as pc
+
+            learned = pc.is_in(self.target.profile.values, value_set=pa.array(list(self.target.classes)))
+            usable = usable & learned.to_numpy(zero_copy_only=False)
+        return usable if self.moment is None else usable & ~self.moment.is_missing
+
+    @property
     def features(self) -> list[Profile]:
         """The declared columns that are neither the target nor the time."""
         others = {self.target.profile.name, self.moment.name if self.moment else None}
@@ -99,7 +118,8 @@ def draft_pipeline(sample: Sample, *, name: str, target: str, source: str) -> Dr
     document, comments = sections(plan, source)
     try:
         provisional = parsed(yaml_text(document, comments, ()), name)
-        document["split"] = try_splits(provisional, plan.profiles, plan.groups[0].name if plan.groups else None)
+        group = plan.groups[0].name if plan.groups else None
+        document["split"] = try_splits(provisional, plan.profiles, plan.usable_rows, group)
         comments["split",] = split_remarks(plan, document["split"])
         text = yaml_text(document, comments, head_lines(plan, target))
         return Draft(text, parsed(text, name), tuple(remarks(comments)))
@@ -166,7 +186,7 @@ def require_feature(plan: Plan) -> None:
 def sections(plan: Plan, source: str) -> tuple[dict[str, Any], dict[KeyPath, Sequence[str]]]:
     """The sections of the YAML, the split not yet chosen, and their comments."""
     target, moment = plan.target, plan.moment
-    expectations = draft_expectations(plan.sample, target.profile, moment, usable(plan.features))
+    expectations = draft_expectations(plan.sample, target, moment, usable(plan.features))
     writable = [each for each in expectations if can_be_written(str(each))]
     document: dict[str, Any] = {
         "owner": {},
@@ -241,7 +261,9 @@ def time_remarks(plan: Plan) -> list[str]:
     if plan.moment is None:
         return ["no date or timestamp that nearly all rows have"]
     others = [profile.name for profile in time_candidates(plan.features)]
-    zone = ["the texts name no zone: UTC until you say which"] if plan.moment.type == "timestamp" else []
+    has_offset = any(re.search(OFFSET + "$", text) for text in plan.moment.texts.texts[:SOME])
+    told = "the zone in which parts such as the hour are taken" if has_offset else "the texts name no zone: say which"
+    zone = [told] if plan.moment.type == "timestamp" else []
     return [*zone, *([f"or {', '.join(map(shown, others))}"] if others else [])]
 
 

@@ -67,12 +67,16 @@ class Profile:
         return missing[self.texts.codes]
 
     @cached_property
-    def rows_per_value(self) -> NDArray[np.int64]:
-        """How many rows each different value has."""
+    def value_counts(self) -> pa.StructArray:
+        """The different values, in order of their first row, and how many rows each has: `values` and `counts`."""
         import pyarrow.compute as pc
 
-        counts = pc.value_counts(self.values.drop_null()).field("counts")
-        return np.asarray(counts.to_numpy(zero_copy_only=False), dtype=np.int64)
+        return pc.value_counts(self.values.drop_null())
+
+    @property
+    def rows_per_value(self) -> NDArray[np.int64]:
+        """How many rows each different value has."""
+        return np.asarray(self.value_counts.field("counts").to_numpy(zero_copy_only=False), dtype=np.int64)
 
     @cached_property
     def numbers(self) -> NDArray[np.float64]:

@@ -10,6 +10,8 @@ import numpy as np
 from configs.errors import DataError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from configs.schema import Pipeline
     from tasks.drafting.profile import Profile
 
@@ -31,7 +33,9 @@ def proposals(rows: int, group: str | None, has_time: bool) -> Iterator[dict[str
             yield {**kind, "folds": folds, "holdout": HOLDOUT}
 
 
-def try_splits(pipeline: Pipeline, profiles: dict[str, Profile], group: str | None) -> dict[str, Any]:
+def try_splits(
+    pipeline: Pipeline, profiles: dict[str, Profile], kept: NDArray[np.bool_], group: str | None
+) -> dict[str, Any]:
     """The first proposal that stage `split` carries out on the sample.
 
     Parameters
@@ -39,6 +43,8 @@ def try_splits(pipeline: Pipeline, profiles: dict[str, Profile], group: str | No
     pipeline : Pipeline
         Drafted, whatever its split.
     profiles : dict of str to Profile
+    kept : array of bool, shape (n_rows,)
+        The rows that the drafted expectations do not put in quarantine.
     group : str or None
         The column whose rows belong together.
 
@@ -52,10 +58,10 @@ def try_splits(pipeline: Pipeline, profiles: dict[str, Profile], group: str | No
     needed = {pipeline.target.name, pipeline.time.column, group} - {None}
     chosen = {name: profile for name, profile in profiles.items() if name in needed}
     objection: DataError | None = None
-    for proposal in proposals(len(next(iter(chosen.values())).texts.codes), group, pipeline.time.column is not None):
+    for proposal in proposals(int(kept.sum()), group, pipeline.time.column is not None):
         tried = pipeline.model_copy(update={"split": Split.model_validate(proposal)})
         try:
-            carry_out(tried, chosen)
+            carry_out(tried, chosen, kept)
         except DataError as error:
             objection = error
             continue
@@ -63,15 +69,13 @@ def try_splits(pipeline: Pipeline, profiles: dict[str, Profile], group: str | No
     raise NoSplitError(f"no split of the sample works: {objection} More rows are needed, or another target.")
 
 
-def carry_out(pipeline: Pipeline, profiles: dict[str, Profile]) -> None:
-    """Split the sample as declared, without the rows that the drafted expectations put in quarantine."""
+def carry_out(pipeline: Pipeline, profiles: dict[str, Profile], kept: NDArray[np.bool_]) -> None:
+    """Split the kept rows of the sample as declared."""
     import pyarrow as pa
 
     from tasks.split import rows_of, split_rows
     from tasks.table import BATCH, LINE, to_frame
 
-    needed = [pipeline.target.name, *filter(None, [pipeline.time.column])]
-    kept = ~np.any([profiles[name].is_missing for name in needed], axis=0)
     rows = pa.array(np.flatnonzero(kept))
     table = pa.table({name: utc(profile.values.take(rows)) for name, profile in profiles.items()})
     table = table.append_column(BATCH, pa.array(["sample"] * len(rows), pa.string()))

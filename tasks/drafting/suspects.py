@@ -25,6 +25,7 @@ LEAST_ROWS = 30
 TELLING_AUC = 0.95
 TELLING_CORRELATION = 0.99
 PERFECT = 0.9999
+GAPS = "gaps"
 MOST_CLASSES = 20  # more are not looked at one by one
 
 
@@ -44,6 +45,8 @@ class Suspect:
     @property
     def text(self) -> str:
         """What was seen, in words."""
+        if self.measure == GAPS:
+            return "is missing in just the rows that have no target"
         return f"tells the target alone ({self.measure} {self.figure:.4f})"
 
 
@@ -56,7 +59,7 @@ def find_suspect(profile: Profile, target: Profile, task: Task) -> Suspect | Non
     task : {"binary", "multiclass", "regression"}
     """
     if same_gaps(profile, target):
-        return Suspect(profile.name, "is missing just where the target is; AUC of that", 0.999)
+        return Suspect(profile.name, GAPS, 0.0)
     known = ~target.is_missing
     outcome = np.unique(target.numbers[known], return_inverse=True)[1] if task != "regression" else None
     goal = target.numbers[known] if outcome is None else outcome.astype(np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST_GRADES = 12  # consecutive whole numbers from 0 or 1 on that are taken for classes
 RARE = 10  # rows of a class below which the folds may miss it
+MOST_RARE = 0.05  # share of the rows that may be left out with rare classes
 
 
 class UnfitTargetError(DataError):
@@ -26,11 +27,15 @@ class UnfitTargetError(DataError):
 
 @dataclass(frozen=True)
 class TargetDraft:
-    """The target's column as it is to be declared, the task, and what was seen."""
+    """The target's column as it is to be declared, the task, what was seen, and the classes that are learned.
+
+    `classes` is empty where all are.
+    """
 
     profile: Profile
     task: Task
     remark: str
+    classes: tuple[Any, ...] = ()
 
 
 def require_target(name: str, profiles: Mapping[str, Profile]) -> Profile:
@@ -82,10 +87,23 @@ def a_kind(profile: Profile) -> str:
 
 
 def classes(profile: Profile, distinct: int) -> TargetDraft:
-    """A category of two levels is binary, one of more multiclass."""
-    rare = int((profile.rows_per_value < RARE).sum())
-    warning = f"; {rare} of them in fewer than {RARE} rows" if rare else ""
-    return TargetDraft(profile, "binary" if distinct == 2 else "multiclass", f"{distinct} classes{warning}")
+    """A category of two levels is binary, one of more multiclass, without the classes that are too rare to be held out.
+
+    Rare classes are left out where they have few rows altogether and two others are there.
+    """
+    import pyarrow as pa
+
+    counts = profile.rows_per_value
+    rare = counts < RARE
+    task: Task = "binary" if distinct == 2 else "multiclass"
+    remark = f"{distinct} classes"
+    if not rare.any():
+        return TargetDraft(profile, task, remark)
+    remark += f", {rare.sum()} of them in fewer than {RARE} rows"
+    if task == "binary" or (~rare).sum() < 2 or counts[rare].sum() > MOST_RARE * counts.sum():
+        return TargetDraft(profile, task, remark)
+    kept = profile.value_counts.field("values").filter(pa.array(~rare)).to_pylist()
+    return TargetDraft(profile, task, f"{remark}, which go to quarantine", tuple(sorted(kept)))
 
 
 def draft_number(profile: Profile, distinct: int) -> TargetDraft:
