@@ -12,8 +12,8 @@ import numpy as np
 from configs.wording import listed
 from tasks.cells import FALSE, INTEGER, TRUE
 from tasks.drafting.fitting import fits, known_keys
-from tasks.drafting.moments import moment_format
-from tasks.drafting.naming import looks_like_identifier
+from tasks.drafting.moments import MomentFormat, moment_format
+from tasks.drafting.naming import looks_like_identifier, looks_like_moment
 from tasks.drafting.null_tokens import null_tokens
 
 if TYPE_CHECKING:
@@ -107,17 +107,26 @@ def decide_known(known: ColumnKnown) -> Decision:
     named = decide_name(known)
     if named is not None:
         return named
+    moment = moment_format(known.name, known.levels, known.counts) if looks_like_moment(known.name) else None
+    if moment is not None:
+        return decide_moment(known, moment, [])
     remarks: list[str] = []
     for declared, remark in numbers(known):
         if declared is None:
             remarks.append(remark)
         elif (found := decide_read(known, declared, remark)) is not None:
             return found
-    moment = moment_format(known.name, known.levels, known.counts)
-    if moment is not None and moment.type is not None:
-        keys = {"type": moment.type} | ({"format": moment.form} if moment.form else {})
-        return decide_read(known, keys, moment.remark) or decide_text(known, remarks)
-    return decide_text(known, [*remarks, *([moment.remark] if moment else [])])
+    return decide_moment(known, moment_format(known.name, known.levels, known.counts), remarks)
+
+
+def decide_moment(known: ColumnKnown, moment: MomentFormat | None, remarks: list[str]) -> Decision:
+    """A date or timestamp; text where there is none, or where its day and month cannot be told apart."""
+    if moment is None:
+        return decide_text(known, remarks)
+    if moment.type is None:
+        return Decision({"type": "text"}, (*remarks, moment.remark))
+    keys = {"type": moment.type} | ({"format": moment.form} if moment.form else {})
+    return decide_read(known, keys, moment.remark) or decide_text(known, remarks)
 
 
 def is_boolean(texts: list[str]) -> bool:

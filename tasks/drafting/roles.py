@@ -55,20 +55,20 @@ def time_candidates(profiles: Iterable[Profile]) -> list[Profile]:
     """The columns that may say when a row happened, the likeliest first.
 
     Dates and timestamps that nearly every row has and that are many: first those in the order of the file, then those
-    whose name says so, then the fuller and the finer ones. Dates of birth come last.
+    whose name says so, then the fuller and the finer ones. A date of birth is not when the row happened.
     """
     fit = [
         profile
         for profile in profiles
         if profile.type in MOMENTS
+        and not looks_like_birth(profile.name)
         and len(profile.rows_per_value) >= LEAST_INSTANTS
         and 1 - profile.is_missing.mean() >= COVERAGE
     ]
 
-    def likelihood(profile: Profile) -> tuple[bool, bool, bool, float, int]:
+    def likelihood(profile: Profile) -> tuple[bool, bool, float, int]:
         known = profile.numbers[~profile.is_missing]
         return (
-            not looks_like_birth(profile.name),
             is_ordered(known),
             looks_like_moment(profile.name),
             float(1 - profile.is_missing.mean()),
