@@ -53,9 +53,9 @@ class Home:
 
 
 def inside_repository(file: Path) -> Path:
-    """The file relative to the repository's root, the current directory; as it is where it lies outside."""
+    """The file, links followed: relative to the repository's root, the current directory, where it lies inside."""
     whole, root = file.resolve(), Path.cwd().resolve()
-    return whole.relative_to(root) if whole.is_relative_to(root) else file
+    return whole.relative_to(root) if whole.is_relative_to(root) else whole
 
 
 def home_of(file: Path, name: str) -> Home:
