@@ -78,6 +78,23 @@ def check_column(path: KeyPath, column: Column) -> Iterator[Contradiction]:
     yield from repeated((*path, "nulls"), column.nulls)
 
 
+def check_dialect(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
+    """A dialect's marks are different characters, and belong to delimited text."""
+    dialect = pipeline.source.dialect
+    path = ("source", "dialect")
+    marks = {"delimiter": dialect.delimiter, "quote": dialect.quote, "escape": dialect.escape}
+    told = [mark for mark in marks.values() if mark not in (None, "none")]
+    if len(set(told)) < len(told):
+        yield path, "delimiter, quote and escape are different characters; a quote inside quotes may be written twice"
+    of_text = {**marks, "preamble": dialect.preamble, "header": dialect.header, "footer": dialect.footer}
+    if dialect.format == "parquet":
+        of_text |= {"encoding": dialect.encoding, "compression": dialect.compression}
+    if dialect.format in ("json_lines", "parquet"):
+        for key, value in of_text.items():
+            if value is not None:
+                yield (*path, key), f"a file of the format {dialect.format} has none; remove it"
+
+
 def check_time(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
     """The time of a row is a declared moment."""
     if (name := pipeline.time.column) is not None:
@@ -299,6 +316,7 @@ def check_expectations(pipeline: Pipeline, declared: frozenset[str]) -> Iterator
 
 CHECKS: tuple[Check, ...] = (
     check_columns,
+    check_dialect,
     check_time,
     check_target,
     check_task,

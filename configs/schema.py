@@ -5,6 +5,7 @@ Nothing here reads a file: `configs.load` is the door. Units stand in the descri
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable
 from datetime import timedelta
@@ -117,11 +118,49 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+def known_encoding(name: str) -> str:
+    """Refuse what Python does not know as an encoding of text; tell it by one of its names."""
+    try:
+        found = codecs.lookup(name)
+        "a".encode(name)  # refuses what encodes no text, such as base64
+        codecs.getincrementaldecoder(name)
+    except (LookupError, ValueError):
+        near = hint(name, ("utf-8", "utf-16", "windows-1252", "iso-8859-1", "shift_jis", "gb18030"))
+        raise ValueError(f"an encoding is one that Python knows, such as utf-8 or windows-1252{near}") from None
+    return {"cp1252": "windows-1252", "iso8859-1": "iso-8859-1"}.get(found.name, found.name)
+
+
+Mark = Annotated[str, Field(pattern=r"^([^\r\n\x00]|none)$")]
+
+
+class DeclaredDialect(Section):
+    """How the source's files are written; what is left out is detected in each file."""
+
+    format: Literal["csv", "json_lines", "parquet"] | None = Field(None, description="csv is any delimited text")
+    compression: Literal["none", "gzip", "zstd"] | None = Field(None, description="around the text")
+    encoding: Annotated[str, AfterValidator(known_encoding)] | None = Field(
+        None, description="of the text, by a name that Python knows"
+    )
+    delimiter: Annotated[str, Field(pattern=r"^[^\r\n\x00]$")] | None = Field(
+        None, description="the character between fields"
+    )
+    quote: Mark | None = Field(None, description="the character around fields, or `none`")
+    escape: Mark | None = Field(
+        None, description="the character before one that is meant literally, or `none`: quotes inside are written twice"
+    )
+    preamble: int | None = Field(None, ge=0, le=10_000, description="lines above the header")
+    header: int | None = Field(
+        None, ge=0, le=10, description="records that make the header; without any, columns are named c1, c2, ..."
+    )
+    footer: int | None = Field(None, ge=0, le=10_000, description="records at the end that are no rows")
+
+
 class Source(Section):
     """Where new batches come from."""
 
     path: RepositoryPath = Field(description="glob of the files, relative to the repository's root")
     batch: Literal["file"] = Field("file", description="what makes a batch: each file is one")
+    dialect: DeclaredDialect = Field(DeclaredDialect(), description="how the files are written; detected where absent")
 
 
 class Time(Section):

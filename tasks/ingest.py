@@ -8,7 +8,7 @@ from the per-batch store.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,9 @@ from tasks.atomic import atomic_folder, write_json
 from tasks.batch import raw_batches
 from tasks.cells import refuse_unknown_formats, type_cells
 from tasks.quarantine import Refusal, merge_counts, write_quarantine
-from tasks.records import NotCsvError, Records, read_header, split_records
+from tasks.raw_files import Dialect, RawTable, UnreadableFileError, read_raw
 from tasks.stage import run_as_command
-from tasks.store import BatchStore, content_hash
+from tasks.store import BatchStore, file_hash
 from tasks.table import LINE, write_table
 
 if TYPE_CHECKING:
@@ -77,36 +77,15 @@ def nearest(name: str, candidates: Sequence[str]) -> str:
     return f" (did you mean {plain[close[0]]!r}?)" if close else ""
 
 
-def parse_texts(records: Records, names: Sequence[str], wanted: Sequence[str]) -> pa.Table:
-    """Parse the sound records: a table of strings, wanted columns only, each text as it stands in the file."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    aliases = {name: f"c{number}" for number, name in enumerate(names)}
-    chosen = [aliases[name] for name in wanted]
-    if not records.sound:
-        return pa.table({alias: pa.array([], pa.string()) for alias in chosen})
-    return csv.read_csv(
-        pa.BufferReader(records.sound),
-        read_options=csv.ReadOptions(column_names=list(aliases.values()), block_size=1 << 24),
-        parse_options=csv.ParseOptions(newlines_in_values=records.multiline, ignore_empty_lines=False),
-        convert_options=csv.ConvertOptions(
-            column_types=dict.fromkeys(aliases.values(), pa.string()),
-            include_columns=chosen,
-            strings_can_be_null=False,
-        ),
-    )
-
-
 def read_batch(  # noqa: PLR0913 - the parts of the declaration that it reads, by name
-    content: bytes, *, batch: str, file: str, columns: Mapping[str, Column], drop: Iterable[str], timezone: str
+    raw: RawTable, *, batch: str, file: str, columns: Mapping[str, Column], drop: Iterable[str], timezone: str
 ) -> ReadBatch:
-    """Read one raw batch as declared.
+    """Type one raw batch as declared.
 
     Parameters
     ----------
-    content : bytes
-        A CSV file.
+    raw : RawTable
+        The rows of a raw file as text.
     batch, file : str
         Its name and where it lies, for the quarantine.
     columns : mapping of str to Column
@@ -118,7 +97,7 @@ def read_batch(  # noqa: PLR0913 - the parts of the declaration that it reads, b
 
     Raises
     ------
-    NotCsvError, HeaderError, NoRowError
+    HeaderError, NoRowError
         If no row can be read, with what was found; the caller adds the file.
     LostRowError
         If the rows do not add up.
@@ -126,22 +105,17 @@ def read_batch(  # noqa: PLR0913 - the parts of the declaration that it reads, b
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    names, body, first_line = read_header(content)
-    check_header(names, columns, drop)
-    records = split_records(body, len(names), first_line)
-    rows = len(records.lines) + len(records.refused)
+    check_header(raw.names, columns, drop)
+    rows = len(raw.lines) + len(raw.refused)
     if rows == 0:
         raise NoRowError("a header and no row; at least one row is expected")
-    texts = parse_texts(records, names, list(columns))
-    if texts.num_rows != len(records.lines):
-        raise LostRowError(f"{len(records.lines)} sound records, {texts.num_rows} parsed. Report this, please")
-    cells = type_cells(texts, columns, timezone)
-    refused = [Refusal(batch, file, line, None, reason, detail, raw) for line, reason, detail, raw in records.refused]
+    cells = type_cells(raw.texts.select([raw.names.index(name) for name in columns]), columns, timezone)
+    refused = [Refusal(batch, file, line, None, reason, detail, text) for line, reason, detail, text in raw.refused]
     refused += [
-        Refusal(batch, file, int(records.lines[row]), column, reason, detail, records.text(row))
+        Refusal(batch, file, int(raw.lines[row]), column, reason, detail, raw.raw(row))
         for row, (column, reason, detail) in cells.refused.items()
     ]
-    typed = cells.values.append_column(LINE, pa.array(records.lines, pa.int64()))
+    typed = cells.values.append_column(LINE, pa.array(raw.lines, pa.int64()))
     if cells.refused:
         sound = pc.invert(pc.is_in(pa.array(range(typed.num_rows)), value_set=pa.array(list(cells.refused))))
         typed = typed.filter(sound)
@@ -150,11 +124,16 @@ def read_batch(  # noqa: PLR0913 - the parts of the declaration that it reads, b
     return ReadBatch(typed.combine_chunks(), refused, cells.ambiguous)
 
 
-def make_batch(folder: Path, content: bytes, file: Path, batch: str, pipeline: Pipeline) -> None:
+def make_batch(folder: Path, file: Path, batch: str, pipeline: Pipeline) -> None:
     """Write the typed rows of one raw file, its refused rows and their counts into a folder of the store."""
+    remedy = f"Land a corrected file in its place: `holdfast land {pipeline.name} --replace {file.name}`."
+    try:
+        raw = read_raw(file, pipeline.source.dialect)
+    except UnreadableFileError as error:
+        raise UnreadableFileError(f"{error}. {remedy}") from error
     try:
         result = read_batch(
-            content,
+            raw,
             batch=batch,
             file=file.as_posix(),
             columns=pipeline.columns,
@@ -165,16 +144,29 @@ def make_batch(folder: Path, content: bytes, file: Path, batch: str, pipeline: P
         remedy = (
             f"Declare it under columns or drop in configs/{pipeline.name}.yaml, or land a corrected file in its place."
         )
-        raise HeaderError(f"{file}:1: {error}. {remedy}") from error
-    except (NotCsvError, NoRowError, LostRowError) as error:
-        remedy = f"Land a corrected file in its place: `holdfast land {pipeline.name} --replace {file.name}`."
+        line = raw.dialect.preamble + 1
+        raise HeaderError(f"{file}:{line}: {error}{how_read(raw.dialect)}. {remedy}") from error
+    except (NoRowError, LostRowError) as error:
         raise type(error)(f"{file}:1: {error}. {remedy}") from error
     write_table(result.typed, folder / "typed.parquet")
     if result.refused:
         write_quarantine(result.refused, folder / "quarantine.parquet")
     reasons = merge_counts({refusal.reason: 1} for refusal in result.refused)
-    summary = {"rows_out": result.typed.num_rows, "reasons": reasons, "ambiguous_times": result.ambiguous}
+    summary = {
+        "rows_out": result.typed.num_rows,
+        "reasons": reasons,
+        "ambiguous_times": result.ambiguous,
+        "dialect": asdict(raw.dialect),
+    }
     write_json(folder / "summary.json", summary)
+
+
+def how_read(dialect: Dialect) -> str:
+    """Tell how a file was read where that is not sure."""
+    doubt = (
+        f"; or with {dialect.second}: declare source.dialect then" if dialect.second and dialect.certainty < 0.9 else ""
+    )
+    return f" (read as {dialect.format} with delimiter {dialect.delimiter!r}{doubt})" if dialect.delimiter else ""
 
 
 def add_up(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -204,13 +196,12 @@ def main(pipeline: Pipeline) -> None:
         atomic_folder(Path("data/typed", name)) as typed,
     ):
         for batch, file in batches.items():
-            content = file.read_bytes()  # once: what is hashed is what is read
 
-            def make(folder: Path, file: Path = file, batch: str = batch, content: bytes = content) -> None:
-                make_batch(folder, content, file, batch, pipeline)
+            def make(folder: Path, file: Path = file, batch: str = batch) -> None:
+                make_batch(folder, file, batch, pipeline)
 
             into = {"typed.parquet": typed / f"{batch}.parquet", "quarantine.parquet": quarantine / f"{batch}.parquet"}
-            summaries.append(store.get_or_make(batch, content_hash(content), make, into))
+            summaries.append(store.get_or_make(batch, file_hash(file), make, into))
         metrics = add_up(summaries)
         if metrics["rows_out"] == 0:
             raise NoRowError(

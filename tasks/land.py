@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from configs.errors import DataError
 from tasks.atomic import atomic_file, write_text
 from tasks.batch import RAW, batch_name, checked_batches
-from tasks.records import NotCsvError, refuse_foreign
+from tasks.raw_files import UnreadableFileError, refuse_unreadable
 
 if TYPE_CHECKING:
     from configs.schema import Pipeline
@@ -324,7 +324,7 @@ def take_in(name: str, sources: Sequence[Path], replace: Sequence[str] = (), com
 
 
 def new_files(plan: Mapping[Path, Path | None]) -> list[Path]:
-    """Files of the source to take in; says which ones are not, and refuses what is no CSV before it lands for good."""
+    """Files of the source to take in; says which ones are not, and refuses what is no table before it lands."""
     for source, twin in plan.items():
         if twin is None:
             refuse_other_formats(source)
@@ -344,10 +344,8 @@ def refuse_unknown_names(replace: Sequence[str], landed: Sequence[Path], sources
 
 
 def refuse_other_formats(source: Path) -> None:
-    """Refuse a file that begins as no CSV does, before it lands for good."""
-    with source.open("rb") as reader:
-        head = reader.read(4096)
+    """Refuse a file that no declaration can make a table of, before it lands for good."""
     try:
-        refuse_foreign(head)
-    except NotCsvError as error:
-        raise NotCsvError(f"{source}: {error}. Put the right file in its place.") from error
+        refuse_unreadable(source)
+    except UnreadableFileError as error:
+        raise UnreadableFileError(f"{error}. Put the right file in its place.") from error

@@ -19,7 +19,7 @@ from configs.schema import Pipeline
 from tasks import ingest
 from tasks.atomic import read_json
 from tasks.ingest import HeaderError, NoRowError
-from tasks.records import NotCsvError
+from tasks.raw_files import UnreadableFileError
 from tasks.stage import declared_sections
 from tasks.table import read_table
 from tests.pipelines import make_pipeline
@@ -134,6 +134,35 @@ def test_quarantine_folder_stands_when_nothing_was_refused() -> None:
     assert list(REFUSED.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("2013-01.csv", gzip.compress(b"id,n,x\na,1,1\n", mtime=0)),
+        ("2013-01.csv.gz", gzip.compress(b"id,n,x\na,1,1\n", mtime=0)),
+        ("2013-01.csv", "id;n;x\r\na;1;1\r\n".encode("utf-16")),
+        ("2013-01.jsonl", b'{"n": 1, "id": "a", "x": 1}\n'),
+    ],
+)
+def test_other_dialects_give_the_same_rows(name: str, content: bytes) -> None:
+    put(content, name)
+    run()
+    assert rows() == [("a", 1, 1.0, 2 if "jsonl" not in name else 1)]
+
+
+def test_declared_dialect_is_read_as_declared() -> None:
+    put("# a comment\nid:n:x\na:1:1\nb:2:2\nthe end\n")
+    dialect = {"delimiter": ":", "preamble": 1, "footer": 1}
+    run(source={"path": "data/incoming/demo/*.csv", "dialect": dialect})
+    assert (rows(), refusals()) == ([("a", 1, 1.0, 3), ("b", 2, 2.0, 4)], [])
+
+
+def test_summary_keeps_the_dialect_of_each_batch() -> None:
+    put("id;n;x\na;1;1\n")
+    run()
+    (summary,) = Path(".holdfast").rglob("summary.json")
+    assert read_json(summary)["dialect"]["delimiter"] == ";"
+
+
 def test_dropped_column_is_not_read() -> None:
     put("id,n,note,x\na,1,\xe9,1\n")
     run(drop=["note"])
@@ -176,15 +205,14 @@ def test_wrong_header_is_refused_with_file_and_line(header: str, message: str) -
 @pytest.mark.parametrize(
     ("content", "error", "message"),
     [
-        (b"", NotCsvError, "empty"),
+        (b"", UnreadableFileError, "empty"),
         (b"id,n,x\n", NoRowError, "a header and no row"),
         (b"id,n,x\n\n\n", NoRowError, "a header and no row"),
-        (b"<html><body>502</body></html>", NotCsvError, "HTML"),
-        (b'{"id": 1}', NotCsvError, "JSON"),
-        (gzip.compress(b"id,n,x\na,1,1\n", mtime=0), NotCsvError, "gzip"),
-        (b"PAR1\x00\x00", NotCsvError, "Parquet"),
-        ("id,n,x\na,1,1\n".encode("utf-16"), NotCsvError, "UTF-16"),
-        (b"id,n,x\ra,1,1\r", NotCsvError, "CR alone"),
+        (b"<html><body>502</body></html>", UnreadableFileError, "HTML"),
+        (b'{"id": 1}', UnreadableFileError, "JSON"),
+        (gzip.compress(b"id,n,x\na,1,1\n", mtime=0)[:-9], UnreadableFileError, "gzip data are cut"),
+        (b"PAR1\x00\x00", UnreadableFileError, "Parquet"),
+        ("id,n,x\na,1,1\n".encode("utf-32"), UnreadableFileError, "UTF-32"),
         (b"id,n,x\na,y,1\nb,1\n", NoRowError, r"all 2 rows were refused \(not_an_integer 1, too_few_columns 1\)"),
     ],
 )
@@ -197,7 +225,7 @@ def test_file_without_a_readable_row_is_an_error(content: bytes, error: type[Exc
 
 def test_error_names_the_remedy() -> None:
     put(b"")
-    with pytest.raises(NotCsvError, match=r"2013-01.csv:1: .*`holdfast land demo --replace 2013-01.csv`"):
+    with pytest.raises(UnreadableFileError, match=r"2013-01.csv: .*`holdfast land demo --replace 2013-01.csv`"):
         run()
 
 

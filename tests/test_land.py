@@ -15,7 +15,7 @@ from configs.errors import HoldfastError
 from tasks import land as land_module
 from tasks.batch import BatchNameError
 from tasks.land import ImmutableBatchError, IncompleteRawError, SourceChangedError, SourceError, land
-from tasks.records import NotCsvError
+from tasks.raw_files import UnreadableFileError
 from tests.pipelines import make_pipeline
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -209,7 +209,7 @@ def test_link_inside_the_repository_lands_as_a_file() -> None:
 @pytest.mark.parametrize("content", [b"", b"\x1f\x8b\x08", b"<html>404</html>", b"PAR1"])
 def test_what_is_no_csv_does_not_land(content: bytes) -> None:
     (INCOMING / "bad.csv").write_bytes(content)
-    with pytest.raises(NotCsvError, match=r"data/incoming/demo/bad.csv: "):
+    with pytest.raises(UnreadableFileError, match=r"data/incoming/demo/bad.csv: "):
         land(DEMO)
     assert not RAW.exists()
 
@@ -325,5 +325,12 @@ def test_interrupted_landing_never_pins_fewer_batches() -> None:
 
 
 def test_every_refusal_is_a_holdfast_error() -> None:
-    classes = (BatchNameError, ImmutableBatchError, IncompleteRawError, NotCsvError, SourceChangedError, SourceError)
+    classes = (
+        BatchNameError,
+        ImmutableBatchError,
+        IncompleteRawError,
+        UnreadableFileError,
+        SourceChangedError,
+        SourceError,
+    )
     assert all(issubclass(error, HoldfastError) for error in classes)

@@ -8,9 +8,9 @@ import io
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tasks.records import LONGEST_RECORD, NotCsvError, Records, read_header, split_records
 
 from tasks.ingest import parse_texts
-from tasks.records import LONGEST_RECORD, NotCsvError, Records, read_header, split_records
 
 CELL = st.text(
     st.one_of(st.sampled_from(",\"\n\r'x \u2028\x1a"), st.characters(codec="utf-8", exclude_characters="\0")),

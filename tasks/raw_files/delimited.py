@@ -1,0 +1,283 @@
+"""Delimited text: blocks of a stream become chunks of rows, parsed beside the splitting."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tasks.raw_files.blocks import Block, blocks
+from tasks.raw_files.cell_kinds import NOTE, TOTAL
+from tasks.raw_files.records import Records, Rules, split_records
+from tasks.raw_files.rows import DETAILS, RawChunk, RefusedRecord, column_aliases, refusal, shown
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tasks.raw_files.grammar import Grammar
+    from tasks.raw_files.rows import Positions
+
+AHEAD = 2  # blocks that are parsed while the next one is split
+LONGEST_FOOTER = 20  # records at the end that may be notes
+
+
+@dataclass(frozen=True)
+class Table:
+    """What delimited text is read by.
+
+    Attributes
+    ----------
+    rules : Rules
+    width : int
+        Columns.
+    trailing : bool
+        Whether each row ends in one more delimiter.
+    swaps : dict of str to str
+        Characters that changed places in the text, to be changed back.
+    first_line : int
+        Line of the file that the text starts with.
+    footer : int
+        Records at the end that are no rows.
+    """
+
+    rules: Rules
+    width: int
+    trailing: bool
+    swaps: dict[str, str]
+    first_line: int
+    footer: int
+
+
+def chunks_of(pieces: Iterator[bytes], table: Table) -> Iterator[RawChunk]:
+    """Read text below a header.
+
+    Yields
+    ------
+    RawChunk
+        In order; the last ones wait until it is known that they are not the file's end.
+    """
+    with ThreadPoolExecutor(AHEAD, thread_name_prefix="raw") as pool:
+        yield from without_end(parsed(pieces, table, pool), table)
+
+
+def parsed(pieces: Iterator[bytes], table: Table, pool: ThreadPoolExecutor) -> Iterator[RawChunk]:
+    """Chunks as they stand in the text, blank lines at the end left out."""
+    waiting: deque[Future[RawChunk]] = deque()
+    blank: list[RefusedRecord] = []
+    for records, overlong in split_blocks(pieces, table):
+        held, blank = blank, []
+        refused = [*records.refused, *overlong]
+        if not len(records.begins) and all(record.reason == "blank_line" for record in refused):
+            blank = held + refused
+            continue
+        last = int(records.lines[-1]) if len(records.lines) else 0
+        while refused and refused[-1].reason == "blank_line" and refused[-1].line > last:
+            blank.insert(0, refused.pop())
+        waiting.append(pool.submit(parse, replace(records, refused=held + refused), table))
+        if len(waiting) > AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def split_blocks(pieces: Iterator[bytes], table: Table) -> Iterator[tuple[Records, list[RefusedRecord]]]:
+    """Records of each block, and the overlong line behind it if there is one."""
+    grammar, line = table.rules.grammar, table.first_line
+    stream = blocks(pieces, cr_ends=grammar.cr_ends)
+    block: Block | None = next(stream, None)
+    while block is not None:
+        records = split_records(block.body, table.rules, line, at_end=block.at_end)
+        line += records.lines_consumed
+        overlong = []
+        if block.overlong is not None:
+            raw = f"{shown(block.overlong)} ({block.overlong_size} bytes)"
+            overlong.append(RefusedRecord(line, "record_too_long", DETAILS["record_too_long"], raw))
+            line += 1
+        yield records, overlong
+        try:
+            block = stream.send(block.body[records.consumed :])
+        except StopIteration:
+            block = None
+
+
+def parse(records: Records, table: Table) -> RawChunk:
+    """Parse the sound records of one block; those of another width are refused."""
+    import numpy as np
+    import pyarrow as pa
+
+    width = table.width + table.trailing
+    misfits: list[tuple[int, int]] = []
+    texts = parse_texts(records.sound(), table.rules.grammar, width, records.multiline, misfits)
+    kept = np.ones(len(records.begins), dtype=bool)
+    kept[[row for row, _ in misfits]] = False
+    refused = [misfit(records, row, fields - table.trailing, table.width) for row, fields in misfits]
+    kept_rows = np.flatnonzero(kept)
+    if table.trailing:
+        behind = np.asarray(texts.column(width - 1).to_numpy()) != ""
+        texts = texts.select(range(table.width))
+        for row in kept_rows[behind].tolist():
+            refused.append(refusal(int(records.lines[row]), "no_trailing_delimiter", records.content(row)))
+        if behind.any():
+            texts, kept_rows = texts.filter(pa.array(~behind)), kept_rows[~behind]
+    refused = sorted([*records.refused, *refused])
+    if table.swaps:
+        texts = swapped_back(texts, table.swaps)
+        back = back_again(table.swaps)
+        refused = [record._replace(raw=record.raw.translate(back)) for record in refused]
+    return RawChunk(texts, records.lines[kept_rows], refused, Raw(records, kept_rows, table.swaps))
+
+
+def misfit(records: Records, row: int, fields: int, width: int) -> RefusedRecord:
+    """A record that has not got the header's number of fields."""
+    reason = "too_few_columns" if fields < width else "too_many_columns"
+    return refusal(int(records.lines[row]), reason, records.content(row), fields=fields, width=width)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A chunk's records as they stand in the file."""
+
+    records: Records
+    rows: Positions
+    swaps: dict[str, str]
+
+    def __call__(self, row: int) -> str:
+        """One record's text."""
+        text = shown(self.records.content(int(self.rows[row])))
+        return text.translate(back_again(self.swaps)) if self.swaps else text
+
+
+def parse_texts(
+    sound: bytes, grammar: Grammar, width: int, multiline: bool, misfits: list[tuple[int, int]]
+) -> pa.Table:
+    """Parse sound records: a table of strings; `misfits` takes row and number of fields of those of another width."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    names = column_aliases(width)
+    if not sound:
+        return pa.table({name: pa.array([], pa.string()) for name in names})
+
+    def set_aside(row: csv.InvalidRow) -> str:
+        misfits.append((row.number - 1, row.actual_columns))
+        return "skip"
+
+    return csv.read_csv(
+        pa.BufferReader(sound),
+        read_options=csv.ReadOptions(column_names=names, block_size=len(sound) + 1, use_threads=False),
+        parse_options=csv.ParseOptions(
+            delimiter=grammar.delimiter.decode(),
+            quote_char=grammar.quote.decode() or False,
+            escape_char=grammar.escape.decode() or False,
+            newlines_in_values=multiline,
+            ignore_empty_lines=False,
+            invalid_row_handler=set_aside,
+        ),
+        convert_options=csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            strings_can_be_null=False,
+            check_utf8=False,
+        ),
+    )
+
+
+def without_end(chunks: Iterator[RawChunk], table: Table) -> Iterator[RawChunk]:
+    """All chunks but for the footer: declared, it is left out; else notes and totals at the end are refused."""
+    held: deque[RawChunk] = deque()
+    needed = max(table.footer, LONGEST_FOOTER)
+    for chunk in chunks:
+        held.append(chunk)
+        while sum(map(records_of, list(held)[1:])) >= needed:
+            yield held.popleft()
+    whole = list(held)
+    if table.footer:
+        whole = without_footer(whole, table.footer)
+    elif whole:
+        whole = with_notes_refused(whole, table.width)
+    yield from whole
+
+
+def records_of(chunk: RawChunk) -> int:
+    """Number of records of a chunk."""
+    return len(chunk.lines) + len(chunk.refused)
+
+
+def without_footer(chunks: list[RawChunk], count: int) -> list[RawChunk]:
+    """Chunks without their last records."""
+    lines = sorted(line for chunk in chunks for line in (*chunk.lines.tolist(), *(each.line for each in chunk.refused)))
+    cut = lines[-count] if count <= len(lines) else 0
+    return [limited(chunk, cut) for chunk in chunks]
+
+
+def limited(chunk: RawChunk, cut: int) -> RawChunk:
+    """A chunk's records above a line."""
+    rows = int((chunk.lines < cut).sum())
+    refused = [record for record in chunk.refused if record.line < cut]
+    return RawChunk(chunk.texts.slice(0, rows), chunk.lines[:rows], refused, chunk.raw)
+
+
+def with_notes_refused(chunks: list[RawChunk], width: int) -> list[RawChunk]:
+    """Tell notes and a total at the end of a file from rows that are too short, or that are rows."""
+    *others, last = chunks
+    final = int(last.lines[-1]) if len(last.lines) else 0
+    refused = [as_note(record, width) if record.line > final else record for record in last.refused]
+    last = replace(last, refused=refused)
+    if width > 1 and final and not any(record.line > final and record.reason != "footer" for record in refused):
+        last = with_total_refused(last)
+    return [*others, last]
+
+
+def as_note(record: RefusedRecord, width: int) -> RefusedRecord:
+    """A record behind the last row as a note, where it reads like one."""
+    if record.reason != "too_few_columns" or not NOTE.match(record.raw):
+        return record
+    fields = re.match(r"\d+", record.detail)
+    detail = DETAILS["footer"].format(fields=fields[0] if fields else 1, width=width)
+    return record._replace(reason="footer", detail=detail)
+
+
+def with_total_refused(chunk: RawChunk) -> RawChunk:
+    """Refuse the last row where its first text says that it is a total, and another of its cells is empty."""
+    row = [cell.as_py() for cell in (column[-1] for column in chunk.texts.columns)]
+    filled = [cell for cell in row if cell]
+    if not filled or len(filled) == len(row) or not TOTAL.match(filled[0].strip()):
+        return chunk
+    count = len(chunk.lines) - 1
+    refused = RefusedRecord(int(chunk.lines[-1]), "totals_row", DETAILS["totals_row"], chunk.raw(count))
+    return RawChunk(chunk.texts.slice(0, count), chunk.lines[:count], sorted([*chunk.refused, refused]), chunk.raw)
+
+
+def swapped(pieces: Iterator[bytes], swaps: dict[str, str]) -> Iterator[bytes]:
+    """Text in which characters have changed places."""
+    if not swaps:
+        yield from pieces
+        return
+    table = {one.encode(): other.encode() for pair in swaps.items() for one, other in (pair, pair[::-1])}
+    pattern = re.compile(b"|".join(map(re.escape, table)))
+    tail = b""
+    for piece in pieces:
+        text = tail + piece
+        cut = len(text) - max(
+            (size for mark in table for size in range(1, len(mark)) if text.endswith(mark[:size])), default=0
+        )
+        tail = text[cut:]
+        yield pattern.sub(lambda match: table[match[0]], text[:cut])
+    if tail:
+        yield tail
+
+
+def back_again(swaps: dict[str, str]) -> dict[int, str]:
+    """The table of `str.translate` that undoes `swapped`."""
+    return {ord(one): other for pair in swaps.items() for one, other in (pair, pair[::-1])}
+
+
+def swapped_back(texts: pa.Table, swaps: dict[str, str]) -> pa.Table:
+    """Cells with their characters in their own places."""
+    import pyarrow as pa
+
+    back = back_again(swaps)
+    columns = [pa.array([text.translate(back) for text in column.to_pylist()], pa.string()) for column in texts.columns]
+    return pa.table(columns, names=texts.column_names)

@@ -1,0 +1,175 @@
+"""Which encoding a text is in, and the text as UTF-8, in a stream.
+
+The rules are few, because a wrong guess mangles text in silence: a byte order mark; the zeros of UTF-16; valid UTF-8;
+and Windows-1252, of which ISO-8859-1 is a part, where what stands beyond ASCII reads as letters of western words.
+Anything else must be declared.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from tasks.raw_files.errors import UnreadableFileError
+
+MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+UTF8, WESTERN, LATIN = "utf-8", "windows-1252", "iso-8859-1"
+SURE_ENOUGH = 0.5  # to decode by; below it a text is UTF-8 with a few damaged lines, or refused
+FEW = 5  # lines
+ONE_BYTE = (WESTERN, LATIN)
+HIGH = re.compile(rb"[\x80-\xff]")
+MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")  # in Windows-1252
+WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
+LETTERS = frozenset(
+    "\u00e0\u00e1\u00e2\u00e3\u00e4\u00e5\u00e6\u00e7\u00e8\u00e9\u00ea\u00eb\u00ec\u00ed\u00ee\u00ef"
+    "\u00f1\u00f2\u00f3\u00f4\u00f5\u00f6\u00f8\u00f9\u00fa\u00fb\u00fc\u00df"
+)
+SIGNS = frozenset(
+    "\u20ac\u00a3\u00a7\u00b0\u00b1\u00b2\u00b3\u00b5\u00bd\u00ab\u00bb\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u00a0\u00ba\u00aa\u00a9\u00ae\u2122"
+)
+
+
+@dataclass(frozen=True)
+class FoundEncoding:
+    """An encoding, how sure it is, what it would be otherwise, and the length of a byte order mark."""
+
+    name: str
+    certainty: float = 1.0
+    second: str | None = None
+    mark: int = 0
+
+
+def find_encoding(head: bytes, others: Iterable[bytes] = ()) -> FoundEncoding:
+    """Encoding of a text, from its first bytes and, where there are some, from samples of the rest.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it is none that is told with any certainty.
+    """
+    for mark, name in MARKS:
+        if head.startswith(mark):
+            return FoundEncoding(name, mark=len(mark))
+    if (wide := find_utf16(head)) is not None:
+        return wide
+    samples = [head, *others]
+    legacy = [line for sample in samples for line in sample.splitlines() if HIGH.search(line) and not is_utf8(line)]
+    wide_lines = sum(MULTIBYTE.search(sample) is not None for sample in samples)
+    if not legacy or (len(legacy) == 1 and not is_utf8(head) and cut_at_the_end(head)):
+        return FoundEncoding(UTF8)
+    if wide_lines and valid_share(samples) > 0.5:
+        return FoundEncoding(UTF8, 0.9, f"{WESTERN} in some lines")
+    found = western(legacy)
+    if found.certainty >= SURE_ENOUGH:
+        return found
+    if len(legacy) <= max(FEW, sum(sample.count(b"\n") for sample in samples) // 20):
+        return FoundEncoding(UTF8, 0.5, f"{found.name}, or a few damaged bytes")
+    raise UnreadableFileError(
+        f"the text is in no encoding that can be told: {len(legacy)} of the first lines are not UTF-8, and as "
+        f"{found.name} they would hold {shown_characters(legacy, found.name)}. Save it as UTF-8, or declare "
+        "source.dialect.encoding"
+    )
+
+
+def find_utf16(head: bytes) -> FoundEncoding | None:
+    """UTF-16 without a mark: zeros stand at every other place, and nearly only there."""
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if even + odd < max(2, len(head) // 20):
+        return None
+    for zeros, others, name in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
+        if others * 20 <= zeros and "\n" in (text := head.decode(name, errors="replace")):
+            return FoundEncoding(name, 0.9 if "\ufffd" in text[:-1] else 0.99, "binary data")
+    return None
+
+
+def is_utf8(content: bytes) -> bool:
+    """Whether bytes are UTF-8."""
+    try:
+        codecs.utf_8_decode(content, "strict", True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def cut_at_the_end(content: bytes) -> bool:
+    """Whether bytes are UTF-8 but for a character that the end cuts."""
+    try:
+        codecs.utf_8_decode(content, "strict", False)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def valid_share(samples: Iterable[bytes]) -> float:
+    """Share of the lines beyond ASCII that are UTF-8."""
+    lines = [line for sample in samples for line in sample.splitlines() if HIGH.search(line)]
+    return sum(map(is_utf8, lines)) / len(lines)
+
+
+def western(lines: list[bytes]) -> FoundEncoding:
+    """Windows-1252 or ISO-8859-1, as sure as what is beyond ASCII reads as letters of western words in several lines."""
+    content = b"\n".join(lines)
+    name, second = (LATIN, WESTERN) if UNDEFINED.search(content) else (WESTERN, LATIN)
+    high = [char for char in content.decode(name) if ord(char) > 127]
+    known = sum(char.lower() in LETTERS or char in SIGNS for char in high) / len(high)
+    words = [word for word in WORD.findall(content) if HIGH.search(word)]
+    foreign = sum(len(HIGH.findall(word)) > max(1, len(word) // 2) for word in words) / max(1, len(words))
+    certainty = 0.95 * known * (1 - foreign) * (1 - 0.5 ** len(lines))
+    return FoundEncoding(name, round(certainty, 2), f"encoding {second}")
+
+
+def shown_characters(lines: list[bytes], encoding: str) -> str:
+    """The first few different characters beyond ASCII."""
+    characters = [char for char in b"".join(lines).decode(encoding) if ord(char) > 127]
+    return ", ".join(map(repr, list(dict.fromkeys(characters))[:5]))
+
+
+def escape_undecoded(error: UnicodeError) -> tuple[str, int]:
+    """Put lone surrogates where bytes are no text: they are no UTF-8, so that their record is refused."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("holdfast.escape", escape_undecoded)
+
+
+def as_utf8(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """The text as UTF-8, piece by piece; UTF-8 itself is not looked at."""
+    if encoding == UTF8:
+        yield from pieces
+        return
+    decoder = codecs.getincrementaldecoder(encoding)("holdfast.escape")
+    for piece in pieces:
+        if text := decoder.decode(piece):
+            yield text.encode("utf-8", errors="surrogatepass")
+    if text := decoder.decode(b"", True):
+        yield text.encode("utf-8", errors="surrogatepass")
+
+
+@cache
+def taken_for(encoding: str) -> re.Pattern[bytes]:
+    """Decoded text of a one-byte encoding, that may be UTF-8 in the file: `\u00c3\u00a9` for `\u00e9`."""
+    lead, behind = ("|".join(decoded_bytes(encoding, span)) for span in (range(0xC2, 0xF5), range(0x80, 0xC0)))
+    return re.compile(f"(?:{lead})(?:{behind})".encode("latin-1"))
+
+
+def decoded_bytes(encoding: str, span: range) -> Iterator[str]:
+    """Each byte's character as UTF-8, written as latin-1 for a pattern."""
+    for byte in span:
+        char = bytes([byte]).decode(encoding, errors="ignore").encode("utf-8").decode("latin-1")
+        if char:
+            yield re.escape(char)
+
+
+def was_utf8(record: bytes, encoding: str) -> bool:
+    """Whether a record that was decoded from a one-byte encoding is UTF-8 in the file."""
+    try:
+        written = record.decode("utf-8").encode(encoding)
+    except UnicodeError:
+        return False
+    return HIGH.search(written) is not None and is_utf8(written)

@@ -1,0 +1,119 @@
+r"""What a record of delimited text is, as regular expressions over UTF-8.
+
+A field is quoted as a whole or holds no quote at all; a quote inside quotes is written twice or escaped. All of it is
+one reading of the text or none: nothing is lenient.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+STAND_INS = (0x1F, 0x1E, 0x1D)  # bytes that take the place of delimiter, quote and escape that are not ASCII
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """Delimiter, quote and escape, one ASCII byte each, and whether CR alone ends a line too."""
+
+    delimiter: bytes
+    quote: bytes = b""
+    escape: bytes = b""
+    cr_ends: bool = False
+
+    @cached_property
+    def _quoted(self) -> bytes:
+        if not self.quote:
+            return b"(?!)"
+        return self.quote_mark + self._inside + self.quote_mark
+
+    @property
+    def quote_mark(self) -> bytes:
+        """The quote, as a pattern."""
+        return re.escape(self.quote)
+
+    @cached_property
+    def _escaped(self) -> bytes:
+        return re.escape(self.escape) + b"." if self.escape else b"(?!)"
+
+    @cached_property
+    def _inside(self) -> bytes:
+        q = self.quote_mark
+        return b"(?:[^" + q + re.escape(self.escape) + b"]++|" + q + q + b"|" + self._escaped + b")*+"
+
+    @cached_property
+    def _field(self) -> bytes:
+        special = re.escape(self.delimiter + self.quote + self.escape)
+        return b"(?:" + self._quoted + b"|(?:[^" + special + rb"\r\n]++|" + self._escaped + b")*+)"
+
+    @cached_property
+    def line_end(self) -> bytes:
+        """What ends a line, as a pattern."""
+        return rb"\r?\n|\r" if self.cr_ends else rb"\r?\n"
+
+    @cached_property
+    def record(self) -> re.Pattern[bytes]:
+        """A whole record with its line end, group `end`; empty at the end of the text."""
+        fields = self._field + b"(?:" + re.escape(self.delimiter) + self._field + b")*+"
+        return re.compile(fields + b"(?P<end>" + self.line_end + rb"|\Z)", re.DOTALL)
+
+    @cached_property
+    def unfinished(self) -> re.Pattern[bytes]:
+        """A record that the text ends in the middle of, inside a quoted field."""
+        before = b"(?:" + self._field + re.escape(self.delimiter) + b")*+"
+        inside = self.quote_mark + self._inside + rb"\Z" if self.quote else b"(?!)"
+        return re.compile(before + inside, re.DOTALL)
+
+    @cached_property
+    def protected(self) -> re.Pattern[bytes]:
+        """Quoted fields and escaped characters, wherever they stand."""
+        return re.compile(self._quoted + b"|" + self._escaped, re.DOTALL)
+
+    @cached_property
+    def _one_field(self) -> re.Pattern[bytes]:
+        return re.compile(
+            b"(" + self._field + b")(?:" + re.escape(self.delimiter) + b"|(" + self.line_end + rb"|\Z))", re.DOTALL
+        )
+
+    @cached_property
+    def _unescape(self) -> re.Pattern[bytes]:
+        doubled = self.quote_mark + b"(?=" + self.quote_mark + b")" if self.quote else b"(?!)"
+        return re.compile(self._escaped + b"|" + doubled + b".", re.DOTALL)
+
+    def width(self, record: bytes) -> int:
+        """Number of fields of a whole record."""
+        return 1 + self.protected.sub(b"", record).count(self.delimiter)
+
+    def fields(self, record: bytes) -> list[bytes]:
+        """The fields of a whole record, unquoted."""
+        found = []
+        for match in self._one_field.finditer(record):
+            found.append(self.plain(match[1]))
+            if match[2] is not None:
+                break
+        return found
+
+    def plain(self, field: bytes) -> bytes:
+        """A field without its quotes and escapes."""
+        if self.quote and field[:1] == self.quote:
+            field = field[1:-1]
+        return self._unescape.sub(lambda match: match[0][1:], field) if self.quote or self.escape else field
+
+
+def swaps_of(*marks: str | None) -> dict[str, str]:
+    r"""Characters that change places before a grammar can be applied: marks beyond ASCII, with control characters.
+
+    They change places in the text, and back in what was read, so that each mark is one byte and nothing can be mistaken
+    for another.
+
+    >>> swaps_of("\u00a6", '"', None)
+    {'\u00a6': '\x1f'}
+    """
+    pairs = zip(marks, STAND_INS, strict=True)
+    return {mark: chr(byte) for mark, byte in pairs if mark and mark != "none" and not mark.isascii()}
+
+
+def with_line_ends(grammar: Grammar, cr_ends: bool) -> Grammar:
+    """The same grammar with other line ends."""
+    return replace(grammar, cr_ends=cr_ends)

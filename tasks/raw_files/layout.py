@@ -1,0 +1,209 @@
+"""Where the table begins in a text: lines above it, its header, and what each row ends in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tasks.raw_files.cell_kinds import is_missing, is_value, separators
+from tasks.raw_files.errors import UnreadableFileError
+from tasks.raw_files.rows import column_aliases
+
+if TYPE_CHECKING:
+    from configs.schema import DeclaredDialect
+    from tasks.raw_files.detection import Trial
+
+WIDEST = 4096  # columns
+ROWS_BELOW = 5  # that a second header line must have below it to be taken for one
+
+Row = list[str]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things are in the sample, in records from 0.
+
+    Attributes
+    ----------
+    start : int
+        Of the header, or of the first row where there is none.
+    header_lines : int
+    names : tuple of str
+    trailing_delimiter : bool
+    certainty, second
+        As in `Dialect`.
+    decimal, thousands : dict of column to separator
+    notes : tuple of str
+    """
+
+    start: int
+    header_lines: int
+    names: tuple[str, ...]
+    trailing_delimiter: bool
+    certainty: float
+    second: str | None
+    decimal: dict[str, str]
+    thousands: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
+    """Find the header of a sample.
+
+    Raises
+    ------
+    UnreadableFileError
+        If there is none that can be read, or it has too many columns.
+    """
+    start = 0 if declared.preamble is not None else preamble_of(trial.records, trial.width)
+    records = trial.records[start:]
+    if not records:
+        raise UnreadableFileError("there is no header and no row; both are expected")
+    count, certainty, second = header_of(records) if declared.header is None else (declared.header, 1.0, None)
+    header, rows = records[:count], records[count:]
+    if len(header) < count or not all(header):
+        raise UnreadableFileError(
+            "the header has a misplaced quote; quotes around whole fields only are expected. Mend it, or declare "
+            "source.dialect.quote, preamble or header"
+        )
+    width = max(map(len, header)) if header else len(rows[0]) if rows[0] else trial.width
+    if width > WIDEST:
+        raise UnreadableFileError(f"the header has {width} columns; at most {WIDEST} are read")
+    trailing = ends_in_delimiter(header, rows, width)
+    names = names_of(header, width)[: -1 if trailing and trailing != "rows only" else None]
+    if not header and trailing:
+        names = names[: width - 1]
+    columns = list(zip(*(row for row in rows if len(row) == len(names) + bool(trailing)), strict=True))
+    found = {name: separators(cells) for name, cells in zip(names, columns, strict=False)}
+    return Layout(
+        start=start,
+        header_lines=count,
+        names=tuple(names),
+        trailing_delimiter=bool(trailing),
+        certainty=certainty,
+        second=second,
+        decimal={name: pair[0] for name, pair in found.items() if pair and pair[0] != "."},
+        thousands={name: pair[1] for name, pair in found.items() if pair and pair[1]},
+        notes=notes_of(start, count, names, trailing),
+    )
+
+
+def preamble_of(records: Sequence[Row], width: int) -> int:
+    """Records above the header: blank lines, comments, and titles that fill few of the columns."""
+    comments = 0
+    while comments < len(records) and records[comments] and records[comments][0].startswith("#"):
+        comments += 1
+    if 0 < comments < len(records) and is_row_below(records[comments], records[comments - 1]):
+        return comments - 1
+    start = comments if comments < len(records) else 0
+    while start + 1 < len(records) and is_title(records[start], records[start + 1 :], width):
+        start += 1
+    return start
+
+
+def is_row_below(row: Row, header: Row) -> bool:
+    """Whether a record looks like a row of a header that is marked as a comment."""
+    return len(row) == len(header) and any(map(is_value, row)) and not any(map(is_value, header))
+
+
+def is_title(record: Row, below: Sequence[Row], width: int) -> bool:
+    """Whether a record above others is no header of theirs."""
+    if record == [""]:
+        return True
+    rows = [row for row in below if len(row) == width]
+    if not rows or (len(record) == width - 1 and all(row[-1] == "" for row in rows)):
+        return False
+    filled = sum(cell != "" for cell in record)
+    padded = width > 2 and len(record) == width and filled == 1 and sum(cell != "" for cell in rows[0]) > 1
+    short = len(record) == 1 if len(rows) < 3 else len(record) <= width // 2
+    return padded or (short and len(record) < width and len(rows) > 1)
+
+
+def header_of(records: Sequence[Row]) -> tuple[int, float, str | None]:
+    """Number of records that make the header, how sure that is, and the second choice."""
+    first, below = records[0], records[1:]
+    rows = [row for row in below if len(row) == len(first)]
+    values = value_columns(rows)
+    if not first or not values:
+        return 1, (0.7 if rows else 0.5) if len(first) > 0 else 1.0, "no header"
+    told = [is_value(first[column]) for column in values if not is_missing(first[column])]
+    if not any(told):
+        extra = further_header_lines(below, len(first))
+        return (1 + extra, 0.8, "one header line") if extra else (1, 0.99 if told else 0.5, "no header")
+    if all(told) and not counts_up([first[column] for column in values]):
+        return 0, 0.9, "a header of numbers"
+    return 1, 0.5, "no header"
+
+
+def value_columns(rows: Sequence[Row]) -> list[int]:
+    """Columns that hold numbers or moments in every row that has anything there."""
+    found = []
+    for column, cells in enumerate(zip(*rows, strict=True)):
+        filled = [cell for cell in cells if not is_missing(cell)]
+        if filled and all(map(is_value, filled)):
+            found.append(column)
+    return found
+
+
+def counts_up(names: Sequence[str]) -> bool:
+    """Whether names are whole numbers one after the other, such as years."""
+    if len(names) < 2 or not all(name.strip().isdecimal() for name in names):
+        return False
+    numbers = [int(name) for name in names]
+    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def further_header_lines(below: Sequence[Row], width: int) -> int:
+    """Lines under the first one that are words, such as units, in two or more columns whose rows are all numbers."""
+    for extra in (2, 1):
+        lines, rows = below[:extra], [row for row in below[extra:] if len(row) == width]
+        values = value_columns(rows)
+        words = [len(line) == width and all(is_word(line[column]) for column in values) for line in lines]
+        if len(rows) >= ROWS_BELOW and len(values) > 1 and len(words) == extra and all(words):
+            return extra
+    return 0
+
+
+def is_word(text: str) -> bool:
+    """Whether a text is neither a value nor one that stands for none."""
+    return not is_value(text) and not is_missing(text)
+
+
+def ends_in_delimiter(header: Sequence[Row], rows: Sequence[Row], width: int) -> str:
+    """Whether each row ends in a delimiter: `all`, `rows only` where the header does not, or nothing."""
+    if width > 1 and (not header or all(len(line) == width and line[-1] == "" for line in header)):
+        ends = [row[-1] == "" for row in rows if len(row) == width]
+        if header and ends and all(ends):
+            return "all"
+        return "all" if len(ends) > 2 and all(ends) else ""
+    longer = [row for row in rows if len(row) == width + 1]
+    exact = sum(len(row) == width for row in rows)
+    return "rows only" if len(longer) > exact and all(row[-1] == "" for row in longer) else ""
+
+
+def names_of(header: Sequence[Row], width: int) -> list[str]:
+    """Names of the columns: parts of several header lines with a space between, c1, c2, ... without a header."""
+    if not header:
+        return column_aliases(width)
+    padded = [line + [""] * (width - len(line)) for line in header]
+    return [
+        " ".join(part for part in parts if part) if len(header) > 1 else parts[0] for parts in zip(*padded, strict=True)
+    ]
+
+
+def notes_of(start: int, count: int, names: Sequence[str], trailing: str) -> tuple[str, ...]:
+    """What a reader of the table should know of its layout."""
+    notes = []
+    if start:
+        notes.append(f"{start} lines above the header are no part of the table")
+    if count == 0:
+        notes.append(f"there is no header; columns are named c1 to c{len(names)}")
+    if count > 1:
+        notes.append(f"the header has {count} lines, whose parts were joined")
+    if trailing:
+        notes.append("each row ends in a delimiter with nothing behind it")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        notes.append(f"the header has {', '.join(map(repr, twice))} more than once")
+    return tuple(notes)

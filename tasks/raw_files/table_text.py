@@ -1,0 +1,163 @@
+"""A delimited text from its beginning: what is declared, what is found, and the rows below the header."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from tasks.raw_files.delimited import Table, back_again, chunks_of, swapped
+from tasks.raw_files.detection import SAMPLE, SEPARATOR_LINE, FoundGrammar, end_of_line, find_grammar
+from tasks.raw_files.dialect import Dialect
+from tasks.raw_files.errors import UnreadableFileError
+from tasks.raw_files.grammar import Grammar, swaps_of
+from tasks.raw_files.layout import Layout, find_layout
+from tasks.raw_files.records import Rules
+from tasks.raw_files.rows import LONGEST_RECORD
+
+if TYPE_CHECKING:
+    from configs.schema import DeclaredDialect
+    from tasks.raw_files.rows import RawChunk
+    from tasks.raw_files.texts import Text
+
+CTRL_Z = b"\x1a"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the beginning of a text holds.
+
+    Attributes
+    ----------
+    grammar : FoundGrammar
+    layout : Layout
+    above, header, below : int
+        Offsets in the text's beginning: of the first line of the header, of its last line, and of the first row.
+    swaps : dict of str to str
+        Characters that changed places.
+    """
+
+    grammar: FoundGrammar
+    layout: Layout
+    above: int
+    header: int
+    below: int
+    swaps: dict[str, str]
+
+
+def read_table(
+    text: Text, declared: DeclaredDialect, note: Callable[[str], None]
+) -> tuple[Dialect, tuple[str, ...], Iterator[RawChunk]]:
+    """Dialect, names and rows of a delimited text; `note` takes what is found at its end.
+
+    Raises
+    ------
+    UnreadableFileError
+        If there is no header that can be read.
+    """
+    if not text.ended and b"\n" not in text.head and b"\r" not in text.head:
+        raise UnreadableFileError(f"the first line is longer than {LONGEST_RECORD} bytes; a header is expected")
+    text, declared, swaps = with_swaps(text, declared)
+    found = examine(text, declared, swaps)
+    grammar, names = found.grammar.trial.grammar, found.layout.names
+    dialect = described(text, found, declared)
+    header = text.head[found.header : found.below].rstrip(b"\r\n") if found.layout.header_lines else b""
+    table = Table(
+        rules=Rules(grammar, header if len(names) > 1 else b"", dialect.encoding, declared.encoding is None),
+        width=len(names),
+        trailing=found.layout.trailing_delimiter,
+        swaps=swaps,
+        first_line=1 + line_count(text.head[: found.below], grammar),
+        footer=dialect.footer,
+    )
+    back = back_again(swaps)
+    rows = chunks_of(without_ctrl_z(chain([text.head[found.below :]], text.rest), note), table)
+    return dialect, tuple(name.translate(back) for name in names), rows
+
+
+def with_swaps(text: Text, declared: DeclaredDialect) -> tuple[Text, DeclaredDialect, dict[str, str]]:
+    """The text and its declared marks with each mark one byte."""
+    swaps = swaps_of(declared.delimiter, declared.quote, declared.escape)
+    if not swaps:
+        return text, declared, swaps
+    marks = {key: swaps.get(value, value) for key, value in declared if key in ("delimiter", "quote", "escape")}
+    stream = swapped(chain([text.head], text.rest), swaps)
+    head = next(stream)
+    return replace(text, head=head, rest=stream), declared.model_copy(update=marks), swaps
+
+
+def examine(text: Text, declared: DeclaredDialect, swaps: dict[str, str]) -> Found:
+    """Find the grammar and the header."""
+    begin = 0
+    separator = SEPARATOR_LINE.match(text.head) if declared.preamble is None else None
+    if separator is not None:
+        begin = separator.end()
+        declared = declared.model_copy(update={"delimiter": declared.delimiter or separator[1].decode()})
+    for _ in range(declared.preamble or 0):
+        begin = end_of_line(text.head, begin, Grammar(b",", cr_ends=b"\n" not in text.head))
+    sample = sample_of(text, begin)
+    grammar = find_grammar(sample, declared, whole=text.ended and begin + len(sample) == len(text.head))
+    layout = find_layout(grammar.trial, declared)
+    begins = [begin + place for place in grammar.trial.begins]
+    last = layout.start + layout.header_lines
+    return Found(grammar, layout, begins[layout.start], begins[max(0, last - 1)], begins[last], swaps)
+
+
+def sample_of(text: Text, begin: int) -> bytes:
+    """Whole lines from the beginning of a text, one at least."""
+    end = text.head.find(b"\n", begin + SAMPLE) + 1
+    if end:
+        return text.head[begin:end]
+    if text.ended:
+        return text.head[begin:]
+    return text.head[begin : max(text.head.rfind(b"\n"), text.head.rfind(b"\r", 0, len(text.head) - 1)) + 1]
+
+
+def described(text: Text, found: Found, declared: DeclaredDialect) -> Dialect:
+    """What was found, with the certainty of what is least certain."""
+    grammar, layout, back = found.grammar.trial.grammar, found.layout, back_again(found.swaps)
+    of_text, of_grammar = text.dialect, found.grammar
+    certainty, second = min(
+        (of_text.certainty, of_text.second),
+        (of_grammar.certainty, of_grammar.second),
+        (layout.certainty, layout.second),
+        key=itemgetter(0),
+    )
+    return replace(
+        text.dialect,
+        delimiter=grammar.delimiter.decode().translate(back),
+        quote=grammar.quote.decode().translate(back) or None,
+        escape=grammar.escape.decode().translate(back) or None,
+        line_ends=found.grammar.line_ends,
+        preamble=line_count(text.head[: found.above], grammar),
+        header_lines=layout.header_lines,
+        footer=declared.footer or 0,
+        trailing_delimiter=layout.trailing_delimiter,
+        certainty=certainty,
+        second=second,
+        decimal=layout.decimal,
+        thousands=layout.thousands,
+        notes=layout.notes,
+    )
+
+
+def line_count(text: bytes, grammar: Grammar) -> int:
+    """Number of line ends."""
+    return text.count(b"\n") + (text.count(b"\r") - text.count(b"\r\n") if grammar.cr_ends else 0)
+
+
+def without_ctrl_z(pieces: Iterator[bytes], note: Callable[[str], None]) -> Iterator[bytes]:
+    """Text without the Ctrl-Z alone on its last line with which DOS marked the end."""
+    before, held = b"\n", b""
+    for piece in filter(None, pieces):
+        text = held + piece
+        held = CTRL_Z if text.endswith(CTRL_Z) else b""
+        if content := text[: len(text) - len(held)]:
+            yield content
+            before = content[-1:]
+    if held and before in (b"\n", b"\r"):
+        note("the file ends in Ctrl-Z, which is no row")
+    elif held:
+        yield held
