@@ -143,6 +143,25 @@ def ambiguous() -> bytes:
     return written(["day", "x", "y"], rows)
 
 
+def sensors() -> bytes:
+    """500 readings of ten sensors as a German spreadsheet writes them: semicolons, decimal commas, Windows-1252."""
+    random = Random(4)
+    rows = []
+    for number in range(500):
+        moment = date(2024, 1, 1) + timedelta(days=number // 10)
+        heat = random.gauss(21, 4)
+        rows.append(
+            [
+                f"{moment:%d.%m.%Y} {number % 24:02}:30",
+                f"Fühler {number % 10}",
+                f"{heat:.1f}".replace(".", ","),
+                f"{heat * 1.5 + random.gauss(0, 2):.2f}".replace(".", ","),
+            ]
+        )
+    rows[7][2] = ""
+    return written(["Zeit", "Fühler", "Wärme", "Druck"], rows, ";").decode().encode("windows-1252")
+
+
 FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "iris": (iris, "species"),
     "wine": (wine, "grower"),
@@ -154,4 +173,5 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "orders": (orders, "outcome"),
     "visits": (visits, "pressure"),
     "ambiguous": (ambiguous, "y"),
+    "sensors": (sensors, "Druck"),
 }

@@ -190,7 +190,7 @@ def sections(plan: Plan, source: str) -> tuple[dict[str, Any], dict[KeyPath, Seq
     writable = [each for each in expectations if can_be_written(str(each))]
     document: dict[str, Any] = {
         "owner": {},
-        "source": {"path": source},
+        "source": {"path": source} | ({"dialect": plan.sample.dialect} if plan.sample.dialect else {}),
         "time": {} if moment is None else {"column": moment.name, "timezone": "UTC"},
         "target": {"name": target.profile.name},
         "columns": {name: declared(profile) for name, profile in plan.columns.items()},
@@ -203,6 +203,7 @@ def sections(plan: Plan, source: str) -> tuple[dict[str, Any], dict[KeyPath, Seq
     document["train"] = {"task": target.task}
     comments: dict[KeyPath, Sequence[str]] = {
         ("owner",): ("who answers for this model",),
+        ("source",): plan.sample.notes,
         ("time",): time_remarks(plan),
         ("target",): (target.remark, *(["known_after: 1d, if it is known a day after the row's time"] * bool(moment))),
         ("expectations",): (WARN,),
@@ -290,5 +291,5 @@ def remarks(comments: Mapping[KeyPath, Sequence[str]]) -> list[str]:
     return [
         f"{path[-1] if path[0] == 'columns' else path[0]}: {'; '.join(texts)}"
         for path, texts in comments.items()
-        if texts and path[0] in ("time", "target", "columns", "split")
+        if texts and path[0] in ("source", "time", "target", "columns", "split")
     ]

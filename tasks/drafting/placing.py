@@ -26,7 +26,7 @@ from tasks.land import copy_unchanged, same_bytes
 
 DAG = Path("dvc.yaml")
 LOCK = Path(".holdfast/init.lock")
-HEAD = 1 << 16  # bytes in which the header is looked for
+MOST_LOOKED_AT = 20  # files whose headers are compared
 
 
 class AlreadyThereError(ConfigError):
@@ -74,8 +74,7 @@ def home_of(file: Path, name: str) -> Home:
     if file.is_absolute() or not can_be_source(file):
         refuse_unfit_name(file)
         return Home(file, f"{INCOMING / name}/*{glob.escape(file.suffix)}", INCOMING / name / file.name)
-    alike = [each for each in file.parent.iterdir() if each.suffix == file.suffix and each.is_file()]
-    if file.parent.parent == INCOMING and file.suffix and len({first_line(each) for each in alike}) == 1:
+    if file.parent.parent == INCOMING and file.suffix and is_like_its_neighbours(file):
         return Home(file, f"{glob.escape(file.parent.as_posix())}/*{glob.escape(file.suffix)}")
     return Home(file, glob.escape(file.as_posix()))
 
@@ -89,10 +88,22 @@ def can_be_source(file: Path) -> bool:
     return not file.name.startswith(".")
 
 
-def first_line(file: Path) -> bytes:
-    """The first line of a file, or its first 64 KiB."""
-    with file.open("rb") as stream:
-        return stream.readline(HEAD)
+def is_like_its_neighbours(file: Path) -> bool:
+    """Whether the files of a folder with a file's extension have its header; of many, some evenly among them."""
+    neighbours = sorted(each for each in file.parent.iterdir() if each.suffix == file.suffix and each.name[0] != ".")
+    some = neighbours[:: -(-len(neighbours) // MOST_LOOKED_AT)]
+    return len({header_of(each) for each in [file, *some]}) == 1
+
+
+def header_of(file: Path) -> tuple[str, ...] | None:
+    """The names of a file's columns, in order of name; None where it is no table."""
+    from tasks.raw_files import UnreadableFileError, open_raw
+
+    try:
+        with open_raw(file) as raw:
+            return tuple(sorted(raw.names))
+    except UnreadableFileError:
+        return None
 
 
 def refuse_overwriting(name: str, home: Home) -> None:

@@ -1,23 +1,30 @@
-"""A sample of a file's rows as text: all of a small file, places evenly through a large one, at most 100,000 rows.
+"""A sample of a file's rows as text: at most 100,000, evenly through the file.
 
-Time and memory are bounded whatever the file's size: of a large file the beginning and `PLACES` pieces at even
-distances are read, each from a line break on.
+Time and memory are bounded whatever the file's size. A small file is read as a whole; of a large plain text the
+beginning and `PLACES` pieces at even distances are read, each from a line break on; of another large file, such as a
+compressed one, the first gigabyte of text.
 """
 
 from __future__ import annotations
 
 import os
-import stat
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from configs.errors import DataError
+from configs.wording import listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from tasks.raw_files import Dialect, RawFile
 
 MOST_ROWS = 100_000
 MOST_CELLS = 10_000_000
@@ -25,6 +32,9 @@ WHOLE = 64 << 20  # bytes up to which a file is read as a whole
 HEAD = 4 << 20  # bytes of a larger file's beginning
 PLACES = 60
 PIECE = 1 << 20  # bytes of each place
+MOST_TEXT = 1 << 30  # bytes of text after which no more is read
+SURE = 0.9  # certainty below which a dialect is declared rather than left to be detected
+MANY_REFUSED = 0.001  # share of the records
 
 
 class SampleError(DataError):
@@ -42,18 +52,31 @@ class Sample:
     texts : Table of string, shape (n_rows, n_columns)
         In the order of the file.
     file_rows : int
-        Rows that the file has: counted where it was read as a whole, else estimated by its size.
-    is_whole : bool
-        Whether all rows were looked at.
+        Rows that the file has: counted where it was read to its end, else estimated, or at least.
     how : str
         Which rows these are, in words.
+    dialect : dict
+        What should be declared of how the file is written, because its detection is unsure; usually nothing.
+    notes : tuple of str
+        What was seen of how it is written.
     """
 
     names: tuple[str, ...]
     texts: pa.Table
     file_rows: int
-    is_whole: bool
     how: str
+    dialect: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Thinned:
+    """Rows at even distances: how many there were, whether these were all of the file, and the refused by reason."""
+
+    texts: pa.Table
+    seen: int
+    to_the_end: bool
+    refused: Counter[str]
 
 
 def sample_rows(path: Path) -> Sample:
@@ -61,72 +84,119 @@ def sample_rows(path: Path) -> Sample:
 
     Raises
     ------
+    UnreadableFileError
+        If it holds no table, with its name.
     SampleError
-        If it is no regular file, or has no row that can be read.
-    NotCsvError
-        If it is of another format; both name the file.
+        If it has no row that can be read, or two columns of one name.
     """
-    from tasks.ingest import parse_texts
-    from tasks.records import NotCsvError, read_header, split_records
+    from tasks.raw_files import open_raw
 
-    size = size_of(path)
-    content = path.read_bytes() if size <= WHOLE else pieces(path, size)
-    try:
-        names, body, first_line = read_header(content)
-    except NotCsvError as error:
-        raise NotCsvError(f"{path}:1: {error}.") from error
-    records = split_records(body, len(names), first_line)
-    texts = parse_texts(records, names, names) if len({*names}) == len(names) else None
-    return drawn(path, tuple(names), texts, size, len(content))
-
-
-def size_of(path: Path) -> int:
-    """Bytes of a regular file."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise SampleError(f"{path}: cannot be read ({error.strerror}); name a file with rows of data.") from error
-    if not stat.S_ISREG(found.st_mode):
-        raise SampleError(f"{path}: is no regular file; name one file with rows of data, such as {path}/2024-01.csv.")
-    return found.st_size
+    with open_raw(path) as raw:
+        refuse_repeated(path, raw.names)
+        size = path.stat().st_size
+        is_cut = size > WHOLE and has_lines(raw.dialect)
+        if not is_cut:
+            thinned = thin(raw)
+            return sample_of(path, raw, thinned, whole_words(thinned), thinned.seen)
+    with pieces(path, size) as file, open_raw(file) as raw:
+        thinned = thin(raw)
+        rows = round(thinned.seen * size / file.stat().st_size)
+        words = f"{thinned.texts.num_rows:,} of about {rows:,} rows, from {PLACES} places evenly through the file"
+        return sample_of(path, raw, thinned, words, rows)
 
 
-def drawn(path: Path, names: tuple[str, ...], texts: pa.Table | None, size: int, read: int) -> Sample:
-    """Thin the rows that were read out to as many as are looked at."""
+def has_lines(dialect: Dialect) -> bool:
+    """Whether a line can be found from the middle of the file: plain text in which a line feed is one byte."""
+    return dialect.format != "parquet" and dialect.compression == "none" and not dialect.encoding.startswith("utf-16")
+
+
+def refuse_repeated(path: Path, names: tuple[str, ...]) -> None:
+    """Refuse a header with two columns of one name."""
     twice = sorted({name for name in names if names.count(name) > 1})
-    if twice or texts is None:
-        raise SampleError(f"{path}:1: the header names {', '.join(map(repr, twice))} more than once; rename one.")
-    if texts.num_rows == 0:
-        raise SampleError(f"{path}: a header and no row that can be read; at least one row is expected.")
-    is_all = read >= size
-    kept = thinned(texts, min(MOST_ROWS, MOST_CELLS // len(names)))
-    rows = texts.num_rows if is_all else round(texts.num_rows * size / read)
-    is_whole = is_all and kept.num_rows == texts.num_rows
-    many = "all" if is_whole else "evenly spread"
-    places = "" if is_all else f", from the beginning and {PLACES} places evenly through the file"
-    about = "" if is_all else "about "
-    how = f"{kept.num_rows:,} rows, {many} of {about}{rows:,}{places}"
-    return Sample(names, kept.rename_columns([f"c{number}" for number in range(len(names))]), rows, is_whole, how)
+    if twice:
+        raise SampleError(f"{path}: the header names {listed(twice)} more than once; rename one of each.")
 
 
-def thinned(texts: pa.Table, most: int) -> pa.Table:
-    """At most so many rows, at even distances."""
-    if texts.num_rows <= most:
-        return texts
-    return texts.take(np.linspace(0, texts.num_rows - 1, most).astype(np.int64))
+def whole_words(thinned: Thinned) -> str:
+    """Which rows of a file that was read from its beginning are looked at, in words."""
+    kept, of = thinned.texts.num_rows, "" if thinned.to_the_end else "the first "
+    return f"all {kept:,} rows" if kept == thinned.seen and not of else f"{kept:,} rows evenly of {of}{thinned.seen:,}"
 
 
-def pieces(path: Path, size: int) -> bytes:
-    """The beginning of a file, and whole lines from places at even distances behind it."""
-    with path.open("rb") as file:
-        parts = [whole_lines(file.read(HEAD))]
-        for start in np.linspace(HEAD, size - PIECE, PLACES).astype(np.int64).tolist():
-            file.seek(start, os.SEEK_SET)
-            piece = file.read(PIECE)
-            parts.append(whole_lines(piece[piece.find(b"\n") + 1 :]))
-    return b"".join(parts)
+def sample_of(path: Path, raw: RawFile, thinned: Thinned, how: str, rows: int) -> Sample:
+    """The sample, if it has a row."""
+    if thinned.seen == 0:
+        told = f" ({', '.join(thinned.refused)})" if thinned.refused else ""
+        raise SampleError(f"{path}: a header and no row that can be read{told}; at least one row is expected.")
+    return Sample(raw.names, thinned.texts, rows, how, unsure(raw.dialect), tuple(told_of(raw.dialect, thinned)))
+
+
+def thin(raw: RawFile) -> Thinned:
+    """Rows at even distances, of the file's first gigabyte of text; the distance doubles when there are too many."""
+    import pyarrow as pa
+
+    most = min(MOST_ROWS, MOST_CELLS // len(raw.names))
+    kept: list[pa.Table] = []
+    refused: Counter[str] = Counter()
+    stride, seen, read, to_the_end = 1, 0, 0, True
+    for chunk in raw.chunks():
+        rows = chunk.texts.num_rows
+        kept.append(every(chunk.texts, stride, -seen % stride))
+        refused.update(record.reason for record in chunk.refused)
+        seen, read = seen + rows, read + chunk.texts.nbytes
+        while sum(table.num_rows for table in kept) > most or sum(table.nbytes for table in kept) > WHOLE * 2:
+            kept, stride = [every(pa.concat_tables(kept), 2, 0)], stride * 2
+        if read > MOST_TEXT:
+            to_the_end = False
+            break
+    texts = pa.concat_tables(kept) if kept else pa.table({})
+    return Thinned(texts, seen, to_the_end, refused)
+
+
+def every(texts: pa.Table, stride: int, first: int) -> pa.Table:
+    """Each so-many-th row."""
+    return texts if stride == 1 else texts.take(np.arange(first, texts.num_rows, stride))
+
+
+@contextmanager
+def pieces(path: Path, size: int) -> Iterator[Path]:
+    """A file of the beginning of another, and of whole lines from places at even distances behind it."""
+    with TemporaryDirectory() as folder, path.open("rb") as file:
+        target = Path(folder, path.name)
+        with target.open("wb") as writer:
+            writer.write(whole_lines(file.read(HEAD)))
+            for start in np.linspace(HEAD, size - PIECE, PLACES).astype(np.int64).tolist():
+                file.seek(start, os.SEEK_SET)
+                piece = file.read(PIECE)
+                writer.write(whole_lines(piece[piece.find(b"\n") + 1 :]))
+        yield target
 
 
 def whole_lines(piece: bytes) -> bytes:
     """A piece of a file up to its last line break."""
     return piece[: piece.rfind(b"\n") + 1]
+
+
+def unsure(dialect: Dialect) -> dict[str, Any]:
+    """The keys of `source.dialect`, where detection is not sure of them; none where it is."""
+    if dialect.certainty >= SURE:
+        return {}
+    text = {"encoding": dialect.encoding}
+    if dialect.format != "csv":
+        return {"format": dialect.format, **text}
+    marks = {"delimiter": dialect.delimiter, "quote": dialect.quote or "none", "escape": dialect.escape or "none"}
+    return {**text, **marks, "preamble": dialect.preamble, "header": dialect.header_lines}
+
+
+def told_of(dialect: Dialect, thinned: Thinned) -> Iterator[str]:
+    """How the file is written where that is not the usual way, and what of it cannot be read."""
+    usual = {"format": "csv", "compression": "none", "encoding": "utf-8", "delimiter": ","}
+    found = {key: getattr(dialect, key) for key in usual}
+    told = [f"{key} {value!r}" for key, value in found.items() if value not in (usual[key], "")]
+    if told:
+        yield f"found: {', '.join(told)}"
+    if dialect.certainty < SURE:
+        yield f"not sure ({dialect.certainty:.2f}){f': or {dialect.second}' if dialect.second else ''}"
+    yield from dialect.notes
+    if (count := sum(thinned.refused.values())) > MANY_REFUSED * thinned.seen:
+        yield f"{count:,} records cannot be read ({', '.join(sorted(thinned.refused))}): they go to quarantine"
