@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import get_args
 
+from configs.column_checks import COLUMN_CHECKS
 from configs.contradiction import (
     GROUPABLE,
     MOMENTS,
@@ -22,12 +23,12 @@ from configs.contradiction import (
 )
 from configs.document import KeyPath
 from configs.expectations import expectation_contradictions
-from configs.schema import BinaryMetric, Column, MulticlassMetric, Pipeline, RegressionMetric, UndeclaredSectionError
+from configs.schema import BinaryMetric, MulticlassMetric, Pipeline, RegressionMetric, UndeclaredSectionError
 from configs.train_checks import TRAIN_CHECKS
 from configs.wording import listed, shown
 
 TARGET_TYPES = {
-    "binary": ("integer", "float", "boolean", "category"),
+    "binary": ("integer", "float", "decimal", "boolean", "category"),
     "multiclass": ("category", "integer", "boolean"),
     "regression": NUMBERS,
 }
@@ -56,26 +57,6 @@ def contradictions(pipeline: Pipeline, declared: frozenset[str] | None = None) -
     for check in CHECKS:
         with suppress(UndeclaredSectionError):
             yield from check(pipeline, frozenset(pipeline.columns) if declared is None else declared)
-
-
-def check_columns(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
-    """A format and a time zone belong to moments only."""
-    for name, column in pipeline.columns.items():
-        yield from check_column(("columns", name), column)
-
-
-def check_column(path: KeyPath, column: Column) -> Iterator[Contradiction]:
-    """How one column's text is read must fit its type."""
-    if column.format is not None and column.type not in MOMENTS:
-        yield (
-            (*path, "format"),
-            f"a column of type {column.type} has no format; remove it, or declare a date or timestamp",
-        )
-    if column.format is not None and "%" not in column.format:
-        yield (*path, "format"), f'found {shown(column.format)}, expected strptime\'s codes, such as "%Y-%m-%d %H:%M"'
-    if column.timezone is not None and column.type != "timestamp":
-        yield (*path, "timezone"), f"a column of type {column.type} has no time zone; remove it, or declare a timestamp"
-    yield from repeated((*path, "nulls"), column.nulls)
 
 
 def check_dialect(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
@@ -315,7 +296,7 @@ def check_expectations(pipeline: Pipeline, declared: frozenset[str]) -> Iterator
 
 
 CHECKS: tuple[Check, ...] = (
-    check_columns,
+    *COLUMN_CHECKS,
     check_dialect,
     check_time,
     check_target,

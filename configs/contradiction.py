@@ -13,8 +13,8 @@ Contradiction = tuple[KeyPath, str]
 Check = Callable[[Pipeline, frozenset[str]], Iterator[Contradiction]]
 
 MOMENTS = ("date", "timestamp")
-NUMBERS = ("integer", "float")
-GROUPABLE = ("integer", "float", "boolean", "category")
+NUMBERS = ("integer", "float", "decimal")
+GROUPABLE = ("integer", "float", "decimal", "boolean", "category")
 
 
 def undeclared(path: KeyPath, name: str, declared: frozenset[str]) -> Iterator[Contradiction]:

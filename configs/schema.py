@@ -160,6 +160,11 @@ class Source(Section):
 
     path: RepositoryPath = Field(description="glob of the files, relative to the repository's root")
     batch: Literal["file"] = Field("file", description="what makes a batch: each file is one")
+    on_change: Literal["stop", "quarantine", "accept"] = Field(
+        "stop",
+        description="where a header, a category's `levels` or the notation of integers is not as declared: end the "
+        "run, set the rows aside, or go on and tell it",
+    )
     dialect: DeclaredDialect = Field(DeclaredDialect(), description="how the files are written; detected where absent")
 
 
@@ -179,8 +184,11 @@ class Target(Section):
     known_after: Duration = Field(timedelta(0), description="how long after the row's time its target is known")
 
 
-ColumnType = Literal["integer", "float", "boolean", "category", "text", "date", "timestamp"]
-FEATURE_TYPES = ("integer", "float", "boolean", "category")
+ColumnType = Literal["integer", "float", "decimal", "boolean", "category", "text", "date", "timestamp"]
+FEATURE_TYPES = ("integer", "float", "decimal", "boolean", "category")
+WIDEST_DECIMAL = 38  # digits
+EPOCHS = ("epoch_s", "epoch_ms")  # formats of a timestamp that is a number: time since 1970 in UTC
+Bound = int | Finite | str
 
 
 class Column(Section):
@@ -188,8 +196,38 @@ class Column(Section):
 
     type: ColumnType = Field(description="category: text with few or many levels; text: kept, but no feature")
     nulls: Tuple[str] = Field(("",), description="texts that mean a missing value")
-    format: str | None = Field(None, description="strptime format of a date or timestamp; ISO 8601 when absent")
+    missing: Literal["unknown", "zero", "event"] = Field(
+        "unknown",
+        description="what a missing value means: not known; the number 0; or something that happened, which the model "
+        "is told by a feature `<column>_is_missing`",
+    )
+    decimal: Literal[".", ","] = Field(".", description="the decimal separator of a float or decimal")
+    thousands: Literal[",", ".", " ", "'"] | None = Field(
+        None, description="what stands between groups of three digits of a number, where it is written at all"
+    )
+    scale: int | None = Field(None, ge=0, le=WIDEST_DECIMAL, description="digits behind the point of a decimal")
+    precision: int | None = Field(
+        None, ge=1, le=WIDEST_DECIMAL, description="digits of a decimal in all; 38 when absent"
+    )
+    min: Bound | None = Field(None, description="least value of a number, date or timestamp; rows below are refused")
+    max: Bound | None = Field(None, description="greatest value of a number, date or timestamp; rows above are refused")
+    levels: Tuple[str] | None = Field(
+        None, description="the levels that a category may have; another one is a change of the contract"
+    )
+    format: str | None = Field(
+        None,
+        description="strptime format of a date or timestamp, or `epoch_s`, `epoch_ms` (time since 1970); ISO 8601 when "
+        "absent",
+    )
     timezone: Timezone | None = Field(None, description="zone of this timestamp where it differs from `time`'s")
+    ambiguous: Literal["earlier", "later", "refuse"] = Field(
+        "earlier", description="which of two instants a local time is that the clock showed twice"
+    )
+    nonexistent: Literal["refuse", "forward"] = Field(
+        "refuse",
+        description="what becomes of a local time that the clock was put over: refused, or read as if the clock had "
+        "not been put forward yet",
+    )
     unit: str | None = Field(None, description="unit of measurement, for reports")
     description: str | None = Field(None, description="what the column means, for reports")
 
@@ -562,6 +600,11 @@ class Pipeline(Section):
         return tuple(
             name for name, column in self.columns.items() if column.type in FEATURE_TYPES and name not in excluded
         )
+
+    @property
+    def event_columns(self) -> tuple[str, ...]:
+        """The feature columns whose missing values are events: the model is told by `<column>_is_missing`."""
+        return tuple(name for name in self.feature_columns if self.columns[name].missing == "event")
 
     @property
     def encoded_columns(self) -> tuple[str, ...]:

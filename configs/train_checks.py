@@ -14,7 +14,7 @@ NAMED = ("false_positive", "false_negative", "true_positive", "true_negative")
 COSTS = {"binary": (*NAMED, "matrix"), "multiclass": ("matrix",), "regression": ("over", "under")}
 NEEDED = {"binary": ("false_positive", "false_negative"), "multiclass": ("matrix",), "regression": ("over", "under")}
 CLASSES = {"binary": "2 classes", "multiclass": "3 or more classes"}
-SCALES = ("integer", "float", "boolean")
+SCALES = ("integer", "float", "decimal", "boolean")
 
 
 def check_costs(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from configs.errors import ConfigError, HoldfastError
-from flows import init_cli, registry_cli
+from flows import init_cli, registry_cli, schema_cli
 from flows.registry_cli import AsJson, Pipeline, Reason
 from flows.tables import show, table_of
 
@@ -175,6 +175,7 @@ def doctor() -> None:
 
 
 app.registered_commands += registry_cli.app.registered_commands
+app.registered_commands += schema_cli.app.registered_commands
 app.registered_commands += init_cli.app.registered_commands
 
 

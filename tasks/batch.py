@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from configs.errors import DataError
+from configs.wording import hint
 
 RAW = Path("data/raw")
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -66,6 +67,22 @@ def refuse_unfit_name(file: Path) -> None:
         raise BatchNameError(
             f"{str(file)!r}: the name has {size} bytes, the name of a batch at most {LONGEST_NAME}. Rename the file."
         )
+
+
+def chosen_batches(pipeline: str, names: Sequence[str] | None) -> dict[str, Path]:
+    """Landed files of some batches, of all where none is named.
+
+    Raises
+    ------
+    DataError
+        If there is no batch of a name; names the nearest.
+    """
+    batches = raw_batches(pipeline)
+    if unknown := [name for name in names or () if name not in batches]:
+        raise DataError(
+            f"data/raw/{pipeline}: no batch {unknown[0]!r}{hint(unknown[0], batches)}. Name one that has landed."
+        )
+    return {name: file for name, file in batches.items() if not names or name in names}
 
 
 def raw_batches(pipeline: str) -> dict[str, Path]:

@@ -1,58 +1,75 @@
 """How the text of a cell becomes a value of its declared type, and why it may not.
 
-One DuckDB query types the distinct texts of a column. Nothing is guessed: DuckDB's casts round '1.5' to 2 as an
-integer and read '1e400' as infinity, so each cast stands behind the syntax that is accepted. Time zones are those
-inside the pinned DuckDB, not the machine's.
+One DuckDB query types the distinct texts of a column (`tasks.cell_queries`); where all texts of a number have the
+plainest notation, Arrow's casts give the same values sooner. Nothing is guessed. Time zones are those inside the pinned
+DuckDB, not the machine's.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from configs.errors import ConfigError
+from configs.schema import EPOCHS, Column
+from tasks.bounds import numeric_bounds, refuse_outside
+from tasks.calm_times import calm_instants, wall_times
+from tasks.cell_queries import FALSE, TRUE, column_query, decimal_digits, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pyarrow as pa
 
-    from configs.schema import Column
-
-INTEGER = r"[+-]?[0-9]+"
-FLOAT = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-NOT_FINITE = r"(?i)[+-]?(inf|infinity|nan)"
-DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?"
-OFFSET = r"(Z|[+-](0[0-9]|1[0-8])(:?[0-5][0-9])?)"
-TIMESTAMP = f"{DATE}([T ]{CLOCK}{OFFSET}?)?"
-TOO_FINE = r".*\.[0-9]{6}0*[1-9].*"
-TRUE = ("true", "t", "yes", "y", "1")
-FALSE = ("false", "f", "no", "n", "0")
+OnChange = Literal["stop", "quarantine", "accept"]
+NUMERIC = ("integer", "float", "decimal")
+SHOWN_LEVELS = 10  # of those that are new
+FEW = 100  # distinct times that are not worth a look at their days
 
 DETAILS = {
-    "not_an_integer": "{text} is no whole number; digits with an optional sign are expected",
+    "not_an_integer": "{text} is no whole number; digits with an optional sign{groups} are expected",
     "integer_out_of_range": "{text} does not fit into 64 bits",
-    "not_a_number": "{text} is no number; decimal or exponent notation with a point is expected",
+    "not_a_number": "{text} is no number; {notation} is expected",
     "not_finite": "{text} is no finite number; declare it as a null token if it means a missing value",
     "number_out_of_range": "{text} is beyond the largest double",
+    "finer_than_scale": "{text} has more than {scale} digits behind the point, which is what is stored",
+    "decimal_out_of_range": "{text} has more than {precision} digits with {scale} of them behind the point",
     "not_a_boolean": f"{{text}} is none of {', '.join(TRUE + FALSE)}, in any case",
     "not_a_date": "{text} is no date as {format}",
     "not_a_timestamp": "{text} is no timestamp as {format}",
+    "timestamp_out_of_range": "{text} as {format} is outside of the years 1 to 9999; is it in another unit?",
     "finer_than_microseconds": "{text} is finer than a microsecond, which is what is stored",
     "nonexistent_local_time": "{text} does not exist in {zone}: the clock was put forward over it",
+    "ambiguous_local_time": "{text} happened twice in {zone}: the clock was put back over it",
+    "below_min": "{text} is below the declared min, {min}",
+    "above_max": "{text} is above the declared max, {max}",
+    "schema_integer_became_float": "{text} is a whole number written as a float; digits alone are expected",
+    "schema_new_level": "{text} is none of the declared levels",
 }
 
 
 class FormatError(ConfigError):
-    """A declared `format` that DuckDB's strptime does not know."""
+    """A declared `format` that DuckDB's strptime does not know, or a bound that its column's type does not."""
+
+
+class Change(NamedTuple):
+    """How the cells of one column differ from the contract.
+
+    `cells` of the `given` ones that are not missing differ; `row` is the first of them, `texts` are some of what they
+    say.
+    """
+
+    kind: Literal["schema_new_level", "schema_integer_became_float"]
+    cells: int
+    given: int
+    row: int
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class TypedCells:
-    """A batch after typing, one row per record, in order.
+    """A batch, or a chunk of one, after typing: one row per record, in order.
 
     Attributes
     ----------
@@ -60,121 +77,33 @@ class TypedCells:
         Declared columns; a cell that could not be typed is null.
     refused : dict of int to (column, reason, detail)
         Row number, and the first column, in order of declaration, whose cell could not be typed.
-    ambiguous : int
-        Cells of the other rows whose local time happened twice; the first of the two was taken.
+    ambiguous, shifted, zero_filled : int
+        Cells of the other rows: whose local time happened twice, whose local time was skipped and read as `forward`
+        says, and that were missing and mean zero.
+    changes : dict of str to Change
+        For each integer, and each category with declared levels, how many cells differ from the contract: perhaps 0.
     """
 
     values: pa.Table
     refused: dict[int, tuple[str, str, str]]
     ambiguous: int
+    shifted: int = 0
+    zero_filled: int = 0
+    changes: dict[str, Change] = field(default_factory=dict)
 
 
-def quoted(text: str) -> str:
-    """Write a text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
+class TypedColumn(NamedTuple):
+    """One column after typing.
 
-
-def matches(pattern: str) -> str:
-    """SQL that says whether the whole cell has the pattern."""
-    return f"regexp_full_match(c, {quoted(pattern)})"
-
-
-def value_query(value: str, reasons: str) -> str:
-    """Query over the table `cells` (i, c) for types without a time zone; `reasons` is asked where there is no value."""
-    return f"""
-        WITH valued AS MATERIALIZED (SELECT i, c, {value} AS value FROM cells)
-        SELECT value, CASE WHEN value IS NULL THEN {reasons} END AS reason, false AS ambiguous
-        FROM valued ORDER BY i"""  # noqa: S608 - what is put in was quoted
-
-
-def integer_query() -> str:
-    """Read 64-bit integers; never through a float, so 2**53 + 1 stays what it is."""
-    syntax = matches(INTEGER)
-    reasons = f"CASE WHEN {syntax} THEN 'integer_out_of_range' ELSE 'not_an_integer' END"
-    return value_query(f"CASE WHEN {syntax} THEN TRY_CAST(c AS BIGINT) END", reasons)
-
-
-def float_query() -> str:
-    """Read finite doubles."""
-    syntax = matches(FLOAT)
-    reasons = (
-        f"CASE WHEN {matches(NOT_FINITE)} THEN 'not_finite' "
-        f"WHEN {syntax} THEN 'number_out_of_range' ELSE 'not_a_number' END"
-    )
-    return value_query(
-        f"CASE WHEN {syntax} AND isfinite(TRY_CAST(c AS DOUBLE)) THEN TRY_CAST(c AS DOUBLE) END", reasons
-    )
-
-
-def boolean_query() -> str:
-    """Read booleans, by the words of `TRUE` and `FALSE`."""
-    true, false = (", ".join(map(quoted, words)) for words in (TRUE, FALSE))
-    return value_query(
-        f"CASE WHEN lower(c) IN ({true}) THEN true WHEN lower(c) IN ({false}) THEN false END", "'not_a_boolean'"
-    )
-
-
-def date_query(form: str | None) -> str:
-    """Read dates of the years 1 to 9999; with a declared format whose text holds a time of day, midnight only."""
-    if form is None:
-        syntax = f"{matches(DATE)} AND left(c, 4) <> '0000'"
-        return value_query(f"CASE WHEN {syntax} THEN TRY_CAST(c AS DATE) END", "'not_a_date'")
-    moment = f"CAST(try_strptime(c, {quoted(form)}) AS TIMESTAMP)"
-    return value_query(
-        f"CASE WHEN {moment} = date_trunc('day', {moment}) THEN CAST({moment} AS DATE) END", "'not_a_date'"
-    )
-
-
-def timestamp_query(form: str | None, zone: str) -> str:
-    """Read UTC instants to the microsecond; a text without an offset is local time in `zone`.
-
-    Where the zone's clock never showed a local time there is no value; where it did twice, the first is taken and
-    `ambiguous` says so. Clocks change at most once within two days, so the instant is the wall time at the offset of
-    the day before, or of the day after; it is right when the zone's clock then shows that time again. No length of the
-    change is assumed (Lord Howe moves by 30 minutes).
+    `texts` and `reasons` are those of the distinct texts, and `refused` the rows and which text each of them has; all
+    empty where no cell was refused. `told` holds the rows of each note.
     """
-    wall, minutes = wall_and_offset(form)
-    too_fine = matches(TOO_FINE) if form is None else "false"
-    name = quoted(zone)
-    return f"""
-        WITH parsed AS MATERIALIZED (SELECT i, c, {wall} AS wall, {minutes} AS minutes FROM cells),
-        local AS MATERIALIZED (SELECT *, CASE WHEN minutes IS NULL THEN wall END AS clock FROM parsed),
-        moments AS MATERIALIZED (SELECT *,
-            timezone('UTC', timezone({name}, clock - INTERVAL 1 DAY)) + INTERVAL 1 DAY AS early,
-            timezone('UTC', timezone({name}, clock + INTERVAL 1 DAY)) - INTERVAL 1 DAY AS late FROM local),
-        checked AS MATERIALIZED (SELECT *,
-            CASE WHEN timezone({name}, timezone('UTC', early)) = clock THEN early END AS one,
-            CASE WHEN timezone({name}, timezone('UTC', late)) = clock THEN late END AS other FROM moments),
-        valued AS MATERIALIZED (SELECT *,
-            CASE WHEN minutes IS NULL THEN least(one, other) ELSE wall - to_minutes(minutes) END AS value FROM checked)
-        SELECT value, coalesce(one <> other, false) AS ambiguous,
-            CASE WHEN value IS NOT NULL THEN NULL WHEN {too_fine} THEN 'finer_than_microseconds'
-                WHEN wall IS NULL THEN 'not_a_timestamp' ELSE 'nonexistent_local_time' END AS reason
-        FROM valued ORDER BY i"""  # noqa: S608 - what is put in was quoted
 
-
-def wall_and_offset(form: str | None) -> tuple[str, str]:
-    """SQL of the wall clock's time, and of the offset in minutes, null where the text has none."""
-    if form is not None:
-        # with an offset DuckDB yields an instant; the engine's clock is UTC
-        has_offset = re.search(r"%[zZ]", form.replace("%%", "")) is not None
-        return f"CAST(try_strptime(c, {quoted(form)}) AS TIMESTAMP)", f"CAST({'0' if has_offset else 'NULL'} AS BIGINT)"
-    sound = f"{matches(TIMESTAMP)} AND NOT {matches(TOO_FINE)} AND left(c, 4) <> '0000'"
-    clock = f"regexp_extract(c, {quoted(f'^{DATE}([T ]{CLOCK})?')})"
-    offset = f"regexp_extract(c, {quoted(f':[0-9.:]*{OFFSET}$')}, 1)"
-    digits = f"regexp_replace({offset}, '[^0-9]', '', 'g')"
-    size = f"CAST('0' || left({digits}, 2) AS BIGINT) * 60 + CAST('0' || substr({digits}, 3) AS BIGINT)"
-    minutes = f"CASE WHEN {offset} <> '' THEN ({size}) * CASE WHEN left({offset}, 1) = '-' THEN -1 ELSE 1 END END"
-    return f"CASE WHEN {sound} THEN TRY_CAST({clock} AS TIMESTAMP) END", minutes
-
-
-def column_query(column: Column, timezone: str) -> str:
-    """Query that types a column's texts; `timezone` is for timestamps where the column has none of its own."""
-    if column.type == "timestamp":
-        return timestamp_query(column.format, column.timezone or timezone)
-    if column.type == "date":
-        return date_query(column.format)
-    return {"integer": integer_query, "float": float_query, "boolean": boolean_query}[column.type]()
+    values: pa.Array
+    texts: list[str | None]
+    reasons: list[str | None]
+    refused: Any
+    told: dict[str, Any]
 
 
 @cache
@@ -194,16 +123,18 @@ def engine() -> Any:
     return opened
 
 
-def refuse_unknown_formats(columns: Mapping[str, Column]) -> None:
-    """Try each declared `format` before any batch is read.
+def refuse_unknown_formats(columns: Mapping[str, Column], timezone: str = "UTC") -> None:
+    """Try each declared `format` and bound before any batch is read.
 
     Raises
     ------
     FormatError
-        Names the column and DuckDB's objection.
+        Names the column and DuckDB's objection, or the bound that is no value of the column.
     """
     for name, column in columns.items():
-        if column.format is None:
+        if column.type in ("date", "timestamp"):
+            moment_bounds(name, column, timezone)
+        if column.format is None or column.format in EPOCHS:
             continue
         import duckdb
 
@@ -215,8 +146,10 @@ def refuse_unknown_formats(columns: Mapping[str, Column]) -> None:
             ) from error
 
 
-def type_cells(cells: pa.Table, columns: Mapping[str, Column], timezone: str) -> TypedCells:
-    """Type the texts of a batch as declared.
+def type_cells(
+    cells: pa.Table, columns: Mapping[str, Column], timezone: str, on_change: OnChange = "stop"
+) -> TypedCells:
+    """Type the texts of a batch, or of a chunk of one, as declared.
 
     Each distinct text of a column is typed once.
 
@@ -227,56 +160,231 @@ def type_cells(cells: pa.Table, columns: Mapping[str, Column], timezone: str) ->
     columns : mapping of str to Column
     timezone : str
         Zone of timestamps without an offset, where the column has none of its own.
+    on_change : {"stop", "quarantine", "accept"}
+        What becomes of integers that are written as floats, and of levels that are not declared. `stop` leaves it to
+        the caller, who finds them in `changes`.
+    """
+    import pyarrow as pa
+
+    values: list[pa.Array] = []
+    refused: dict[int, tuple[str, str, str]] = {}
+    told: list[tuple[str, Any]] = []
+    changes: dict[str, Change] = {}
+    for number, (name, column) in enumerate(columns.items()):
+        texts = without_nulls(cells.column(number), column.nulls).combine_chunks()
+        typed = type_column(texts, name, column, timezone, on_change)
+        values.append(typed.values)
+        told += typed.told.items()
+        if column.type == "integer" or column.levels is not None:
+            changes[name] = change_of(typed, texts, column)
+        why: dict[str | None, tuple[str, str, str]] = {}
+        for row, code in zip(*typed.refused, strict=True):
+            text, reason = typed.texts[code], typed.reasons[code]
+            if text not in why:
+                why[text] = (name, str(reason), detail(str(reason), str(text), column, timezone))
+            refused.setdefault(row, why[text])
+    table = pa.table(values, names=list(columns)).cast(typed_schema(columns))
+    counts = count_told(told, refused)
+    return TypedCells(table, refused, counts["ambiguous"], counts["shifted"], counts["zero_filled"], changes)
+
+
+def count_told(told: list[tuple[str, Any]], refused: Mapping[int, object]) -> Counter[str]:
+    """Cells of rows that were not refused, by note."""
+    import numpy as np
+
+    out = np.fromiter(refused, np.int64, len(refused))
+    counts: Counter[str] = Counter()
+    for note, rows in told:
+        counts[note] += int((~np.isin(rows, out)).sum()) if len(out) else len(rows)
+    return counts
+
+
+def type_column(texts: pa.StringArray, name: str, column: Column, timezone: str, on_change: OnChange) -> TypedColumn:
+    """Type one column's cells, of which the missing ones are null."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    none = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    if column.type in ("category", "text") and column.levels is None:
+        return TypedColumn(texts, [], [], none, {})
+    quick = quick_values(texts, column)
+    if quick is not None:
+        return with_zeros(TypedColumn(quick, [], [], none, {}), texts, column)
+    encoded = texts.dictionary_encode()
+    typed = type_texts(encoded.dictionary, name, column, timezone, on_change)
+    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+    notes, reasons = typed.column("note"), typed.column("reason")
+    told = {
+        note: rows_where(codes, pc.fill_null(pc.equal(notes, note), False))
+        for note in sorted(notes.drop_null().unique().to_pylist())
+    }
+    rows = rows_where(codes, pc.is_valid(reasons))
+    column_of_values = typed.column("value").combine_chunks().take(encoded.indices)
+    found = TypedColumn(column_of_values, [], [], (rows.tolist(), codes[rows].tolist()), told)
+    if len(rows):
+        found = found._replace(texts=encoded.dictionary.to_pylist(), reasons=reasons.to_pylist())
+    return with_zeros(found, texts, column)
+
+
+def rows_where(codes: Any, flags: pa.ChunkedArray) -> Any:
+    """Rows whose text has a flag, as an array; `codes` says which text each row has, -1 where it is missing."""
+    import numpy as np
+
+    return np.flatnonzero(np.append(flags.to_numpy(), False)[codes]) if len(flags) else np.zeros(0, np.int64)
+
+
+def with_zeros(typed: TypedColumn, texts: pa.StringArray, column: Column) -> TypedColumn:
+    """Put 0 where a cell is missing and that means zero."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if column.missing != "zero" or not texts.null_count:
+        return typed
+    missing = pc.is_null(texts)
+    zero = pa.scalar(0, pa.int64()).cast(typed.values.type)
+    rows = np.flatnonzero(missing.to_numpy(zero_copy_only=False))
+    return typed._replace(values=pc.if_else(missing, zero, typed.values), told={**typed.told, "zero_filled": rows})
+
+
+def quick_values(texts: pa.StringArray, column: Column) -> pa.Array | None:
+    """Values of a number whose texts Arrow's casts read as the queries do; None where one of them may not be so.
+
+    Arrow knows no sign '+' and also reads '0x1F' as an integer, 'inf' and 'nan' as floats: these go to the query, and
+    so does every column with bounds, separators of its own, or a text that Arrow refuses.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    values: list[pa.Array] = []
-    refused: dict[int, tuple[str, str, str]] = {}
-    ambiguous_rows: list[int] = []
-    for number, (name, column) in enumerate(columns.items()):
-        texts = without_nulls(cells.column(number), column.nulls)
-        if column.type in ("category", "text"):
-            values.append(texts)
-            continue
-        encoded = texts.combine_chunks().dictionary_encode()
-        typed = type_texts(encoded.dictionary, column, timezone)
-        values.append(typed.column("value").combine_chunks().take(encoded.indices))
-        ambiguous_rows += rows_where(encoded, typed.column("ambiguous"))
-        for row in rows_where(encoded, pc.is_valid(typed.column("reason"))):
-            reason = typed.column("reason")[encoded.indices[row].as_py()].as_py()
-            refused.setdefault(row, (name, reason, detail(reason, texts[row].as_py(), column, timezone)))
-    table = pa.table(values, names=list(columns)).cast(typed_schema(columns))
-    return TypedCells(table, refused, sum(row not in refused for row in ambiguous_rows))
+    is_plain = column.decimal == "." and column.thousands is None and column.min is None and column.max is None
+    if column.type not in ("integer", "float") or not is_plain:
+        return None
+    try:
+        values = texts.cast(typed_schema({"a": column}).field(0).type)
+    except pa.ArrowInvalid:
+        return None
+    if column.type == "float":
+        return values if pc.all(pc.is_finite(values)).as_py() is not False else None
+    return None if pc.any(pc.match_substring_regex(texts, "[xX]")).as_py() else values
 
 
-def type_texts(texts: pa.Array, column: Column, timezone: str) -> pa.Table:
-    """Type distinct texts: a table of value, reason (null where there is a value) and ambiguous, in the same order."""
+def change_of(typed: TypedColumn, texts: pa.StringArray, column: Column) -> Change:
+    """How a column's cells differ from the contract."""
+    kind: Literal["schema_new_level", "schema_integer_became_float"] = (
+        "schema_integer_became_float" if column.type == "integer" else "schema_new_level"
+    )
+    rows = typed.told.get("whole_float" if column.type == "integer" else "new_level", ())
+    given = len(texts) - texts.null_count
+    if not len(rows):
+        return Change(kind, 0, given, -1, ())
+    found = sorted(texts.take(rows).unique().to_pylist())
+    return Change(kind, len(rows), given, int(rows[0]), tuple(found[:SHOWN_LEVELS]))
+
+
+def type_texts(texts: pa.Array, name: str, column: Column, timezone: str, on_change: OnChange) -> pa.Table:
+    """Type distinct texts: a table of value, reason (null where there is a value) and note, in the same order."""
+    if column.type == "category":
+        return type_levels(texts, column.levels or (), on_change)
+    typed = type_calm_times(texts, column, timezone) if column.type == "timestamp" else None
+    if typed is None:
+        typed = run_query(texts, column_query(column, timezone, on_change))
+    if column.min is None and column.max is None:
+        return typed
+    if column.type in NUMERIC:
+        return refuse_outside(typed, *numeric_bounds(column, typed.schema.field("value").type))
+    return refuse_outside(typed, *moment_bounds(name, column, timezone))
+
+
+def type_calm_times(texts: pa.Array, column: Column, timezone: str) -> pa.Table | None:
+    """Type times of which most are far from a change of the clock; None where the query must type all of them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    walls = wall_times(texts) if column.format is None and len(texts) >= FEW else None
+    if walls is None:
+        return None
+    instants, calm = calm_instants(walls, column.timezone or timezone, engine())
+    values, nothing = pa.array(instants).cast(pa.timestamp("us")), pa.nulls(len(texts), pa.string())
+    restless = pa.array(~calm)
+    rest = run_query(texts.filter(restless), column_query(column, timezone, "stop")).combine_chunks()
+    columns = {"value": values, "reason": nothing, "note": nothing}
+    return pa.table(
+        {
+            name: pc.replace_with_mask(array, restless, rest.column(name).combine_chunks())
+            for name, array in columns.items()
+        }
+    )
+
+
+def run_query(texts: pa.Array, query: str) -> pa.Table:
+    """Run a query of `tasks.cell_queries` over texts."""
+    import numpy as np
     import pyarrow as pa
 
-    numbered = pa.table({"i": pa.array(range(len(texts)), pa.int64()), "c": texts})
-    engine().register("cells", numbered)
+    engine().register("cells", pa.table({"i": np.arange(len(texts)), "c": texts}))
     try:
-        return engine().sql(column_query(column, timezone)).to_arrow_table()
+        return engine().sql(query).to_arrow_table()
     finally:
         engine().unregister("cells")
 
 
-def rows_where(encoded: pa.DictionaryArray, flags: pa.ChunkedArray) -> list[int]:
-    """Rows whose text has a flag."""
+def type_levels(texts: pa.Array, levels: tuple[str, ...], on_change: OnChange) -> pa.Table:
+    """Judge the levels of a category by the declared ones."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not pc.any(flags).as_py():
-        return []
-    rows: list[int] = pc.indices_nonzero(pc.fill_null(flags.combine_chunks().take(encoded.indices), False)).to_pylist()
-    return rows
+    is_new = pc.invert(pc.is_in(texts, value_set=pa.array(levels, pa.string())))
+    nothing = pa.scalar(None, pa.string())
+    reason = pa.scalar("schema_new_level" if on_change == "quarantine" else None, pa.string())
+    return pa.table(
+        {
+            "value": texts,
+            "reason": pc.if_else(is_new, reason, nothing),
+            "note": pc.if_else(is_new, pa.scalar("new_level"), nothing),
+        }
+    )
+
+
+def moment_bounds(name: str, column: Column, timezone: str) -> tuple[Any, Any]:
+    """Bounds of a date or timestamp as scalars, read in ISO 8601 as the column's cells are.
+
+    Raises
+    ------
+    FormatError
+        If a bound is no such date or time; names the column.
+    """
+    import pyarrow as pa
+
+    plain = column.model_copy(update={"format": None, "min": None, "max": None, "ambiguous": "earlier"})
+    bounds: list[Any] = []
+    for key, bound in (("min", column.min), ("max", column.max)):
+        if bound is None:
+            bounds.append(None)
+            continue
+        typed = run_query(pa.array([str(bound)], pa.string()), column_query(plain, timezone, "stop"))
+        if (reason := typed.column("reason")[0].as_py()) is not None:
+            raise FormatError(f"column {name!r}: {key} {detail(reason, str(bound), plain, timezone)}")
+        bounds.append(typed.column("value")[0])
+    return bounds[0], bounds[1]
 
 
 def detail(reason: str, text: str, column: Column, timezone: str) -> str:
     """Say what was found and expected for one cell; a very long text is cut."""
     found = repr(text) if len(text) <= 100 else f"{text[:100]!r}... ({len(text)} characters)"
-    form = f"declared ({column.format})" if column.format else "ISO 8601"
-    return DETAILS[reason].format(text=found, format=form, zone=column.timezone or timezone)
+    exponent = "" if column.type == "decimal" else " or exponent"
+    groups = "" if column.thousands is None else f" and groups of three apart by {column.thousands!r}"
+    precision, scale = decimal_digits(column)
+    return DETAILS[reason].format(
+        text=found,
+        format=f"declared ({column.format})" if column.format else "ISO 8601",
+        zone=column.timezone or timezone,
+        groups=groups,
+        notation=f"decimal{exponent} notation with a {'point' if column.decimal == '.' else 'comma'}{groups}",
+        precision=precision,
+        scale=scale,
+        min=column.min,
+        max=column.max,
+    )
 
 
 def without_nulls(texts: pa.ChunkedArray, tokens: tuple[str, ...]) -> pa.ChunkedArray:
@@ -303,4 +411,5 @@ def typed_schema(columns: Mapping[str, Column]) -> pa.Schema:
         "date": pa.date32(),
         "timestamp": pa.timestamp("us", tz="UTC"),
     }
-    return pa.schema([pa.field(name, types[column.type]) for name, column in columns.items()])
+    decimals = {name: pa.decimal128(*decimal_digits(each)) for name, each in columns.items() if each.type == "decimal"}
+    return pa.schema([pa.field(name, decimals.get(name) or types[each.type]) for name, each in columns.items()])

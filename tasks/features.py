@@ -37,6 +37,10 @@ PARTS: dict[str, Callable[[pd.Series], pd.Series]] = {
     "is_weekend": lambda local: (local.dt.day_of_week >= 5).where(local.notna()),
 }
 
+# Keys of a column's declaration, beside null tokens, format and time zone, by which a text becomes a value. Bounds and
+# levels are not among them: they say which rows are let in, not how one is read.
+READING = ("missing", "decimal", "thousands", "scale", "precision", "ambiguous", "nonexistent")
+
 
 class DuplicateFeatureError(ConfigError):
     """Two features have one name."""
@@ -48,7 +52,7 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
     Parameters
     ----------
     columns : dict of name to declared type
-        integer, float, boolean, category, text, date or timestamp.
+        integer, float, decimal, boolean, category, text, date or timestamp.
     feature_columns : tuple of str
         The declared columns that are features as they are: numbers become float64, a category stays text.
     parts : dict of column to parts
@@ -89,6 +93,7 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
         nulls: dict[str, tuple[str, ...]] | None = None,
         formats: dict[str, str] | None = None,
         zones: dict[str, str] | None = None,
+        readings: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         self.columns = columns
         self.feature_columns = feature_columns
@@ -98,6 +103,7 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
         self.nulls = nulls
         self.formats = formats
         self.zones = zones
+        self.readings = readings
 
     def fit(self, X: pd.DataFrame, y: object = None) -> Self:
         """Check the declarations; nothing is learned of the rows."""
@@ -134,6 +140,7 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
             name: read[name] if self.columns[name] == "category" else as_float(read[name])
             for name in self.feature_columns
         }
+        features |= {f"{name}_is_missing": read[name].isna().astype("float64") for name in self.events()}
         for name, parts in self.parts.items():
             local = self.as_local(name, read[name])
             features |= {f"{name}_{part}": as_float(PARTS[part](local)) for part in parts}
@@ -144,13 +151,19 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Names of the model's columns, in order."""
         parts = [f"{name}_{part}" for name, parts in self.parts.items() for part in parts]
-        names = [*self.feature_columns, *parts, *self.sql]
+        indicators = [f"{name}_is_missing" for name in self.events()]
+        names = [*self.feature_columns, *indicators, *parts, *self.sql]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise DuplicateFeatureError(
                 f"features: {', '.join(map(repr, twice))} would be made twice; rename one of them"
             )
         return np.array(names, dtype=object)
+
+    def events(self) -> tuple[str, ...]:
+        """The feature columns whose missing values the model is told of."""
+        readings = self.readings or {}
+        return tuple(name for name in self.feature_columns if readings.get(name, {}).get("missing") == "event")
 
     def sql_columns(self) -> tuple[str, ...]:
         """The columns that SQL reads, in order of declaration; every expression is checked."""
@@ -168,6 +181,7 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
             nulls=tuple((self.nulls or {}).get(name, ("",))),
             format=(self.formats or {}).get(name),
             timezone=(self.zones or {}).get(name),
+            **(self.readings or {}).get(name, {}),
         )
 
     def as_local(self, name: str, values: pd.Series) -> pd.Series:
@@ -184,6 +198,7 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
         arrow = {
             "integer": pa.int64(),
             "float": pa.float64(),
+            "decimal": pa.float64(),
             "boolean": pa.bool_(),
             "date": pa.date32(),
             "timestamp": pa.timestamp("us"),
@@ -230,4 +245,10 @@ def derived_features(pipeline: Pipeline) -> DerivedFeatures:
         nulls={name: column.nulls for name, column in declared.items() if column.nulls != ("",)},
         formats={name: column.format for name, column in declared.items() if column.format is not None},
         zones={name: column.timezone for name, column in declared.items() if column.timezone is not None},
+        readings={name: other for name, column in declared.items() if (other := other_readings(column))},
     )
+
+
+def other_readings(column: Column) -> dict[str, Any]:
+    """The keys of `READING` that a column declares otherwise than by default."""
+    return {key: getattr(column, key) for key in READING if getattr(column, key) != Column.model_fields[key].default}

@@ -1,37 +1,35 @@
 """Stage `ingest`: read new raw batches as declared; typed Parquet out, unreadable rows to quarantine.
 
 Each row of a raw file ends either in data/typed or, with its line and a reason, in data/quarantine; the stage counts
-both and fails when the sum is not what the file holds. Only batches that are new or changed are read; the others come
-from the per-batch store.
+both and fails when the sum is not what the file holds. A file goes through in chunks, so memory does not grow with it.
+Only batches that are new or changed are read; the others come from the per-batch store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import DataError
 from configs.schema import Column, Pipeline
+from tasks.account import SURE, Account, add_up
 from tasks.atomic import atomic_folder, write_json
 from tasks.batch import raw_batches
-from tasks.cells import refuse_unknown_formats, type_cells
-from tasks.quarantine import Refusal, merge_counts, write_quarantine
-from tasks.raw_files import Dialect, RawTable, UnreadableFileError, read_raw
+from tasks.cells import OnChange, TypedCells, refuse_unknown_formats, type_cells, typed_schema
+from tasks.contract.header import HeaderChange, HeaderDifference, HeaderError, compare_header, refuse_header
+from tasks.quarantine import Refusal, quarantine_schema, quarantine_table
+from tasks.raw_files import Dialect, RawChunk, RawFile, UnreadableFileError, open_raw
 from tasks.stage import run_as_command
 from tasks.store import BatchStore, file_hash
-from tasks.table import LINE, write_table
+from tasks.table import LINE, table_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterator, Mapping
 
     import pyarrow as pa
 
-
-class HeaderError(DataError):
-    """The columns of a raw file are not the declared ones."""
+TYPED, QUARANTINE, SUMMARY = "typed.parquet", "quarantine.parquet", "summary.json"
 
 
 class NoRowError(DataError):
@@ -42,152 +40,246 @@ class LostRowError(DataError):
     """Rows in are not rows out plus rows refused: a fault of Holdfast, not of the data."""
 
 
+class ContractError(DataError):
+    """Cells are not what the contract says: new levels of a category, or integers that are written as floats."""
+
+
+class ChangedFileError(DataError):
+    """A file was written to while it was read."""
+
+
 @dataclass(frozen=True)
-class ReadBatch:
-    """One raw batch after reading: its typed rows with `_line`, its refused rows, and times that happened twice."""
+class Reading:
+    """How the chunks of one file become typed rows.
 
-    typed: pa.Table
-    refused: list[Refusal]
-    ambiguous: int
-
-
-def check_header(names: Sequence[str], columns: Iterable[str], drop: Iterable[str]) -> None:
-    """Refuse a header that is not the declared one; the order of columns is free.
-
-    Raises
-    ------
-    HeaderError
-        Says which names are twice, missing, or unknown, and the nearest one.
-    """
-    columns, drop = list(columns), list(drop)
-    twice = sorted({name for name in names if names.count(name) > 1})
-    missing = [name for name in columns if name not in names]
-    unknown = [name for name in names if name not in {*columns, *drop}]
-    complaints = [f"column {name!r} stands there {names.count(name)} times" for name in twice]
-    complaints += [f"column {name!r} is declared, but missing{nearest(name, unknown)}" for name in missing]
-    complaints += [f"column {name!r} is neither declared nor dropped{nearest(name, missing)}" for name in unknown]
-    if complaints:
-        raise HeaderError(f"{'; '.join(complaints)}. The header has: {', '.join(map(repr, names))}")
-
-
-def nearest(name: str, candidates: Sequence[str]) -> str:
-    """Hint at the candidate that looks most alike, case and spaces aside; nothing where none does."""
-    plain = {candidate.strip().lower(): candidate for candidate in candidates}
-    close = get_close_matches(name.strip().lower(), plain, n=1)
-    return f" (did you mean {plain[close[0]]!r}?)" if close else ""
-
-
-def read_batch(  # noqa: PLR0913 - the parts of the declaration that it reads, by name
-    raw: RawTable, *, batch: str, file: str, columns: Mapping[str, Column], drop: Iterable[str], timezone: str
-) -> ReadBatch:
-    """Type one raw batch as declared.
-
-    Parameters
+    Attributes
     ----------
-    raw : RawTable
-        The rows of a raw file as text.
     batch, file : str
         Its name and where it lies, for the quarantine.
     columns : mapping of str to Column
         What to read, in the order of the result.
-    drop : iterable of str
-        Columns that may be there and are not read.
+    header : HeaderDifference
+        Where the columns stand.
     timezone : str
         Zone of timestamps without an offset.
+    on_change : {"stop", "quarantine", "accept"}
+        What becomes of rows that are not as the contract says.
+    """
+
+    batch: str
+    file: str
+    columns: Mapping[str, Column]
+    header: HeaderDifference
+    timezone: str
+    on_change: OnChange
+
+    def refused(self, line: int, column: str | None, reason: str, detail: str, raw: str) -> Refusal:
+        """One refused row of this file."""
+        return Refusal(self.batch, self.file, line, column, reason, detail, raw)
+
+    def refuses_all(self) -> HeaderChange | None:
+        """Why no row of the file is let in, None where the header does not forbid it."""
+        changes = self.header.changes() if self.on_change == "quarantine" else []
+        return changes[0] if changes else None
+
+    def texts(self, chunk: RawChunk) -> pa.Table:
+        """Texts of the declared columns, in their order; null in a column that the file has not."""
+        import pyarrow as pa
+
+        nothing = pa.chunked_array([pa.nulls(chunk.texts.num_rows, pa.string())])
+        places = [self.header.position(name) for name in self.columns]
+        return pa.table(
+            [nothing if place is None else chunk.texts.column(place) for place in places], names=list(self.columns)
+        )
+
+
+@dataclass(frozen=True)
+class TypedChunk:
+    """A chunk after typing: its typed rows with `_line`, its refused rows in order of line, what was told of cells."""
+
+    typed: pa.Table
+    refused: list[Refusal]
+    cells: TypedCells | None
+
+
+def type_chunk(chunk: RawChunk, reading: Reading) -> TypedChunk:
+    """Type the rows of one chunk.
 
     Raises
     ------
-    HeaderError, NoRowError
-        If no row can be read, with what was found; the caller adds the file.
-    LostRowError
-        If the rows do not add up.
+    ContractError
+        If a level is new and changes stop the run.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    check_header(raw.names, columns, drop)
-    rows = len(raw.lines) + len(raw.refused)
-    if rows == 0:
-        raise NoRowError("a header and no row; at least one row is expected")
-    cells = type_cells(raw.texts.select([raw.names.index(name) for name in columns]), columns, timezone)
-    refused = [Refusal(batch, file, line, None, reason, detail, text) for line, reason, detail, text in raw.refused]
+    refused = [reading.refused(each.line, None, each.reason, each.detail, each.raw) for each in chunk.refused]
+    if (change := reading.refuses_all()) is not None:
+        refused += [
+            reading.refused(int(line), change.column, change.kind, f"column {change.column!r} {change.detail}", raw)
+            for line, raw in zip(chunk.lines, map(chunk.raw, range(len(chunk.lines))), strict=True)
+        ]
+        return TypedChunk(stored_schema(reading.columns).empty_table(), in_order(refused), None)
+    cells = type_cells(reading.texts(chunk), reading.columns, reading.timezone, reading.on_change)
+    if reading.on_change == "stop":
+        refuse_new_levels(cells, chunk)
     refused += [
-        Refusal(batch, file, int(raw.lines[row]), column, reason, detail, raw.raw(row))
+        reading.refused(int(chunk.lines[row]), column, reason, detail, chunk.raw(row))
         for row, (column, reason, detail) in cells.refused.items()
     ]
-    typed = cells.values.append_column(LINE, pa.array(raw.lines, pa.int64()))
+    return TypedChunk(sound_rows(cells, chunk), in_order(refused), cells)
+
+
+def in_order(refused: list[Refusal]) -> list[Refusal]:
+    """Refused rows in order of line."""
+    return sorted(refused, key=lambda each: each.line)
+
+
+def sound_rows(cells: TypedCells, chunk: RawChunk) -> pa.Table:
+    """The rows that were typed, with their lines."""
+    import numpy as np
+    import pyarrow as pa
+
+    typed = cells.values.append_column(LINE, pa.array(chunk.lines, pa.int64()))
     if cells.refused:
-        sound = pc.invert(pc.is_in(pa.array(range(typed.num_rows)), value_set=pa.array(list(cells.refused))))
-        typed = typed.filter(sound)
-    if typed.num_rows + len(refused) != rows:
-        raise LostRowError(f"{rows} rows in, {typed.num_rows} out and {len(refused)} refused. Report this, please")
-    return ReadBatch(typed.combine_chunks(), refused, cells.ambiguous)
+        sound = np.ones(typed.num_rows, dtype=bool)
+        sound[list(cells.refused)] = False
+        typed = typed.filter(pa.array(sound))
+    return typed.combine_chunks()
+
+
+def refuse_new_levels(cells: TypedCells, chunk: RawChunk) -> None:
+    """End the run at a level that is not declared."""
+    for name, change in cells.changes.items():
+        if change.kind == "schema_new_level" and change.cells:
+            raise ContractError(
+                f"{chunk.lines[change.row]}: column {name!r} has levels that are not declared: "
+                f"{', '.join(map(repr, change.texts))}"
+            )
+
+
+def refuse_floats(account: Account) -> None:
+    """End the run where a whole column of integers was written as floats."""
+    for name, change in account.changes.items():
+        if change.kind == "schema_integer_became_float" and change.cells == change.given > 0:
+            raise ContractError(
+                f"1: column {name!r} is declared as integer, but all of its {change.given} numbers are written as "
+                f"floats, such as {change.texts[0]!r}"
+            )
+
+
+def stored_schema(columns: Mapping[str, Column]) -> pa.Schema:
+    """Arrow types of a typed batch: the declared columns and `_line`."""
+    import pyarrow as pa
+
+    return typed_schema(columns).append(pa.field(LINE, pa.int64()))
+
+
+def read_batch(folder: Path, chunks: Iterator[RawChunk], reading: Reading) -> Account:
+    """Write the typed and the refused rows of one file into a folder, chunk by chunk, and count them.
+
+    Raises
+    ------
+    NoRowError
+        If there is no row at all.
+    LostRowError
+        If the rows do not add up.
+    ContractError
+        If changes stop the run and there are some.
+    """
+    from contextlib import ExitStack
+
+    account, write_refused = Account(), None
+    with ExitStack() as stack:
+        write_typed = stack.enter_context(table_writer(folder / TYPED, stored_schema(reading.columns)))
+        for chunk in chunks:
+            made = type_chunk(chunk, reading)
+            write_typed(made.typed)
+            if made.refused and write_refused is None:
+                write_refused = stack.enter_context(table_writer(folder / QUARANTINE, quarantine_schema()))
+            if made.refused and write_refused is not None:
+                write_refused(quarantine_table(made.refused))
+            account.add(len(chunk.lines) + len(chunk.refused), made.typed.num_rows, made.refused, made.cells)
+        if account.rows_in == 0:
+            raise NoRowError("a header and no row; at least one row is expected")
+        if account.rows_in != account.rows_out + account.rows_refused:
+            raise LostRowError(
+                f"{account.rows_in} rows in, {account.rows_out} out and {account.rows_refused} refused. Report this, "
+                "please"
+            )
+        if reading.on_change == "stop":
+            refuse_floats(account)
+    return account
 
 
 def make_batch(folder: Path, file: Path, batch: str, pipeline: Pipeline) -> None:
     """Write the typed rows of one raw file, its refused rows and their counts into a folder of the store."""
-    remedy = f"Land a corrected file in its place: `holdfast land {pipeline.name} --replace {file.name}`."
+    raw_file = f"Land a corrected file in its place: `holdfast land {pipeline.name} --replace {file.name}`."
+    contract = f"`holdfast schema {pipeline.name} --diff` shows what differs from the declared columns."
     try:
-        raw = read_raw(file, pipeline.source.dialect)
+        with open_raw(file, pipeline.source.dialect) as raw:
+            where = f"{file}:{raw.dialect.preamble + 1}"
+            account, header = read_file(folder, raw, file, batch, pipeline)
+            dialect = raw.dialect
     except UnreadableFileError as error:
-        raise UnreadableFileError(f"{error}. {remedy}") from error
-    try:
-        result = read_batch(
-            raw,
-            batch=batch,
-            file=file.as_posix(),
-            columns=pipeline.columns,
-            drop=pipeline.drop,
-            timezone=pipeline.time.timezone,
-        )
+        raise UnreadableFileError(f"{error}. {raw_file}") from error
     except HeaderError as error:
         remedy = (
             f"Declare it under columns or drop in configs/{pipeline.name}.yaml, or land a corrected file in its place."
         )
-        line = raw.dialect.preamble + 1
-        raise HeaderError(f"{file}:{line}: {error}{how_read(raw.dialect)}. {remedy}") from error
+        raise HeaderError(f"{where}: {error}{how_read(raw.dialect)}. {remedy} {contract}") from error
+    except ContractError as error:
+        raise ContractError(f"{file}:{error}. Declare it, or land a corrected file in its place. {contract}") from error
     except (NoRowError, LostRowError) as error:
-        raise type(error)(f"{file}:1: {error}. {remedy}") from error
-    write_table(result.typed, folder / "typed.parquet")
-    if result.refused:
-        write_quarantine(result.refused, folder / "quarantine.parquet")
-    reasons = merge_counts({refusal.reason: 1} for refusal in result.refused)
-    summary = {
-        "rows_out": result.typed.num_rows,
-        "reasons": reasons,
-        "ambiguous_times": result.ambiguous,
-        "dialect": asdict(raw.dialect),
-    }
-    write_json(folder / "summary.json", summary)
+        raise type(error)(f"{file}:1: {error}. {raw_file}") from error
+    write_json(folder / SUMMARY, account.summary(header, dialect))
+
+
+def read_file(
+    folder: Path, raw: RawFile, file: Path, batch: str, pipeline: Pipeline
+) -> tuple[Account, HeaderDifference]:
+    """Write the rows of an open file into a folder; the account of them, and how the header differs."""
+    on_change = pipeline.source.on_change
+    header = compare_header(raw.names, pipeline.columns, pipeline.drop)
+    refuse_header(header, on_change, needed_columns(pipeline))
+    reading = Reading(batch, file.as_posix(), pipeline.columns, header, pipeline.time.timezone, on_change)
+    return read_batch(folder, raw.chunks(), reading), header
 
 
 def how_read(dialect: Dialect) -> str:
     """Tell how a file was read where that is not sure."""
-    doubt = (
-        f"; or with {dialect.second}: declare source.dialect then" if dialect.second and dialect.certainty < 0.9 else ""
-    )
+    is_unsure = dialect.second is not None and dialect.certainty < SURE
+    doubt = f"; or with {dialect.second}: declare source.dialect then" if is_unsure else ""
     return f" (read as {dialect.format} with delimiter {dialect.delimiter!r}{doubt})" if dialect.delimiter else ""
 
 
-def add_up(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Add up what was counted per batch to the stage's metrics."""
-    reasons = merge_counts(summary["reasons"] for summary in summaries)
-    rows_out = sum(summary["rows_out"] for summary in summaries)
-    refused = sum(reasons.values())
-    return {
-        "rows_in": rows_out + refused,
-        "rows_out": rows_out,
-        "rows_quarantined": refused,
-        "batches": len(summaries),
-        "reasons": reasons,
-        "ambiguous_times": sum(summary["ambiguous_times"] for summary in summaries),
-    }
+def needed_columns(pipeline: Pipeline) -> tuple[str | None, ...]:
+    """Columns that no batch can do without: what the target is made of, and the time of a row."""
+    return (pipeline.target.from_ or pipeline.target.name, pipeline.time.column)
+
+
+def fingerprint(file: Path) -> tuple[int, int, int]:
+    """What changes when a file is written to: its inode, size in bytes, and time of the last change."""
+    status = file.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def refuse_changed(file: Path, before: tuple[int, int, int]) -> None:
+    """Refuse a file that is no longer the one that was hashed.
+
+    Raises
+    ------
+    ChangedFileError
+        Names the file.
+    """
+    if fingerprint(file) != before:
+        raise ChangedFileError(
+            f"{file}: it was written to while it was read; a landed batch does not change. Land it again, once it is "
+            "whole."
+        )
 
 
 def main(pipeline: Pipeline) -> None:
     """Stage `ingest` of dvc.yaml: read data/raw, write data/typed, data/quarantine and metrics."""
     name = pipeline.name
-    refuse_unknown_formats(pipeline.columns)
+    refuse_unknown_formats(pipeline.columns, pipeline.time.timezone)
     batches = raw_batches(name)
     store = BatchStore("ingest", pipeline)
     summaries = []
@@ -196,11 +288,13 @@ def main(pipeline: Pipeline) -> None:
         atomic_folder(Path("data/typed", name)) as typed,
     ):
         for batch, file in batches.items():
+            before = fingerprint(file)
 
-            def make(folder: Path, file: Path = file, batch: str = batch) -> None:
+            def make(folder: Path, file: Path = file, batch: str = batch, before: Any = before) -> None:
                 make_batch(folder, file, batch, pipeline)
+                refuse_changed(file, before)
 
-            into = {"typed.parquet": typed / f"{batch}.parquet", "quarantine.parquet": quarantine / f"{batch}.parquet"}
+            into = {TYPED: typed / f"{batch}.parquet", QUARANTINE: quarantine / f"{batch}.parquet"}
             summaries.append(store.get_or_make(batch, file_hash(file), make, into))
         metrics = add_up(summaries)
         if metrics["rows_out"] == 0:
@@ -215,6 +309,8 @@ def main(pipeline: Pipeline) -> None:
         f"{metrics['rows_out']} out, {metrics['rows_quarantined']} in quarantine",
         flush=True,
     )
+    for change, files in metrics["schema"].items():
+        print(f"ingest: {change} in {files} of {len(batches)} batches", flush=True)
 
 
 def counted(reasons: Mapping[str, int]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ def read_columns(frame: pd.DataFrame, columns: Mapping[str, Column], timezone: s
     Returns
     -------
     dict of Series, each of shape (n_rows,)
-        integer `Int64`, float `float64`, boolean `boolean`, category and text `object` (str or None), date
+        integer `Int64`, float and decimal `float64`, boolean `boolean`, category and text `object` (str or None), date
         `datetime64[s]`, timestamp `datetime64[us, UTC]`.
 
     Raises
@@ -84,7 +85,12 @@ def read_columns(frame: pd.DataFrame, columns: Mapping[str, Column], timezone: s
         else:
             raw[name] = values
     read |= read_raw(raw, {name: columns[name] for name in raw}, timezone)
-    return {name: read[name] for name in columns}
+    return {name: with_zeros(read[name], column) for name, column in columns.items()}
+
+
+def with_zeros(values: pd.Series, column: Column) -> pd.Series:
+    """Put 0 where a value is missing and that means zero, as ingest does."""
+    return values.fillna(0) if column.missing == "zero" else values
 
 
 def only_column(frame: pd.DataFrame, name: str) -> pd.Series:
@@ -109,7 +115,9 @@ def is_typed(values: pd.Series, type_: str) -> bool:
         return kind == "O" and pd.api.types.infer_dtype(values, skipna=True) == "date"
     if type_ == "timestamp":
         return isinstance(dtype, pd.DatetimeTZDtype)
-    kinds = {"integer": "i", "float": "fiu", "boolean": "b"}[type_]
+    if type_ == "decimal" and kind == "O":
+        return pd.api.types.infer_dtype(values, skipna=True) == "decimal"
+    kinds = {"integer": "i", "float": "fiu", "decimal": "fiu", "boolean": "b"}[type_]
     return kind in kinds
 
 
@@ -121,7 +129,7 @@ def as_typed(values: pd.Series, type_: str) -> pd.Series:
     if type_ == "timestamp":
         instants: pd.Series = values.dt.tz_convert("UTC").dt.as_unit("us")
         return instants
-    if type_ == "float":
+    if type_ in ("float", "decimal"):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
         refuse_infinite(numbers, str(values.name))
         return pd.Series(numbers, index=values.index)
@@ -169,10 +177,10 @@ def read_raw(raw: Mapping[str, pd.Series], columns: Mapping[str, Column], timezo
         {name: pa.array(text + [None] * (longest - len(text)), pa.string()) for name, text in texts.items()}
     )
     as_written = {
-        name: column if any(isinstance(level, str) for level in listed[name][1]) else without_format(column)
+        name: column if any(isinstance(level, str) for level in listed[name][1]) else without_notation(column)
         for name, column in columns.items()
     }
-    typed = type_cells(cells, as_written, timezone)
+    typed = type_cells(cells, {name: without_bounds(column) for name, column in as_written.items()}, timezone)
     if typed.refused:
         name, reason, detail = typed.refused[min(typed.refused)]
         raise UnreadableValueError(f"column {name!r}: {detail} ({reason}). Mend it, or declare it as a null token.")
@@ -182,9 +190,14 @@ def read_raw(raw: Mapping[str, pd.Series], columns: Mapping[str, Column], timezo
     }
 
 
-def without_format(column: Column) -> Column:
-    """The declaration of a column that holds dates, not text in their declared format."""
-    return column.model_copy(update={"format": None})
+def without_notation(column: Column) -> Column:
+    """The declaration of a column that holds numbers or dates, not text in their declared notation."""
+    return column.model_copy(update={"format": None, "decimal": ".", "thousands": None})
+
+
+def without_bounds(column: Column) -> Column:
+    """The declaration of a column whose rows are to be scored: what training would not have let in is scored too."""
+    return column.model_copy(update={"min": None, "max": None})
 
 
 def from_arrow(values: Any, type_: str) -> pd.Series:
@@ -193,6 +206,8 @@ def from_arrow(values: Any, type_: str) -> pd.Series:
 
     if type_ in ("date", "timestamp"):
         return as_typed(values.to_pandas(), type_)
+    if type_ == "decimal":
+        values = values.cast(pa.float64())
     dtypes = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     numbers: pd.Series = values.to_pandas(types_mapper=dtypes.get)
     return numbers
@@ -213,11 +228,21 @@ def cell_text(value: Any, column: Column, name: str) -> str | None:
                 f"column {name!r} has the truth value {value!r}; {column.type} was expected. Read it with dtype=str."
             )
         return str(bool(value)).lower()
-    if isinstance(value, Integral):
-        return str(int(value))
-    if isinstance(value, Real):
-        number = float(value)
-        return str(int(number)) if number.is_integer() and column.type != "float" else repr(number)
+    if isinstance(value, Integral | Real | Decimal):
+        return number_text(value, column)
     if isinstance(value, (date, datetime)):
         return value.isoformat()
     raise UnreadableValueError(f"column {name!r} has {value!r} ({type(value).__name__}); {column.type} was expected.")
+
+
+def number_text(value: Any, column: Column) -> str:
+    """A number as its column writes it: exact, with its decimal separator; a decimal has no exponent."""
+    if isinstance(value, Integral):
+        return str(int(value))
+    number = value if isinstance(value, Decimal) else Decimal(repr(float(value)))
+    is_whole = number.is_finite() and number == number.to_integral_value()
+    if is_whole and column.type not in ("float", "decimal"):
+        return str(int(number))
+    has_exponent = column.type != "decimal" and not isinstance(value, Decimal)
+    text = repr(float(value)) if has_exponent else format(number, "f")
+    return text.replace(".", column.decimal)

@@ -36,6 +36,7 @@ def names(text: str) -> frozenset[str]:
 SQL_TYPES = {
     "integer": "BIGINT",
     "float": "DOUBLE",
+    "decimal": "DOUBLE",
     "boolean": "BOOLEAN",
     "category": "VARCHAR",
     "text": "VARCHAR",

@@ -6,6 +6,8 @@ row through all stages.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,27 @@ def write_table(table: pa.Table, path: Path) -> None:
         pq.write_table(
             table.replace_schema_metadata(None), temporary, compression="zstd", write_page_checksum=True, version="2.6"
         )
+
+
+@contextmanager
+def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """Write one Parquet file atomically, table by table, each a row group; what is written is not held in memory.
+
+    Yields a function that writes a table of `schema`. A file without a row has the schema all the same.
+    """
+    import pyarrow.parquet as pq
+
+    def write(table: pa.Table) -> None:
+        if table.num_rows:
+            writer.write_table(table.replace_schema_metadata(None), row_group_size=table.num_rows)
+
+    with (
+        atomic_file(path) as temporary,
+        pq.ParquetWriter(
+            temporary, schema.remove_metadata(), compression="zstd", write_page_checksum=True, version="2.6"
+        ) as writer,
+    ):
+        yield write
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -82,10 +105,16 @@ def read_batches(folder: Path, columns: list[str] | None = None) -> pa.Table:
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """A pandas frame whose nullable integers and booleans stay what they are (`Int64`, `boolean`); text is `str`."""
+    """A pandas frame whose nullable integers and booleans stay what they are (`Int64`, `boolean`); text is `str`.
+
+    A decimal is float64, the number that a model reads: Parquet keeps it exactly.
+    """
     import pandas as pd
     import pyarrow as pa
 
+    for position, column in enumerate(table.schema):
+        if pa.types.is_decimal(column.type):
+            table = table.set_column(position, column.name, table.column(position).cast(pa.float64()))
     kept = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     frame: pd.DataFrame = table.to_pandas(types_mapper=kept.get)
     return frame

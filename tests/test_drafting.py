@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +25,7 @@ from tasks.drafting.split_trial import NoSplitError
 from tasks.drafting.suspects import area_under_curve
 from tasks.drafting.target_task import UnfitTargetError
 from tasks.drafting.yaml_text import flow
-from tasks.raw_files import UnreadableFileError
+from tasks.raw_files import Dialect, UnreadableFileError
 from tests.drafted_files import FILES, written
 
 SOURCE = "data/incoming/demo/*.csv"
@@ -114,6 +117,7 @@ EXPECTED = {
         "pressure": "float",
     },
     "ambiguous": {"day": "text", "x": "float", "y": "integer"},
+    "sensors": {"Zeit": "timestamp", "Fühler": "category", "Wärme": "float", "Druck": "float"},
 }
 DECIDED = {  # task, split, time, group
     "iris": ("multiclass", "stratified", None, None),
@@ -126,6 +130,7 @@ DECIDED = {  # task, split, time, group
     "orders": ("binary", "time", "sold", None),
     "visits": ("regression", "group", None, "patient_id"),
     "ambiguous": ("binary", "stratified", None, None),
+    "sensors": ("regression", "time", "Zeit", None),
 }
 
 
@@ -222,6 +227,9 @@ def decided(*texts: str, name: str = "x") -> tuple[str, str | None]:
         (("01/31/2024 1:05 PM", "02/01/2024 11:00 AM"), "x", ("timestamp", "%m/%d/%Y %I:%M %p")),
         (("20240131", "20240201"), "order_date", ("date", "%Y%m%d")),
         (("20240131", "20240201"), "parts", ("integer", None)),
+        (("1700000000", "1700003600"), "event_time", ("timestamp", "epoch_s")),
+        (("1700000000000", "1700003600000"), "event_time", ("timestamp", "epoch_ms")),
+        (("1700000000", "1700003600"), "volume", ("integer", None)),
         (("2024-02-30", "2024-02-31"), "x", ("category", None)),
         (("DE", "NA", "FR"), "x", ("category", None)),
         (("", "NA"), "x", ("category", None)),
@@ -230,6 +238,23 @@ def decided(*texts: str, name: str = "x") -> tuple[str, str | None]:
 )
 def test_type_is_decided_by_all_texts(texts: tuple[str, ...], name: str, expected: tuple[str, str | None]) -> None:
     assert decided(*texts, name=name) == expected
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (("1,5", "2", "0,25"), {"type": "float", "decimal": ","}),
+        (("1,234", "5,678,901"), {"type": "integer", "thousands": ","}),
+        (("1,234.5", "12"), {"type": "float", "thousands": ","}),
+        (("1.234,5", "12"), {"type": "float", "decimal": ",", "thousands": "."}),
+        (("1 234", "12"), {"type": "integer", "thousands": " "}),
+        (("1,234", "5,678"), {"type": "category"}),  # either
+        (("1.2.3", "4.5.6"), {"type": "category"}),
+    ],
+    ids=str,
+)
+def test_separators_are_decided_by_evidence(texts: tuple[str, ...], expected: dict[str, str]) -> None:
+    assert decide_type(column_texts("x", pa.chunked_array([list(texts)]))).declared == expected
 
 
 def test_one_misread_text_in_a_hundred_goes_to_quarantine() -> None:
@@ -258,6 +283,40 @@ def test_one_misread_text_in_a_hundred_goes_to_quarantine() -> None:
 def test_what_cannot_be_drafted_is_told(content: bytes, target: str, error: type[HoldfastError], told: str) -> None:
     with pytest.raises(error, match=told):
         draft_of(content, target)
+
+
+@pytest.mark.parametrize("suffix", [".csv.gz", ".parquet", ".jsonl"])
+def test_rows_of_every_format_are_sampled(tmp_path: Path, suffix: str) -> None:
+    file, texts = tmp_path / f"rows{suffix}", pa.table({"a": ["1", "2"], "b": ["x", "y"]})
+    if suffix == ".parquet":
+        pq.write_table(texts, file)
+    elif suffix == ".jsonl":
+        file.write_text("".join(json.dumps(row) + "\n" for row in texts.to_pylist()))
+    else:
+        file.write_bytes(gzip.compress(written(texts.column_names, [("1", "x"), ("2", "y")])))
+    drawn = sample_rows(file)
+    assert (drawn.names, list(zip(*drawn.texts.to_pydict().values(), strict=True))) == (
+        ("a", "b"),
+        [("1", "x"), ("2", "y")],
+    )
+
+
+@pytest.mark.parametrize("certainty", [0.5, 0.95])
+def test_unsure_dialect_is_declared(certainty: float) -> None:
+    found = Dialect(encoding="utf-8", delimiter=";", quote='"', preamble=2, header_lines=1, certainty=certainty)
+    declared = {"encoding": "utf-8", "delimiter": ";", "quote": '"', "escape": "none", "preamble": 2, "header": 1}
+    assert sample.unsure(found) == (declared if certainty < 0.9 else {})
+
+
+def test_doubtful_points_are_told() -> None:
+    decision = decide_type(column_texts("x", pa.chunked_array([["1.234", "5.678", "12.345"]])))
+    assert decision.remarks == ("or are these points between thousands?",)
+
+
+def test_unreadable_records_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("a,b\n" + "1,2\n" * 9 + "1,2,3\n")
+    assert "1 records cannot be read (too_many_columns)" in " ".join(sample_rows(file).notes)
 
 
 def test_folder_is_no_file(tmp_path: Path) -> None:

@@ -125,6 +125,10 @@ def test_metrics_add_up_over_batches() -> None:
         "batches": 2,
         "reasons": {"not_an_integer": 2, "too_many_columns": 1},
         "ambiguous_times": 0,
+        "shifted_times": 0,
+        "zero_filled": 0,
+        "schema": {},
+        "dialects": {"csv utf-8 ','": 2},
     }
 
 

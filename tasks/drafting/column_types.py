@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from configs.wording import listed
-from tasks.cells import FALSE, INTEGER, TRUE
-from tasks.drafting.fitting import fits, known_keys
+from tasks.cell_queries import FALSE, TRUE
+from tasks.drafting.fitting import fits
 from tasks.drafting.moments import MomentFormat, moment_format
 from tasks.drafting.naming import looks_like_identifier, looks_like_moment
 from tasks.drafting.null_tokens import null_tokens
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tasks.drafting.column_texts import ColumnTexts
 
+DIGITS = re.compile(r"[+-]?[0-9]+")
 LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
 LONGEST_NUMBER = 18  # digits; longer ones are names of things, and may not fit into 64 bits
 ENOUGH = 0.99  # share of the rows that a type must read; the others go to quarantine
@@ -137,7 +138,7 @@ def is_boolean(texts: list[str]) -> bool:
 
 def decide_name(known: ColumnKnown) -> Decision | None:
     """Digits that are a name and no number: zeros in front, or more of them than a number has."""
-    digits = np.array([re.fullmatch(INTEGER, text) is not None for text in known.texts])
+    digits = np.array([DIGITS.fullmatch(text) is not None for text in known.texts])
     if not digits.any() or known.share(digits) < ENOUGH_BUT_WORDS:
         return None
     numbers_only = [text for text, is_digits in zip(known.texts, digits.tolist(), strict=True) if is_digits]
@@ -153,7 +154,9 @@ def decide_name(known: ColumnKnown) -> Decision | None:
 def numbers(known: ColumnKnown) -> Iterator[tuple[dict[str, Any] | None, str]]:
     """The declarations of a number to try, in order; None for one that cannot be decided, with the reason."""
     yield {"type": "integer"}, ""
-    yield {"type": "float"}, ""
+    with_point = [text for text in known.texts if "." in text]
+    may_be_grouped = len(with_point) > 2 and all(GROUPED.fullmatch(text) for text in with_point)
+    yield {"type": "float"}, "or are these points between thousands?" if may_be_grouped else ""
     some = [text.strip() for text in known.texts]
     separated = [text for text in some if re.fullmatch(r"[+-]?[0-9][0-9,. ']*", text)]
     if len(separated) < ENOUGH_BUT_WORDS * len(some) or not any(re.search("[,. ']", text) for text in separated):
@@ -168,10 +171,7 @@ def separated_numbers(texts: list[str]) -> Iterator[tuple[dict[str, Any] | None,
     if only_grouped and not any("." in text for text in texts):
         yield None, "numbers with commas that may be decimal or between thousands; clean them, or declare which"
         return
-    if not {"decimal", "thousands"} <= known_keys():
-        yield None, "numbers with a decimal comma or separated thousands, which no column can declare yet"
-        return
-    for point, thousands in ((".", ","), (",", None), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'")):
+    for point, thousands in ((".", ","), (".", " "), (".", "'"), (",", None), (",", "."), (",", " "), (",", "'")):
         keys = {"decimal": point} if point != "." else {}
         keys |= {"thousands": thousands} if thousands else {}
         for kind in ("integer", "float"):

@@ -14,13 +14,6 @@ if TYPE_CHECKING:
 Declared = Mapping[str, Any]  # a column's keys, as the YAML has them
 
 
-def known_keys() -> frozenset[str]:
-    """The keys that a column may have."""
-    from configs.schema import Column
-
-    return frozenset(Column.model_fields)
-
-
 def typed_levels(levels: pa.StringArray, declared: Declared) -> pa.Array:
     """The value of each text in a column declared so; null where `ingest` would refuse it, and for null tokens.
 
@@ -39,13 +32,11 @@ def typed_levels(levels: pa.StringArray, declared: Declared) -> pa.Array:
     import pyarrow as pa
 
     from configs.schema import Column
-    from tasks.cells import type_texts, without_nulls
+    from tasks.cells import type_column, without_nulls
 
     column = Column.model_validate({**declared, "nulls": tuple(declared.get("nulls", ()))})
     texts = without_nulls(pa.chunked_array([levels]), column.nulls).combine_chunks()
-    if column.type in ("category", "text"):
-        return texts
-    return type_texts(texts, column, "UTC").column("value").combine_chunks()
+    return type_column(texts, "sample", column, "UTC", "quarantine").values
 
 
 def fits(levels: pa.StringArray, declared: Declared) -> NDArray[np.bool_]:

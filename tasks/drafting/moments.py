@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.cells import DATE, TIMESTAMP
+from tasks.cell_queries import DATE, TIMESTAMP
 from tasks.drafting.fitting import fits
 from tasks.drafting.naming import looks_like_moment
 
@@ -34,6 +34,7 @@ CODES = {
 }
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 SCREEN = 200  # texts that a format must suit before all are tried
+EPOCHS = {"epoch_s": "1[0-9]{9}", "epoch_ms": "1[0-9]{12}"}  # from 2001 to 2033
 ENOUGH = 0.99  # share of the rows that a format must read
 
 
@@ -79,7 +80,7 @@ def moment_format(name: str, levels: pa.StringArray, counts: NDArray[np.int64]) 
     Parameters
     ----------
     name : str
-        Eight digits are a date only where the column's name says so.
+        Digits alone are a date, or the time since 1970, only where the column's name says so.
     levels : array of string, shape (n,)
         Distinct texts without null tokens.
     counts : array of int64, shape (n,)
@@ -97,10 +98,11 @@ def moment_format(name: str, levels: pa.StringArray, counts: NDArray[np.int64]) 
     for kind, pattern in (("date", DATE), ("timestamp", TIMESTAMP)):
         if suits(few, re.compile(pattern)) and share_read(levels, counts, kind, None) >= ENOUGH:
             return MomentFormat(kind, None, "")
+    for form, pattern in EPOCHS.items() if looks_like_moment(name) else ():
+        if suits(few, re.compile(pattern)) and share_read(levels, counts, "timestamp", form) >= ENOUGH:
+            return MomentFormat("timestamp", form, "")
     for form in formats():
-        if form == "%Y%m%d" and not looks_like_moment(name):
-            continue
-        if suits(few, pattern_of(form)):
+        if suits(few, pattern_of(form)) and (form != "%Y%m%d" or looks_like_moment(name)):
             kind = "timestamp" if any(clock in form for clock in CLOCKS[1:]) else "date"
             found = judged(levels, counts, kind, form)
             if found is not None:

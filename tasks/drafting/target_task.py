@@ -76,7 +76,8 @@ def draft_target(profile: Profile) -> TargetDraft:
     if distinct > min(MOST_CLASSES, profile.rows_per_value.sum() / 2):
         raise UnfitTargetError(
             f"--target {profile.name!r}: {distinct} classes in {profile.rows_per_value.sum()} rows; at most "
-            f"{MOST_CLASSES}, of two rows each, can be told apart. Predict a coarser column."
+            f"{MOST_CLASSES}, of two rows each, can be told apart. Predict a coarser column. Seen was: "
+            f"{'; '.join(profile.remarks)}."
         )
     return classes(profile, distinct)
 

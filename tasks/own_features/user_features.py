@@ -196,7 +196,7 @@ class UserFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         declared = {name: Column.model_validate(column) for name, column in self.columns.items()}
         read = read_columns(X, declared, self.timezone)
         for name, column in declared.items():
-            if column.type in ("integer", "float", "boolean"):
+            if column.type in ("integer", "float", "decimal", "boolean"):
                 read[name] = pd.Series(as_float(read[name]), X.index)
             elif column.type == "timestamp":
                 read[name] = read[name].dt.tz_convert(column.timezone or self.timezone)

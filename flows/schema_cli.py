@@ -1,0 +1,66 @@
+"""The command about the contract between a pipeline's YAML and its files."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from flows.registry_cli import AsJson, Pipeline
+from flows.tables import show, table_of
+
+app = typer.Typer()
+SHOWN = 3  # names of batches in one cell of the table
+
+
+@app.command()
+def schema(
+    pipeline: Pipeline,
+    diff: Annotated[bool, typer.Option("--diff", help="show the differences; done anyway")] = False,
+    accept: Annotated[bool, typer.Option("--accept", help="write the new contract into the YAML")] = False,
+    batch: Annotated[list[str] | None, typer.Option(help="only this batch; all landed ones when absent")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how landed batches differ from the declared columns, and end with 1 where they do; or accept it."""
+    from configs.load import check_pipeline
+    from tasks.batch import chosen_batches
+    from tasks.contract.differences import differences, survey
+
+    declared = check_pipeline(pipeline)
+    seen = survey(declared, chosen_batches(pipeline, batch))
+    found = differences(seen, declared.columns)
+    if as_json:
+        print(json.dumps([each._asdict() for each in found], indent=2))
+    else:
+        rows = [(each.kind, each.column, each.declared, each.found, in_words(each.batches)) for each in found]
+        show(table_of(("difference", "column", "declared", "found", "in batches"), rows))
+    changed = any(each.is_change for each in found)
+    if not accept:
+        if not as_json:
+            print(told(pipeline, changed, len(seen.headers)))
+        raise typer.Exit(int(changed))
+    from tasks.contract.accepted import accept as write
+    from tasks.contract.accepted import new_contract
+
+    contract = new_contract(seen, declared)
+    if contract.words():
+        write(pipeline, contract)
+    if not as_json:
+        for line in [*contract.words(), *contract.open]:
+            print(line)
+        print(f"configs/{pipeline}.yaml: {'written' if contract.words() else 'nothing to change'}")
+    raise typer.Exit(int(bool(contract.open)))
+
+
+def in_words(batches: tuple[str, ...]) -> str:
+    """A few names of batches, and how many there are."""
+    rest = len(batches) - SHOWN
+    return ", ".join(batches[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def told(pipeline: str, changed: bool, batches: int) -> str:
+    """The last line of a comparison."""
+    if changed:
+        return f"`holdfast schema {pipeline} --accept` writes the new contract into configs/{pipeline}.yaml."
+    return f"{batches} batches are as configs/{pipeline}.yaml declares them."

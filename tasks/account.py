@@ -1,0 +1,98 @@
+"""The account of one batch while it is ingested chunk by chunk, and the sum of all batches, which is the metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tasks.cells import Change, TypedCells
+from tasks.contract.header import HeaderDifference
+from tasks.quarantine import Refusal, merge_counts
+from tasks.raw_files import Dialect
+
+SURE = 0.9  # certainty of a dialect below which a reader should look at its second choice
+COUNTS = ("ambiguous_times", "shifted_times", "zero_filled")
+
+
+@dataclass
+class Account:
+    """Rows in, out and refused of one batch, and what was told of its cells."""
+
+    rows_in: int = 0
+    rows_out: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+    changes: dict[str, Change] = field(default_factory=dict)
+
+    @property
+    def rows_refused(self) -> int:
+        """Rows that went to the quarantine."""
+        return self.reasons.total()
+
+    def add(self, rows_in: int, rows_out: int, refused: Sequence[Refusal], cells: TypedCells | None) -> None:
+        """Count one chunk; `cells` is None where none was typed."""
+        self.rows_in += rows_in
+        self.rows_out += rows_out
+        self.reasons.update(each.reason for each in refused)
+        if cells is None:
+            return
+        told = (cells.ambiguous, cells.shifted, cells.zero_filled)
+        self.counts.update(dict(zip(COUNTS, told, strict=True)))
+        for name, change in cells.changes.items():
+            self.changes[name] = joined(self.changes.get(name), change)
+
+    def summary(self, header: HeaderDifference, dialect: Dialect) -> dict[str, Any]:
+        """What the store keeps of a batch: an object of JSON."""
+        changed = [f"{change.kind} {name!r}" for name, change in self.changes.items() if change.cells]
+        named = [f"{change.kind} {change.column!r}" for change in header.changes()]
+        return {
+            "rows_out": self.rows_out,
+            "reasons": dict(sorted(self.reasons.items())),
+            **{name: self.counts[name] for name in COUNTS},
+            "schema": sorted({*changed, *named, *(["schema_reordered"] if header.reordered else [])}),
+            "dialect": asdict(dialect),
+        }
+
+
+def joined(before: Change | None, change: Change) -> Change:
+    """The changes of one column over two chunks; the row is the first chunk's that has one."""
+    if before is None:
+        return change
+    texts = tuple(dict.fromkeys((*before.texts, *change.texts)))[:10]
+    row = before.row if before.cells else change.row
+    return Change(change.kind, before.cells + change.cells, before.given + change.given, row, texts)
+
+
+def add_up(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Add up what was counted per batch to the stage's metrics; `schema` counts the batches with each difference."""
+    reasons = merge_counts(summary["reasons"] for summary in summaries)
+    rows_out = sum(summary["rows_out"] for summary in summaries)
+    refused = sum(reasons.values())
+    return {
+        "rows_in": rows_out + refused,
+        "rows_out": rows_out,
+        "rows_quarantined": refused,
+        "batches": len(summaries),
+        "reasons": reasons,
+        **{name: sum(summary[name] for summary in summaries) for name in COUNTS},
+        "schema": merge_counts(dict.fromkeys(summary["schema"], 1) for summary in summaries),
+        "dialects": merge_counts({in_short(summary["dialect"]): 1} for summary in summaries),
+    }
+
+
+def in_short(dialect: Mapping[str, Any]) -> str:
+    """A dialect in a few words, by which batches that are written alike are counted.
+
+    >>> in_short({"format": "csv", "compression": "gzip", "encoding": "utf-8", "delimiter": ";", "certainty": 0.5})
+    "csv gzip utf-8 ';' unsure"
+    """
+    parts = [
+        dialect["format"],
+        dialect["compression"] if dialect["compression"] != "none" else "",
+        dialect["encoding"],
+        repr(dialect["delimiter"]) if dialect["delimiter"] else "",
+        "unsure" if dialect["certainty"] < SURE else "",
+    ]
+    return " ".join(filter(None, parts))

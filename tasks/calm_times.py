@@ -1,0 +1,78 @@
+"""Local times far from any change of the clock: their instants by the day's offset, without asking for each of them.
+
+Asking DuckDB what a zone's clock showed costs a microsecond per time; a year has 365 days. A day is calm where the
+offset from UTC is the same one day before it begins and one day after it ends; on the days around a change, and for
+texts in other than the plainest ISO 8601, the query of `tasks.cell_queries` decides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tasks.cell_queries import quoted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+DAY = 86_400_000_000  # microseconds
+LENGTHS = (10, 16, 19, *range(21, 27))  # of a date, with minutes, with seconds, with up to six digits behind the point
+OFFSETS = """
+    SELECT epoch_us(early) - epoch_us(timezone('UTC', timezone({zone}, early))) AS before,
+        epoch_us(late) - epoch_us(timezone('UTC', timezone({zone}, late))) AS after
+    FROM (SELECT i, make_timestamp((c - 1) * 86400000000) AS early, make_timestamp((c + 2) * 86400000000) AS late
+          FROM cells) ORDER BY i"""
+
+
+def wall_times(texts: pa.Array) -> NDArray[Any] | None:
+    """Microseconds since 1970 on the wall's clock of each text; None where one is not plain ISO 8601 without an offset.
+
+    Arrow also reads an hour without minutes, which has the length of no accepted text.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pc.all(pc.is_in(pc.binary_length(texts), value_set=pa.array(LENGTHS, pa.int32()))).as_py():
+        return None
+    try:
+        walls = texts.cast(pa.timestamp("us")).cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    found: NDArray[Any] = walls.to_numpy(zero_copy_only=False).astype(np.int64)
+    return found
+
+
+def calm_instants(walls: NDArray[Any], zone: str, engine: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Instants of local times on calm days.
+
+    Parameters
+    ----------
+    walls : array of int64, shape (n,)
+        Microseconds since 1970 on the clock of `zone`.
+    zone : str
+    engine : DuckDBPyConnection
+
+    Returns
+    -------
+    instants : array of int64, shape (n,)
+        Microseconds since 1970 in UTC; meaningless where the day is not calm.
+    calm : array of bool, shape (n,)
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    days = walls // DAY
+    first = int(days.min())
+    there = np.zeros(int(days.max()) - first + 1, dtype=bool)
+    there[days - first] = True
+    distinct = np.flatnonzero(there) + first
+    engine.register("cells", pa.table({"i": np.arange(len(distinct)), "c": distinct}))
+    try:
+        offsets = engine.sql(OFFSETS.format(zone=quoted(zone))).to_arrow_table()
+    finally:
+        engine.unregister("cells")
+    before, after = (offsets.column(name).to_numpy() for name in ("before", "after"))
+    place = np.cumsum(there) - 1
+    day = place[days - first]
+    return walls - before[day], (before == after)[day]
