@@ -122,7 +122,7 @@ def draft_pipeline(sample: Sample, *, name: str, target: str, source: str) -> Dr
         document["split"] = try_splits(provisional, plan.profiles, plan.usable_rows, group)
         comments["split",] = split_remarks(plan, document["split"])
         text = yaml_text(document, comments, head_lines(plan, target))
-        return Draft(text, parsed(text, name), tuple(remarks(comments)))
+        return Draft(text, parsed(text, name), tuple(remarks(plan, comments)))
     except DocumentError as error:
         raise UndraftableError(f"the columns cannot be declared as they are:\n{error}") from error
 
@@ -187,7 +187,7 @@ def sections(plan: Plan, source: str) -> tuple[dict[str, Any], dict[KeyPath, Seq
     """The sections of the YAML, the split not yet chosen, and their comments."""
     target, moment = plan.target, plan.moment
     expectations = draft_expectations(plan.sample, target, moment, usable(plan.features))
-    writable = [each for each in expectations if can_be_written(str(each))]
+    writable = [each for each in expectations if can_be_written(each)]
     document: dict[str, Any] = {
         "owner": {},
         "source": {"path": source} | ({"dialect": plan.sample.dialect} if plan.sample.dialect else {}),
@@ -205,7 +205,10 @@ def sections(plan: Plan, source: str) -> tuple[dict[str, Any], dict[KeyPath, Seq
         ("owner",): ("who answers for this model",),
         ("source",): plan.sample.notes,
         ("time",): time_remarks(plan),
-        ("target",): (target.remark, *(["known_after: 1d, if it is known a day after the row's time"] * bool(moment))),
+        ("target",): (
+            target.remark,
+            *(["write known_after: 1d if it is known a day after the row's time"] * bool(moment)),
+        ),
         ("expectations",): (WARN,),
     }
     comments |= {("columns", name): column_remarks(plan, profile) for name, profile in plan.columns.items()}
@@ -286,10 +289,11 @@ def head_lines(plan: Plan, target: str) -> list[str]:
     ]
 
 
-def remarks(comments: Mapping[KeyPath, Sequence[str]]) -> list[str]:
-    """The comments about columns as lines to print."""
-    return [
+def remarks(plan: Plan, comments: Mapping[KeyPath, Sequence[str]]) -> list[str]:
+    """What was seen of columns and which are dropped, as lines to print."""
+    told = [
         f"{path[-1] if path[0] == 'columns' else path[0]}: {'; '.join(texts)}"
         for path, texts in comments.items()
         if texts and path[0] in ("source", "time", "target", "columns", "split")
     ]
+    return told + [f"dropped {name}: {why}" for name, why in plan.dropped.items()]

@@ -14,9 +14,13 @@ NOT_PLAIN = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "
 BLOCKS = ("columns", "drop", "expectations")  # one line for each entry
 
 
-def can_be_written(text: str) -> bool:
-    """Whether a YAML of a pipeline can hold a text."""
-    return FORBIDDEN.search(text) is None
+def can_be_written(value: object) -> bool:
+    """Whether a YAML of a pipeline can hold a text, or all texts of a list or mapping."""
+    if isinstance(value, Mapping):
+        return all(can_be_written(each) for pair in value.items() for each in pair)
+    if isinstance(value, list | tuple):
+        return all(map(can_be_written, value))
+    return not isinstance(value, str) or FORBIDDEN.search(value) is None
 
 
 def scalar(value: object) -> str:
