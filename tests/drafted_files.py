@@ -43,10 +43,10 @@ def wine() -> bytes:
 
 
 def cancer() -> bytes:
-    """569 tumours, 0 or 1, with a running number."""
+    """569 tumours, 0 or 1, behind numbers without a name, as pandas writes them."""
     rows = packaged_rows("breast_cancer")
-    header = ["id", *(f"m{number}" for number in range(30)), "benign"]
-    return written(header, [[842300 + number * 17, *row] for number, row in enumerate(rows)])
+    header = ["", *(f"m{number}" for number in range(30)), "benign"]
+    return written(header, [[number, *row] for number, row in enumerate(rows)])
 
 
 def progression() -> bytes:

@@ -54,7 +54,7 @@ EXPECTED = {
     "iris": dict.fromkeys(("sepal_length", "sepal_width", "petal_length", "petal_width"), "float")
     | {"species": "category"},
     "wine": {f"m{number}": "float" for number in range(13)} | {"m4": "integer", "m12": "integer", "grower": "integer"},
-    "cancer": {"id": "dropped"} | {f"m{number}": "float" for number in range(30)} | {"benign": "integer"},
+    "cancer": {"": "dropped"} | {f"m{number}": "float" for number in range(30)} | {"benign": "integer"},
     "progression": MEASURES | dict.fromkeys(("age", "sex", "s1", "s6", "progression"), "integer"),
     "planes": {
         "tailnum": "dropped",
@@ -269,8 +269,8 @@ def test_one_misread_text_in_a_hundred_goes_to_quarantine() -> None:
         (b"a,b\n", "b", sample.SampleError, "a header and no row"),
         (b"", "b", HoldfastError, "empty"),
         (b"a,a\n1,2\n", "a", sample.SampleError, "'a' more than once"),
-        (b",b\n1,2\n", "b", UndraftableError, "column 1 is called ''"),
-        (b"_a,b\n1,2\n", "b", UndraftableError, "column 1 is called '_a'"),
+        (b'"x\ny",b\n1,2\n', "b", UndraftableError, "column 1 is called 'x.ny'"),
+        (b"_a,b\n1,2\n", "_a", UnfitTargetError, "no such column"),
         (b"price,b\n1,2\n", "prize", UnfitTargetError, "did you mean 'price'"),
         (b"a,b\n1,2\n2,2\n", "b", UnfitTargetError, "the same value in every row"),
         (b"a,b\n1,\n2,NA\n", "b", UnfitTargetError, "no value in any row"),
@@ -283,6 +283,11 @@ def test_one_misread_text_in_a_hundred_goes_to_quarantine() -> None:
 def test_what_cannot_be_drafted_is_told(content: bytes, target: str, error: type[HoldfastError], told: str) -> None:
     with pytest.raises(error, match=told):
         draft_of(content, target)
+
+
+def test_columns_that_cannot_be_declared_are_dropped() -> None:
+    draft = draft_of(written(["", "_id", "x", "y"], [[n, n, n % 7, n * n % 5] for n in range(60)]), "y")
+    assert types_of(draft) == {"": "dropped", "_id": "dropped", "x": "integer", "y": "integer"}
 
 
 @pytest.mark.parametrize("suffix", [".csv.gz", ".parquet", ".jsonl"])

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from configs.document import DocumentError, KeyPath, parse_document
 from configs.errors import DataError
 from configs.load import CONFIGS, pipeline_from
-from configs.schema import ColumnName, Pipeline
+from configs.schema import ColumnName, DroppedName, Pipeline
 from configs.wording import shown
 from tasks.cell_queries import OFFSET
 from tasks.drafting.bounds import draft_expectations
@@ -113,7 +113,6 @@ def draft_pipeline(sample: Sample, *, name: str, target: str, source: str) -> Dr
     UndraftableError, UnfitTargetError, NoSplitError
         If the file has no such column, or nothing to learn from; see there.
     """
-    require_names(sample.names)
     plan = plan_columns(sample, target)
     document, comments = sections(plan, source)
     try:
@@ -132,29 +131,42 @@ def parsed(text: str, name: str) -> Pipeline:
     return pipeline_from(parse_document(text, CONFIGS / f"{name}.yaml"), name)
 
 
-def require_names(names: Sequence[str]) -> None:
-    """Refuse a header with a name that no pipeline's column can have."""
-    allowed = TypeAdapter(ColumnName)
+def unnameable(names: Sequence[str]) -> dict[str, str]:
+    """The columns whose names no pipeline can declare, and why; they can be dropped.
+
+    Raises
+    ------
+    UndraftableError
+        If a name cannot even be dropped.
+    """
+    found = {}
     for number, name in enumerate(names, start=1):
-        try:
-            allowed.validate_python(name)
-        except ValidationError:
-            fits = False
-        else:
-            fits = can_be_written(name)
-        if not fits:
+        if not can_be_written(name) or not is_valid(DroppedName, name):
             raise UndraftableError(
-                f"column {number} is called {shown(name)}; a name has at least one character, none of control, and "
-                "does not begin with '_'. Give it another one in the file."
+                f"column {number} is called {shown(name)}; a name has no characters of control. Give it another one in "
+                "the file."
             )
+        if not is_valid(ColumnName, name):
+            found[name] = "begins with '_', which no declared name may; rename it to use it" if name else "has no name"
+    return found
+
+
+def is_valid(kind: Any, value: str) -> bool:
+    """Whether the schema takes a text as a value of a kind."""
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def plan_columns(sample: Sample, target_name: str) -> Plan:
     """Decide what each column is for."""
-    profiles = profile_columns(sample)
+    refused = unnameable(sample.names)
+    profiles = {name: profile for name, profile in profile_columns(sample).items() if name not in refused}
     target = draft_target(require_target(target_name, profiles))
     profiles[target_name] = target.profile
-    plan = Plan(sample, profiles, target)
+    plan = Plan(sample, profiles, target, refused)
     for name, profile in profiles.items():
         if name != target_name and (why := why_dropped(profile)) is not None:
             plan.dropped[name] = why
@@ -296,4 +308,4 @@ def remarks(plan: Plan, comments: Mapping[KeyPath, Sequence[str]]) -> list[str]:
         for path, texts in comments.items()
         if texts and path[0] in ("source", "time", "target", "columns", "split")
     ]
-    return told + [f"dropped {name}: {why}" for name, why in plan.dropped.items()]
+    return told + [f"dropped {name or shown(name)}: {why}" for name, why in plan.dropped.items()]
