@@ -19,17 +19,17 @@ def init(
 ) -> None:
     """Draft configs/<name>.yaml from a sample of a file and list the pipeline; nothing is overwritten."""
     from configs.load import require_pipeline_name
-    from tasks.drafting import draft_pipeline, sample_rows
+    from tasks.drafting import draft_pipeline, sample_files
     from tasks.drafting.pipeline_name import name_for
-    from tasks.drafting.placing import home_of, inside_repository, place, refuse_overwriting
+    from tasks.drafting.placing import files_of, home_of, inside_repository, place, refuse_overwriting
 
     there = inside_repository((context.obj or Path.cwd()) / file)
     chosen = name_for(there) if name is None else name
     require_pipeline_name(chosen)
-    sample = sample_rows(there)
     home = home_of(there, chosen)
     refuse_overwriting(chosen, home)
     refuse_ledger(chosen)
+    sample = sample_files(files_of(home))
     draft = draft_pipeline(sample, name=chosen, target=target, source=home.source)
     place(draft.text, chosen, home)
     for remark in draft.remarks:

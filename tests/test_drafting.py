@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from configs.checks import contradictions
 from configs.document import parse_document
 from configs.errors import HoldfastError
-from tasks.drafting import Draft, UndraftableError, draft_pipeline, sample, sample_rows
+from tasks.drafting import Draft, UndraftableError, draft_pipeline, sample, sample_files, sample_rows
 from tasks.drafting.column_texts import column_texts
 from tasks.drafting.column_types import decide_type
 from tasks.drafting.split_trial import NoSplitError
@@ -304,6 +304,16 @@ def test_rows_of_every_format_are_sampled(tmp_path: Path, suffix: str) -> None:
         ("a", "b"),
         [("1", "x"), ("2", "y")],
     )
+
+
+def test_all_files_of_a_folder_are_sampled(tmp_path: Path) -> None:
+    files = [tmp_path / f"{month:02}.csv" for month in range(1, 13)]
+    for number, file in enumerate(files, start=1):
+        header = ["month", "x"] if number % 2 else ["x", "month"]
+        file.write_bytes(written(header, [[number, number]] * number))
+    drawn = sample_files(files)
+    assert sorted(set(drawn.texts.column(0).to_pylist()), key=int) == ["1", "3", "5", "7", "9", "12"]
+    assert (drawn.texts.num_rows, drawn.file_rows, drawn.how) == (37, 1, "37 rows of 6 of 12 files")
 
 
 @pytest.mark.parametrize("certainty", [0.5, 0.95])

@@ -79,6 +79,11 @@ def home_of(file: Path, name: str) -> Home:
     return Home(file, glob.escape(file.as_posix()))
 
 
+def files_of(home: Home) -> list[Path]:
+    """The files that the draft is made of, in order of name."""
+    return [home.file] if home.copy is not None else sorted(Path().glob(home.source))
+
+
 def can_be_source(file: Path) -> bool:
     """Whether a YAML can name a file of the repository."""
     try:

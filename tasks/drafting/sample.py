@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 100_000
 MOST_CELLS = 10_000_000
+MOST_FILES = 6
 WHOLE = 64 << 20  # bytes up to which a file is read as a whole
 HEAD = 4 << 20  # bytes of a larger file's beginning
 PLACES = 60
@@ -52,7 +53,7 @@ class Sample:
     texts : Table of string, shape (n_rows, n_columns)
         In the order of the file.
     file_rows : int
-        Rows that the file has: counted where it was read to its end, else estimated, or at least.
+        Rows that the file has, of several the least: counted where it was read to its end, else estimated.
     how : str
         Which rows these are, in words.
     dialect : dict
@@ -105,6 +106,38 @@ def sample_rows(path: Path) -> Sample:
         return sample_of(path, raw, thinned, words, rows)
 
 
+def sample_files(files: Sequence[Path]) -> Sample:
+    """Draw a sample of several files with one header: of some of them, at even distances in order.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        In the order in which their rows are to stand; at least one.
+
+    Raises
+    ------
+    UnreadableFileError, SampleError
+        See `sample_rows`.
+    """
+    import pyarrow as pa
+
+    chosen = [files[place] for place in np.linspace(0, len(files) - 1, min(MOST_FILES, len(files))).astype(int)]
+    parts = [sample_rows(file) for file in chosen]
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    orders = [[part.names.index(name) for name in first.names] for part in parts]
+    texts = pa.concat_tables(
+        part.texts.select(order).rename_columns(first.texts.column_names)
+        for part, order in zip(parts, orders, strict=True)
+    )
+    kept = every(texts, -(-texts.num_rows // most_rows(len(first.names))), 0)
+    how = f"{kept.num_rows:,} rows of {len(parts)} of {len(files)} files"
+    dialect = next((part.dialect for part in parts if part.dialect), {})
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    return Sample(first.names, kept, min(part.file_rows for part in parts), how, dialect, notes)
+
+
 def has_lines(dialect: Dialect) -> bool:
     """Whether a line can be found from the middle of the file: plain text in which a line feed is one byte."""
     return dialect.format != "parquet" and dialect.compression == "none" and not dialect.encoding.startswith("utf-16")
@@ -135,7 +168,7 @@ def thin(raw: RawFile) -> Thinned:
     """Rows at even distances, of the file's first gigabyte of text; the distance doubles when there are too many."""
     import pyarrow as pa
 
-    most = min(MOST_ROWS, MOST_CELLS // len(raw.names))
+    most = most_rows(len(raw.names))
     kept: list[pa.Table] = []
     refused: Counter[str] = Counter()
     stride, seen, read, to_the_end = 1, 0, 0, True
@@ -151,6 +184,11 @@ def thin(raw: RawFile) -> Thinned:
             break
     texts = pa.concat_tables(kept) if kept else pa.table({})
     return Thinned(texts, seen, to_the_end, refused)
+
+
+def most_rows(width: int) -> int:
+    """How many rows of so many columns are looked at."""
+    return max(1, min(MOST_ROWS, MOST_CELLS // width))
 
 
 def every(texts: pa.Table, stride: int, first: int) -> pa.Table:
