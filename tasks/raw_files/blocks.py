@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tasks.raw_files.rows import LONGEST_RECORD, LONGEST_SHOWN
 
-BLOCK = 1 << 24  # bytes
+BLOCK = 1 << 23  # bytes; a few blocks and their parsed rows are held at a time
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ records. What a second candidate scores beside the first is the doubt.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -40,11 +41,14 @@ class Trial:
         Fields of each record; none where a line is malformed, one that is empty where it is blank.
     begins : list of int
         Where each record begins in the sample, and where the last one ends.
+    plausible : list of int
+        Fields of each record that are quoted or look like one cell.
     """
 
     grammar: Grammar
     records: list[list[str]]
     begins: list[int]
+    plausible: list[int]
 
     @cached_property
     def width(self) -> int:
@@ -63,8 +67,8 @@ class Trial:
         """How well the grammar fits, 0 to 1."""
         if self.width == 1:
             return 0.0
-        cells = [cell for record in self.records if len(record) == self.width for cell in record]
-        plausible = sum(map(is_plausible, cells)) / len(cells)
+        usual = [number for number, record in enumerate(self.records) if len(record) == self.width]
+        plausible = sum(self.plausible[number] for number in usual) / (len(usual) * self.width)
         prior = PRIORS.get(self.grammar.delimiter, 1.0) * PRIORS.get(self.grammar.quote, 1.0)
         return prior * self.share**2 * plausible**2 * (self.width - 1) / self.width
 
@@ -72,6 +76,7 @@ class Trial:
 def read_sample(sample: bytes, grammar: Grammar, *, whole: bool) -> Trial:
     """Read a sample's first records; the last one is left out where the sample may cut it."""
     records: list[list[str]] = []
+    plausible: list[int] = []
     begins, place = [0], 0
     while place < len(sample) and len(records) < MOST_RECORDS:
         match = grammar.record.match(sample, place)
@@ -79,12 +84,17 @@ def read_sample(sample: bytes, grammar: Grammar, *, whole: bool) -> Trial:
             break
         if match is None:
             records.append([])
+            plausible.append(0)
             place = end_of_line(sample, place, grammar)
         else:
-            records.append([field.decode("utf-8", errors="replace") for field in grammar.fields(match[0])])
+            fields = grammar.fields(match[0])
+            texts = [grammar.plain(field).decode("utf-8", errors="replace") for field in fields]
+            quoted = [bool(grammar.quote) and field.startswith(grammar.quote) for field in fields]
+            records.append(texts)
+            plausible.append(sum(map(operator.or_, quoted, map(is_plausible, texts))))
             place = match.end()
         begins.append(place)
-    return Trial(grammar, records, begins)
+    return Trial(grammar, records, begins, plausible)
 
 
 def end_of_line(text: bytes, place: int, grammar: Grammar) -> int:
@@ -102,13 +112,17 @@ def line_ends_of(sample: bytes, grammar: Grammar) -> LineEnds:
     feeds, returns = outside.count(b"\n") - crlf, outside.count(b"\r") - crlf
     if returns and not feeds and not crlf:
         return "cr"
-    if (
-        returns
-        and read_sample(sample, with_line_ends(grammar, True), whole=True).share
-        > read_sample(sample, with_line_ends(grammar, False), whole=True).share
-    ):
+    if returns and misfits(sample, grammar, cr_ends=False) > misfits(sample, grammar, cr_ends=True):
         return "any"
     return ("mixed" if feeds else "crlf") if crlf else "lf"
+
+
+def misfits(sample: bytes, grammar: Grammar, *, cr_ends: bool) -> int:
+    """Records of a sample that are malformed or of an unusual width."""
+    trial = read_sample(sample, with_line_ends(grammar, cr_ends), whole=True)
+    if trial.width == 1:  # where any text is a record, nothing can be told
+        return 0
+    return sum(len(record) != trial.width for record in trial.records if record != [""])
 
 
 def candidates(sample: bytes, declared: DeclaredDialect) -> Iterator[Grammar]:
@@ -126,24 +140,16 @@ def quotes_of(sample: bytes, delimiter: str, declared: DeclaredDialect) -> list[
     """Quotes that may stand around fields: `'` only where it does, none only where `"` stands, but never around one."""
     if declared.quote is not None:
         return ["" if declared.quote == "none" else declared.quote]
-    mark = re.escape(delimiter.encode())
-    around = {
-        quote: re.search(
-            b"(?:^|[\r\n]|"
-            + mark
-            + b")"
-            + quote.encode()
-            + b"[^\r\n]*?"
-            + quote.encode()
-            + b"(?:"
-            + mark
-            + b"|[\r\n]|$)",
-            sample,
-        )
-        for quote in ('"', "'")
-    }
-    found = ['"', *(["'"] if around["'"] else [])]
-    return found + ([""] if b'"' in sample and not around['"'] else [])
+    around = {quote: field_in_quotes(quote.encode(), delimiter.encode()).search(sample) for quote in ('"', "'")}
+    found = ['"', *(["'"] if around["'"] else []), *([""] if sample.count(b'"') > 1 and not around['"'] else [])]
+    return [quote for quote in found if quote not in (delimiter, declared.escape)] or [""]
+
+
+def field_in_quotes(quote: bytes, delimiter: bytes) -> re.Pattern[bytes]:
+    """A field on one line that is quoted as a whole."""
+    q, d = re.escape(quote), re.escape(delimiter)
+    inside = b"(?:[^\r\n" + q + b"]|" + q + q + b")*+"
+    return re.compile(b"(?:^|[\r\n]|" + d + b")" + q + inside + q + b"(?:" + d + b"|[\r\n]|$)")
 
 
 def escapes_of(sample: bytes, quote: str, declared: DeclaredDialect) -> list[str]:

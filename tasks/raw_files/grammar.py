@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-STAND_INS = (0x1F, 0x1E, 0x1D)  # bytes that take the place of delimiter, quote and escape that are not ASCII
+STAND_INS = "\x1f\x1e\x1d\x1c\x02\x03"  # take the place of delimiter, quote and escape that are not ASCII
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ class Grammar:
         return 1 + self.protected.sub(b"", record).count(self.delimiter)
 
     def fields(self, record: bytes) -> list[bytes]:
-        """The fields of a whole record, unquoted."""
+        """The fields of a whole record, as they stand there."""
         found = []
         for match in self._one_field.finditer(record):
-            found.append(self.plain(match[1]))
+            found.append(match[1])
             if match[2] is not None:
                 break
         return found
@@ -110,8 +110,8 @@ def swaps_of(*marks: str | None) -> dict[str, str]:
     >>> swaps_of("\u00a6", '"', None)
     {'\u00a6': '\x1f'}
     """
-    pairs = zip(marks, STAND_INS, strict=True)
-    return {mark: chr(byte) for mark, byte in pairs if mark and mark != "none" and not mark.isascii()}
+    wide = [mark for mark in marks if mark and not mark.isascii()]
+    return dict(zip(wide, (each for each in STAND_INS if each not in marks), strict=False))
 
 
 def with_line_ends(grammar: Grammar, cr_ends: bool) -> Grammar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tasks.raw_files.detection import Trial
 
 WIDEST = 4096  # columns
+MOST_ROWS = 100  # that a header is told by
 ROWS_BELOW = 5  # that a second header line must have below it to be taken for one
 
 Row = list[str]
@@ -58,7 +60,7 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
     """
     start = 0 if declared.preamble is not None else preamble_of(trial.records, trial.width)
     records = trial.records[start:]
-    if not records:
+    if all(record == [""] for record in records):
         raise UnreadableFileError("there is no header and no row; both are expected")
     count, certainty, second = header_of(records) if declared.header is None else (declared.header, 1.0, None)
     header, rows = records[:count], records[count:]
@@ -68,8 +70,7 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
             "source.dialect.quote, preamble or header"
         )
     width = max(map(len, header)) if header else len(rows[0]) if rows[0] else trial.width
-    if width > WIDEST:
-        raise UnreadableFileError(f"the header has {width} columns; at most {WIDEST} are read")
+    refuse_too_wide(width)
     trailing = ends_in_delimiter(header, rows, width)
     names = names_of(header, width)[: -1 if trailing and trailing != "rows only" else None]
     if not header and trailing:
@@ -87,6 +88,18 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
         thousands={name: pair[1] for name, pair in found.items() if pair and pair[1]},
         notes=notes_of(start, count, names, trailing),
     )
+
+
+def refuse_too_wide(width: int) -> None:
+    """Refuse more columns than are read in bounded memory.
+
+    Raises
+    ------
+    UnreadableFileError
+        Says how many there are, and how many may be.
+    """
+    if width > WIDEST:
+        raise UnreadableFileError(f"the header has {width} columns; at most {WIDEST} are read")
 
 
 def preamble_of(records: Sequence[Row], width: int) -> int:
@@ -122,15 +135,16 @@ def is_title(record: Row, below: Sequence[Row], width: int) -> bool:
 
 def header_of(records: Sequence[Row]) -> tuple[int, float, str | None]:
     """Number of records that make the header, how sure that is, and the second choice."""
-    first, below = records[0], records[1:]
+    first, below = records[0], records[1:MOST_ROWS]
+    if extra := further_header_lines(first, below):
+        return 1 + extra, 0.8, "one header line"
     rows = [row for row in below if len(row) == len(first)]
     values = value_columns(rows)
     if not first or not values:
         return 1, (0.7 if rows else 0.5) if len(first) > 0 else 1.0, "no header"
     told = [is_value(first[column]) for column in values if not is_missing(first[column])]
     if not any(told):
-        extra = further_header_lines(below, len(first))
-        return (1 + extra, 0.8, "one header line") if extra else (1, 0.99 if told else 0.5, "no header")
+        return 1, (0.99 if told else 0.5), "no header"
     if all(told) and not counts_up([first[column] for column in values]):
         return 0, 0.9, "a header of numbers"
     return 1, 0.5, "no header"
@@ -147,20 +161,21 @@ def value_columns(rows: Sequence[Row]) -> list[int]:
 
 
 def counts_up(names: Sequence[str]) -> bool:
-    """Whether names are whole numbers one after the other, such as years."""
-    if len(names) < 2 or not all(name.strip().isdecimal() for name in names):
+    """Whether names are years one after the other."""
+    if len(names) < 2 or not all(re.fullmatch("(?:19|20)[0-9]{2}", name.strip()) for name in names):
         return False
     numbers = [int(name) for name in names]
     return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
-def further_header_lines(below: Sequence[Row], width: int) -> int:
+def further_header_lines(first: Row, below: Sequence[Row]) -> int:
     """Lines under the first one that are words, such as units, in two or more columns whose rows are all numbers."""
+    width = len(first)
     for extra in (2, 1):
-        lines, rows = below[:extra], [row for row in below[extra:] if len(row) == width]
+        lines, rows = [first, *below[:extra]], [row for row in below[extra:] if len(row) == width]
         values = value_columns(rows)
         words = [len(line) == width and all(is_word(line[column]) for column in values) for line in lines]
-        if len(rows) >= ROWS_BELOW and len(values) > 1 and len(words) == extra and all(words):
+        if len(rows) >= ROWS_BELOW and len(values) > 1 and len(lines) > extra and all(words):
             return extra
     return 0
 

@@ -162,7 +162,8 @@ class LineTable:
         """Lines with a CR that ends no line and stands outside quotes."""
         import numpy as np
 
-        if self.grammar.cr_ends or self.body.count(b"\r") == self.body.count(b"\r\n"):
+        bare = b"\r" in self.body and self.body.count(b"\r") > self.body.count(b"\r\n")
+        if self.grammar.cr_ends or not bare:
             return np.zeros(self.count, dtype=bool)
         returns = self.where(CR)
         lines = self.line_of(returns)

@@ -64,7 +64,8 @@ def open_text(opened: OpenedFile, declared: DeclaredDialect) -> Text:
     found = encoding_of(head, opened.samples(HEAD // 4) if compression == "none" else [], declared)
     texts = as_utf8(chain([head[found.mark :]], pieces), found.name)
     text, ended = begun(texts)
-    refuse_binary(text[:MAGIC])
+    if declared.delimiter is None:
+        refuse_binary(text[:MAGIC])
     dialect = Dialect(compression=compression, encoding=found.name, certainty=found.certainty, second=found.second)
     return Text(text, ended, texts, dialect)
 
