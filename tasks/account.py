@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tasks.cells import Change, TypedCells
-from tasks.contract.header import HeaderDifference
+from tasks.cells import SHOWN_LEVELS, Change, TypedCells
+from tasks.contract.header import HeaderDifference, reordered
 from tasks.quarantine import Refusal, merge_counts
 from tasks.raw_files import Dialect
 
@@ -51,18 +51,18 @@ class Account:
             "rows_out": self.rows_out,
             "reasons": dict(sorted(self.reasons.items())),
             **{name: self.counts[name] for name in COUNTS},
-            "schema": sorted({*changed, *named, *(["schema_reordered"] if header.reordered else [])}),
+            "schema": sorted({*changed, *named}),
+            "order": list(header.order),
             "dialect": asdict(dialect),
         }
 
 
 def joined(before: Change | None, change: Change) -> Change:
-    """The changes of one column over two chunks; the row is the first chunk's that has one."""
+    """The changes of one column over two chunks; the number of a row means nothing beyond its chunk and is left out."""
     if before is None:
-        return change
-    texts = tuple(dict.fromkeys((*before.texts, *change.texts)))[:10]
-    row = before.row if before.cells else change.row
-    return Change(change.kind, before.cells + change.cells, before.given + change.given, row, texts)
+        return change._replace(row=-1)
+    texts = tuple(sorted({*before.texts, *change.texts}))[:SHOWN_LEVELS]
+    return Change(change.kind, before.cells + change.cells, before.given + change.given, -1, texts)
 
 
 def add_up(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -70,6 +70,8 @@ def add_up(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     reasons = merge_counts(summary["reasons"] for summary in summaries)
     rows_out = sum(summary["rows_out"] for summary in summaries)
     refused = sum(reasons.values())
+    others = len(reordered({str(number): summary["order"] for number, summary in enumerate(summaries)}))
+    moved = {"schema_reordered": others} if others else {}
     return {
         "rows_in": rows_out + refused,
         "rows_out": rows_out,
@@ -77,7 +79,7 @@ def add_up(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "batches": len(summaries),
         "reasons": reasons,
         **{name: sum(summary[name] for summary in summaries) for name in COUNTS},
-        "schema": merge_counts(dict.fromkeys(summary["schema"], 1) for summary in summaries),
+        "schema": merge_counts([*(dict.fromkeys(summary["schema"], 1) for summary in summaries), moved]),
         "dialects": merge_counts({in_short(summary["dialect"]): 1} for summary in summaries),
     }
 

@@ -19,6 +19,7 @@ import pandas as pd
 from configs.errors import DataError
 from configs.schema import Column
 from tasks.cells import type_cells
+from tasks.table import nearest_doubles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -207,7 +208,7 @@ def from_arrow(values: Any, type_: str) -> pd.Series:
     if type_ in ("date", "timestamp"):
         return as_typed(values.to_pandas(), type_)
     if type_ == "decimal":
-        values = values.cast(pa.float64())
+        values = nearest_doubles(values)
     dtypes = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     numbers: pd.Series = values.to_pandas(types_mapper=dtypes.get)
     return numbers

@@ -114,7 +114,14 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 
     for position, column in enumerate(table.schema):
         if pa.types.is_decimal(column.type):
-            table = table.set_column(position, column.name, table.column(position).cast(pa.float64()))
+            table = table.set_column(position, column.name, nearest_doubles(table.column(position)))
     kept = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     frame: pd.DataFrame = table.to_pandas(types_mapper=kept.get)
     return frame
+
+
+def nearest_doubles(decimals: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The doubles nearest to decimals: through their text, since Arrow's own cast may miss by one unit."""
+    import pyarrow as pa
+
+    return decimals.cast(pa.string()).cast(pa.float64())

@@ -348,6 +348,73 @@ ONE_MISTAKE = {
         "{type: integer, timezone: UTC}",
         "columns.distance.timezone: a column of type integer has no time",
     ),
+    "decimal without scale": (DISTANCE, "{type: decimal}", "columns.distance.type: a decimal needs `scale`"),
+    "scale above precision": (
+        DISTANCE,
+        "{type: decimal, scale: 3, precision: 2}",
+        "columns.distance.scale: found 3, expected at most precision, which is 2",
+    ),
+    "scale of integer": (DISTANCE, "{type: integer, scale: 2}", "a column of type integer has no scale"),
+    "one separator for both": (
+        DISTANCE,
+        '{type: float, thousands: "."}',
+        "columns.distance.thousands: found '.', which is the decimal separator too",
+    ),
+    "text as bound": (DISTANCE, "{type: integer, min: low}", "columns.distance.min: found 'low', expected a number"),
+    "number as bound of a time": (
+        "{type: timestamp,",
+        "{type: timestamp, min: 2013,",
+        "columns.time_hour.min: found 2013, expected a timestamp in quotes",
+    ),
+    "bounds crossed": (
+        DISTANCE,
+        "{type: integer, min: 2, max: 1}",
+        "columns.distance.min: found 2, which is above max",
+    ),
+    "bound of a category": (
+        "{type: category}",
+        "{type: category, max: 1}",
+        "a column of type category has no greatest",
+    ),
+    "levels of a number": (DISTANCE, "{type: integer, levels: [a]}", "a column of type integer has no levels"),
+    "no level": ("{type: category}", "{type: category, levels: []}", "found no level; list at least one"),
+    "null level": (
+        "{type: category}",
+        '{type: category, levels: [a, ""]}',
+        "columns.carrier.levels: found '', which `nulls` says is a missing value",
+    ),
+    "ambiguous date": (DISTANCE, "{type: date, ambiguous: later}", "a column of type date has no local time that is"),
+    "epoch of a date": (DISTANCE, "{type: date, format: epoch_s}", "found 'epoch_s', which is an instant"),
+    "zone of an epoch": (
+        "{type: timestamp,",
+        "{type: timestamp, format: epoch_ms, timezone: UTC,",
+        "columns.time_hour.timezone: a number of epoch_ms is in UTC",
+    ),
+    "zero of a category": (
+        "{type: category}",
+        "{type: category, missing: zero}",
+        "a column of type category has no zero",
+    ),
+    "zero of the target": (
+        "{type: float, nulls",
+        "{type: float, missing: zero, nulls",
+        "columns.arr_delay.missing: a missing target is not known; it cannot mean 0",
+    ),
+    "event of no feature": (
+        "{type: timestamp,",
+        "{type: timestamp, missing: event,",
+        "columns.time_hour.missing: 'time_hour' is no feature",
+    ),
+    "event of a name that is there": (
+        "  hour: {type: integer,",
+        "  hour_is_missing: {type: integer}\n  hour: {type: integer, missing: event,",
+        "columns.hour.missing: the event becomes 'hour_is_missing', which is there",
+    ),
+    "change of an unknown kind": (
+        "batch: file}",
+        "batch: file, on_change: warn}",
+        "source.on_change: found 'warn', expected one of 'stop', 'quarantine', 'accept'",
+    ),
     "nulls twice": ('["", NA], unit', "[NA, NA], unit", "columns.arr_delay.nulls: found 'NA' more than once"),
 }
 

@@ -108,9 +108,10 @@ def test_name_that_stands_there_twice_is_always_refused(on_change: str) -> None:
 
 @pytest.mark.parametrize("on_change", ["stop", "quarantine", "accept"])
 def test_another_order_of_columns_is_told_and_harmless(on_change: str) -> None:
-    put("x,id,n\n1,a,1\n")
+    put(SOUND)
+    put("x,id,n\n1,a,1\n", "b.csv")
     assert run(on_change)["schema"] == {"schema_reordered": 1}
-    assert rows() == [("a", 1, 1.0, 2)]
+    assert rows("b") == [("a", 1, 1.0, 2)]
 
 
 FLOATS = "id,n,x\na,1.0,1\nb,,1\nc,9007199254740993.0,1\n"

@@ -1,20 +1,26 @@
 import io
+import json
 import pickle
 from datetime import date
+from decimal import Decimal
 
 import joblib
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from configs.load import load_pipeline
+from tasks.cells import type_cells
 from tasks.features import PARTS, DerivedFeatures, DuplicateFeatureError, derived_features
 from tasks.reading import InfiniteValueError, InputError, MissingColumnError, UnreadableValueError
 from tasks.sql import ExpressionError, ExpressionValueError, check_declared
 from tasks.table import to_frame
+from tests.pipelines import make_pipeline
 
 NAN = float("nan")
 TYPES = {
@@ -298,3 +304,71 @@ def test_pipeline_declares_its_transformer_without_the_target():
         with pytest.raises(ExpressionError, match=r"features\.sql\.x: 'arr_delay' is not a column"):
             refuse(leak)
     check_declared(pipeline)
+
+
+def test_missing_that_is_an_event_becomes_an_indicator():
+    rows = pd.DataFrame({"n": ["1", ""], "c": [None, "x"]})
+    derived = DerivedFeatures(
+        {"n": "integer", "c": "category"},
+        ("n", "c"),
+        {},
+        {},
+        "UTC",
+        readings={"n": {"missing": "event"}, "c": {"missing": "event"}},
+    )
+    found = derived.transform(rows)
+    assert found.columns.tolist() == ["n", "c", "n_is_missing", "c_is_missing"]
+    assert found[["n_is_missing", "c_is_missing"]].to_numpy().tolist() == [[0.0, 1.0], [1.0, 0.0]]
+
+
+NOTATIONS = {
+    "price": {"type": "decimal", "scale": 2, "decimal": ",", "thousands": "."},
+    "sold": {"type": "integer", "missing": "zero"},
+    "area": {"type": "float", "decimal": ",", "missing": "event"},
+    "at": {"type": "timestamp", "format": "epoch_s"},
+    "y": {"type": "float"},
+}
+RAW = {
+    "price": ["1.234,50", "0,1", "", "99.999,99"],
+    "sold": ["3", "", "4", ""],
+    "area": ["1,5", "", "-2,25e1", "7"],
+    "at": ["1357016400", "", "1383460200", "0"],
+}
+
+
+def test_typed_rows_and_raw_rows_of_any_notation_are_one_to_a_model():
+    pipeline = make_pipeline(NOTATIONS, features={"parts": {"at": ["hour"]}, "sql": {"twice": "price * 2"}})
+    read = {name: column for name, column in pipeline.columns.items() if name != "y"}
+    typed = to_frame(type_cells(pa.table(RAW), read, "UTC").values)
+    derived = derived_features(pipeline)
+    from_raw = derived.transform(pd.DataFrame(RAW))
+    pd.testing.assert_frame_equal(derived.transform(typed), from_raw)
+    assert from_raw["price"].tolist()[:2] == [1234.5, 0.1]
+    assert from_raw["sold"].tolist() == [3.0, 0.0, 4.0, 0.0]
+    assert from_raw["area_is_missing"].tolist() == [0.0, 1.0, 0.0, 0.0]
+
+
+def test_rows_out_of_bounds_are_scored():
+    columns = {"n": {"type": "integer", "min": 0}, "y": {"type": "float"}}
+    found = derived_features(make_pipeline(columns)).transform(pd.DataFrame({"n": ["-1"]}))
+    assert found["n"].tolist() == [-1.0]
+
+
+def test_numbers_in_a_column_of_mixed_objects_are_read_in_its_notation():
+    columns = {"n": {"type": "float", "decimal": ","}, "y": {"type": "float"}}
+    found = derived_features(make_pipeline(columns)).transform(pd.DataFrame({"n": ["1,5", 2.5, Decimal("3.5"), 4]}))
+    assert found["n"].tolist() == [1.5, 2.5, 3.5, 4.0]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**25), max_value=10**25)))
+def test_decimals_are_rounded_to_doubles_as_python_does(numbers):
+    table = pa.table({"a": pa.array(numbers, pa.decimal128(38, 6))})
+    assert to_frame(table)["a"].tolist() == [float(number) for number in numbers]
+
+
+def test_state_of_features_survives_json():
+    pipeline = make_pipeline(NOTATIONS)
+    derived = derived_features(pipeline)
+    again = DerivedFeatures(**json.loads(json.dumps(derived.get_params())))
+    pd.testing.assert_frame_equal(again.transform(pd.DataFrame(RAW)), derived.transform(pd.DataFrame(RAW)))

@@ -9,17 +9,23 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from configs.schema import Pipeline
 from tasks import ingest
 from tasks.atomic import read_json
-from tasks.ingest import HeaderError, NoRowError
-from tasks.raw_files import UnreadableFileError
+from tasks.contract.header import compare_header
+from tasks.ingest import HeaderError, NoRowError, Reading, read_batch
+from tasks.raw_files import RawChunk, RawTable, UnreadableFileError, read_raw
 from tasks.stage import declared_sections
 from tasks.table import read_table
 from tests.pipelines import make_pipeline
@@ -364,3 +370,47 @@ def test_row_order_is_that_of_the_file() -> None:
     put("id,n,x\n" + "".join(f"a,{number},1\n" for number in range(count)))
     run()
     assert read_table(TYPED / "2013-01.parquet").column("n").to_pylist() == list(range(count))
+
+
+def test_file_of_several_blocks_becomes_a_row_group_each_and_loses_no_row() -> None:
+    count, note = 300_000, "y" * 30
+    put("id,n,x\n" + "".join(f"{note},{number if number % 1000 else '?'},1\n" for number in range(count)))
+    run()
+    groups = pq.ParquetFile(TYPED / "2013-01.parquet").num_row_groups
+    lines = [row[3] for row in rows()]
+    refused = [line for line, _, _ in refusals()]
+    assert groups > 1
+    assert refused == list(range(2, count + 2, 1000))
+    assert sorted(lines + refused) == list(range(2, count + 2))
+
+
+def chunks_of(table: RawTable, size: int) -> Iterator[RawChunk]:
+    """A file's records in chunks of a few rows, the refused ones in the chunk of the row before them."""
+    ends = [*table.lines[size::size], 10**9]
+    for number, end in enumerate(ends):
+        begin = table.lines[number * size] if number else 0
+        refused = [record for record in table.refused if begin <= record.line < end]
+        first = number * size
+        yield RawChunk(
+            table.texts.slice(first, size),
+            table.lines[first : first + size],
+            refused,
+            lambda row, first=first: table.raw(first + row),
+        )
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.sampled_from(["a,1,1", "b,x,1", "c,2", "", "NA,,1e400", "2,3.0,2"]), min_size=1), st.integers(1, 7))
+def test_chunks_add_up_to_the_whole(lines: list[str], size: int) -> None:
+    put("id,n,x\n" + "\n".join([*lines, "z,1,1"]) + "\n")
+    table = read_raw(RAW / "2013-01.csv")
+    columns = make_pipeline(COLUMNS).columns
+    reading = Reading("b", "f", columns, compare_header(table.names, columns, ()), "UTC", "accept")
+    found = []
+    for each in (size, 10**6):
+        folder = Path(tempfile.mkdtemp(dir="."))
+        account = read_batch(folder, chunks_of(table, each), reading)
+        files = [folder / name for name in ("typed.parquet", "quarantine.parquet")]
+        found.append((account, [read_table(file) if file.exists() else None for file in files]))
+    assert found[0] == found[1]
+    assert found[0][0].rows_in == len(table.lines) + len(table.refused)

@@ -74,7 +74,8 @@ def test_batches_as_declared_end_with_0() -> None:
 
 
 def test_another_order_is_told_and_ends_with_0() -> None:
-    put("kind,price,rooms\nflat,1.5,3\n")
+    put("rooms,kind,price\n3,flat,1.5\n")
+    put("kind,price,rooms\nflat,1.5,3\n", "b")
     result = schema()
     assert (result.exit_code, "schema_reordered" in result.output) == (0, True)
 

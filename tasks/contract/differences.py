@@ -10,7 +10,7 @@ from typing import NamedTuple
 from configs.schema import Column, Pipeline
 from tasks.account import joined
 from tasks.cells import Change, type_cells
-from tasks.contract.header import HeaderDifference, compare_header
+from tasks.contract.header import HeaderDifference, compare_header, reordered
 from tasks.contract.inferred import InferredColumn
 from tasks.raw_files import RawFile, open_raw
 
@@ -126,8 +126,8 @@ def differences(seen: Survey, columns: Mapping[str, Column]) -> list[Difference]
         if fresh := seen.with_new_levels(name):
             declared, new = shortened(column.levels or ()), shortened(sorted(seen.levels[name]))
             found.append(Difference("schema_new_level", name, declared, new, fresh))
-    if reordered := tuple(batch for batch, header in seen.headers.items() if header.reordered):
-        found.append(Difference("schema_reordered", "", "", "another order of columns: harmless", reordered, False))
+    if others := reordered({batch: header.order for batch, header in seen.headers.items()}):
+        found.append(Difference("schema_reordered", "", "", "another order of columns: harmless", others, False))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -35,8 +35,8 @@ class HeaderDifference:
         Names that stand there more than once, that are neither declared nor dropped, that are declared and not there.
     renamed : dict of str to str
         Declared names that are lost, and the one new name that differs from it in case and outer spaces alone.
-    reordered : bool
-        Whether the declared columns stand in another order than in the YAML, which is harmless.
+    order : tuple of str
+        The declared columns in the order of the file, which is free.
     """
 
     names: tuple[str, ...]
@@ -44,7 +44,7 @@ class HeaderDifference:
     new: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     renamed: dict[str, str] = field(default_factory=dict)
-    reordered: bool = False
+    order: tuple[str, ...] = ()
 
     def complaints(self) -> list[str]:
         """What is not as declared, in words, the nearest name beside each."""
@@ -86,14 +86,27 @@ def compare_header(names: Sequence[str], columns: Iterable[str], drop: Iterable[
     columns, drop = list(columns), list(drop)
     lost = tuple(name for name in columns if name not in names)
     new = tuple(dict.fromkeys(name for name in names if name not in {*columns, *drop}))
-    found = [name for name in names if name in columns]
     return HeaderDifference(
         names=tuple(names),
         twice=tuple(sorted({name for name in names if names.count(name) > 1})),
         new=new,
         lost=lost,
         renamed=respelled(lost, new),
-        reordered=found != [name for name in columns if name in names],
+        order=tuple(name for name in names if name in columns),
+    )
+
+
+def reordered(orders: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The batches whose columns stand in another order than the first batch's, those aside that only one of them has.
+
+    >>> reordered({"a": ["x", "y"], "b": ["y"], "c": ["y", "x"]})
+    ('c',)
+    """
+    first = next(iter(orders.values()), ())
+    return tuple(
+        batch
+        for batch, order in orders.items()
+        if [name for name in order if name in first] != [name for name in first if name in order]
     )
 
 
