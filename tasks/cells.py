@@ -371,6 +371,7 @@ def moment_bounds(name: str, column: Column, timezone: str) -> tuple[Any, Any]:
 def detail(reason: str, text: str, column: Column, timezone: str) -> str:
     """Say what was found and expected for one cell; a very long text is cut."""
     found = repr(text) if len(text) <= 100 else f"{text[:100]!r}... ({len(text)} characters)"
+    found = "a private value" if column.private else found
     exponent = "" if column.type == "decimal" else " or exponent"
     groups = "" if column.thousands is None else f" and groups of three apart by {column.thousands!r}"
     precision, scale = decimal_digits(column)
