@@ -110,6 +110,7 @@ RepositoryPath = Annotated[str, AfterValidator(path_inside)]
 Tuple = Annotated[tuple[T, ...], Field(strict=False)]  # YAML has lists; frozen objects hold tuples
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 ColumnName = Annotated[str, Field(min_length=1, pattern=r"^[^_\x00-\x1f][^\x00-\x1f]*$")]
+DroppedName = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*$")]  # what is not read may have any name, or none
 
 
 class Section(BaseModel):
@@ -570,7 +571,7 @@ class Pipeline(Section):
     time: Time
     target: Target
     columns: dict[ColumnName, Column] = Field(min_length=1, description="the columns that are read, in any order")
-    drop: Annotated[Tuple[ColumnName], BeforeValidator(empty_mapping_as_list)] = Field(
+    drop: Annotated[Tuple[DroppedName], BeforeValidator(empty_mapping_as_list)] = Field(
         description="columns that are no features: not read unless they are declared too"
     )
     expectations: Annotated[Tuple[Expectation], BeforeValidator(empty_mapping_as_list)] = Field(

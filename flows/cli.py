@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from configs.errors import ConfigError, HoldfastError
-from flows import quarantine_cli, registry_cli, schema_cli
+from flows import init_cli, quarantine_cli, registry_cli, schema_cli
 from flows.registry_cli import AsJson, Pipeline, Reason
 from flows.tables import show, table_of
 
@@ -182,6 +182,7 @@ def doctor() -> None:
 app.registered_commands += registry_cli.app.registered_commands
 app.registered_commands += schema_cli.app.registered_commands
 app.registered_commands += quarantine_cli.app.registered_commands
+app.registered_commands += init_cli.app.registered_commands
 
 
 def show_outcomes(pipeline: str, outcomes: list[StageOutcome]) -> None:
@@ -229,9 +230,10 @@ def end_on_sigterm(_signal: int, _frame: Any) -> NoReturn:
 def status_of_command() -> int:
     """Run the command; return 0, or the error's exit code after its text was printed."""
     try:
+        called_from = Path.cwd()
         if "--help" not in sys.argv:
             enter_project()
-        app()
+        app(obj=called_from)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except HoldfastError as error:

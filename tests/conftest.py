@@ -28,6 +28,7 @@ LONG = (
     "kill",
     "remotes",
     "registry_races",
+    "init",
 )
 
 

@@ -1,0 +1,211 @@
+"""Which type a column has, and how its text is read: the narrowest declaration that `ingest` can read it with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from configs.wording import listed
+from tasks.cell_queries import FALSE, TRUE
+from tasks.drafting.fitting import fits
+from tasks.drafting.moments import MomentFormat, moment_format
+from tasks.drafting.naming import looks_like_identifier, looks_like_moment
+from tasks.drafting.null_tokens import null_tokens
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tasks.drafting.column_texts import ColumnTexts
+
+DIGITS = re.compile(r"[+-]?[0-9]+")
+LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
+LONGEST_NUMBER = 18  # digits; longer ones are names of things, and may not fit into 64 bits
+ENOUGH = 0.99  # share of the rows that a type must read; the others go to quarantine
+ENOUGH_BUT_WORDS = 0.9  # where what it does not read are a few words, which are then taken as missing
+MOST_WORDS = 5
+GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:([,. '])[0-9]{3})(?:\1[0-9]{3})*")
+FREE_TEXT = 40  # characters that a category's texts have at the most, on average
+NEARLY_UNIQUE = 0.9  # distinct texts per row beyond which a text is no category
+FEW_ROWS = 50  # below which that says nothing
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How a column is declared.
+
+    Attributes
+    ----------
+    declared : dict
+        The keys of the YAML: `type`, and `nulls`, `format` and others where they are not at their defaults.
+    remarks : tuple of str
+        What was seen that a person should know of.
+    """
+
+    declared: dict[str, Any]
+    remarks: tuple[str, ...] = ()
+
+
+def decide_type(column: ColumnTexts) -> Decision:
+    """Declare a column.
+
+    Parameters
+    ----------
+    column : ColumnTexts
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from tasks.drafting.column_texts import column_texts
+    >>> decide_type(column_texts("age", pa.chunked_array([["31", "NA", "7"]]))).declared
+    {'type': 'integer', 'nulls': ['', 'NA']}
+    """
+    tokens = null_tokens(column.texts)
+    known = ColumnKnown.of(column, tokens)
+    found = Decision({"type": "category"}, ("no value in the sample",)) if not known.texts else decide_known(known)
+    declared = dict(found.declared)
+    nulls = sorted({"", *tokens, *declared.pop("nulls", ())})
+    if nulls != [""]:
+        declared["nulls"] = nulls
+    return Decision(declared, found.remarks)
+
+
+@dataclass(frozen=True)
+class ColumnKnown:
+    """The texts of a column that are no null tokens, and how many rows have each."""
+
+    name: str
+    levels: Any
+    texts: list[str]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, column: ColumnTexts, tokens: tuple[str, ...]) -> ColumnKnown:
+        """Leave the null tokens out."""
+        import pyarrow as pa
+
+        kept = np.array([text not in tokens for text in column.texts], dtype=np.bool_)
+        levels = column.levels.filter(pa.array(kept))
+        return cls(column.name, levels, levels.to_pylist(), column.counts[kept])
+
+    @property
+    def rows(self) -> int:
+        """Rows that have a value."""
+        return int(self.counts.sum())
+
+    def share(self, chosen: NDArray[np.bool_]) -> float:
+        """Share of the rows whose text is chosen."""
+        return float(self.counts[chosen].sum() / self.counts.sum())
+
+
+def decide_known(known: ColumnKnown) -> Decision:
+    """Declare a column that has values: the first of boolean, number, moment that reads it, else text."""
+    if is_boolean(known.texts):
+        return Decision({"type": "boolean"})
+    named = decide_name(known)
+    if named is not None:
+        return named
+    moment = moment_format(known.name, known.levels, known.counts) if looks_like_moment(known.name) else None
+    if moment is not None:
+        return decide_moment(known, moment, [])
+    remarks: list[str] = []
+    for declared, remark in numbers(known):
+        if declared is None:
+            remarks.append(remark)
+        elif (found := decide_read(known, declared, remark)) is not None:
+            return found
+    return decide_moment(known, moment_format(known.name, known.levels, known.counts), remarks)
+
+
+def decide_moment(known: ColumnKnown, moment: MomentFormat | None, remarks: list[str]) -> Decision:
+    """A date or timestamp; text where there is none, or where its day and month cannot be told apart."""
+    if moment is None:
+        return decide_text(known, remarks)
+    if moment.type is None:
+        return Decision({"type": "text"}, (*remarks, moment.remark))
+    keys = {"type": moment.type} | ({"format": moment.form} if moment.form else {})
+    return decide_read(known, keys, moment.remark) or decide_text(known, remarks)
+
+
+def is_boolean(texts: list[str]) -> bool:
+    """Whether all texts are words for true and false; the digits alone are numbers."""
+    folded = {text.lower() for text in texts}
+    return folded <= {*TRUE, *FALSE} and not folded <= {"0", "1"} and bool(folded & {*TRUE}) and bool(folded & {*FALSE})
+
+
+def decide_name(known: ColumnKnown) -> Decision | None:
+    """Digits that are a name and no number: zeros in front, or more of them than a number has."""
+    digits = np.array([DIGITS.fullmatch(text) is not None for text in known.texts])
+    if not digits.any() or known.share(digits) < ENOUGH_BUT_WORDS:
+        return None
+    numbers_only = [text for text, is_digits in zip(known.texts, digits.tolist(), strict=True) if is_digits]
+    if any(LEADING_ZERO.fullmatch(text) for text in numbers_only):
+        return decide_text(known, ["zeros in front: a code, not a number"])
+    if any(len(text) > LONGEST_NUMBER for text in numbers_only):
+        return decide_text(known, [f"more than {LONGEST_NUMBER} digits: a code, not a number"])
+    if looks_like_identifier(known.name) and digits.all():
+        return Decision({"type": "category"}, ("digits, but by its name no quantity",))
+    return None
+
+
+def numbers(known: ColumnKnown) -> Iterator[tuple[dict[str, Any] | None, str]]:
+    """The declarations of a number to try, in order; None for one that cannot be decided, with the reason."""
+    yield {"type": "integer"}, ""
+    with_point = [text for text in known.texts if "." in text]
+    may_be_grouped = len(with_point) > 2 and all(GROUPED.fullmatch(text) for text in with_point)
+    yield {"type": "float"}, "or are these points between thousands?" if may_be_grouped else ""
+    some = [text.strip() for text in known.texts]
+    separated = [text for text in some if re.fullmatch(r"[+-]?[0-9][0-9,. ']*", text)]
+    if len(separated) < ENOUGH_BUT_WORDS * len(some) or not any(re.search("[,. ']", text) for text in separated):
+        return
+    yield from separated_numbers(separated)
+
+
+def separated_numbers(texts: list[str]) -> Iterator[tuple[dict[str, Any] | None, str]]:
+    """Declarations of numbers with a decimal comma or with separators between thousands, if columns have such keys."""
+    with_comma = [text for text in texts if "," in text]
+    only_grouped = with_comma and all(GROUPED.fullmatch(text) and text.count(",") == 1 for text in with_comma)
+    if only_grouped and not any("." in text for text in texts):
+        yield None, "numbers with commas that may be decimal or between thousands; clean them, or declare which"
+        return
+    for point, thousands in ((".", ","), (".", " "), (".", "'"), (",", None), (",", "."), (",", " "), (",", "'")):
+        keys = {"decimal": point} if point != "." else {}
+        keys |= {"thousands": thousands} if thousands else {}
+        for kind in ("integer", "float"):
+            if kind == "float" or point == ".":
+                yield {"type": kind, **keys}, "numbers with separators"
+
+
+def decide_read(known: ColumnKnown, declared: dict[str, Any], remark: str) -> Decision | None:
+    """A declaration, if it reads all but a few rows, or all but a few words that are then null tokens."""
+    read = fits(known.levels, declared)
+    share = known.share(read)
+    left = [text for text, is_read in zip(known.texts, read.tolist(), strict=True) if not is_read]
+    remarks = [remark] if remark else []
+    if not left:
+        return Decision(declared, tuple(remarks))
+    if share >= ENOUGH_BUT_WORDS and len(left) <= MOST_WORDS and not any(re.search("[0-9]", text) for text in left):
+        return Decision({**declared, "nulls": left}, (*remarks, f"{listed(left)} taken as missing"))
+    if share < ENOUGH:
+        return None
+    rows = int(known.counts[~read].sum())
+    return Decision(declared, (*remarks, f"{rows} of {known.rows} rows go to quarantine, such as {listed(left[:1])}"))
+
+
+def decide_text(known: ColumnKnown, remarks: list[str]) -> Decision:
+    """A category, or text that is no feature: long, or hardly ever the same."""
+    lengths = np.array([len(text) for text in known.texts])
+    length = float((lengths * known.counts).sum() / known.rows)
+    distinct = len(known.texts)
+    if looks_like_identifier(known.name) and length <= FREE_TEXT:
+        return Decision({"type": "category"}, (*remarks, f"{distinct:,} levels"))
+    if known.rows >= FEW_ROWS and distinct > NEARLY_UNIQUE * known.rows:
+        return Decision(
+            {"type": "text"}, (*remarks, f"no feature: {distinct:,} different texts in {known.rows:,} rows")
+        )
+    if length > FREE_TEXT and distinct > MOST_WORDS:
+        return Decision({"type": "text"}, (*remarks, f"no feature: texts of {length:.0f} characters on average"))
+    return Decision({"type": "category"}, (*remarks, f"{distinct:,} level{'s' * (distinct > 1)}"))

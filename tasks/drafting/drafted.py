@@ -1,0 +1,311 @@
+"""The draft of a pipeline: the sections of its YAML and the comments that say why, from a sample and a target."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from configs.document import DocumentError, KeyPath, parse_document
+from configs.errors import DataError
+from configs.load import CONFIGS, pipeline_from
+from configs.schema import ColumnName, DroppedName, Pipeline
+from configs.wording import shown
+from tasks.cell_queries import OFFSET
+from tasks.drafting.bounds import draft_expectations
+from tasks.drafting.null_tokens import sentinel_of
+from tasks.drafting.profile import MOMENTS, NUMBERS, Profile, profile_columns
+from tasks.drafting.roles import group_candidates, time_candidates, why_dropped
+from tasks.drafting.sample import Sample
+from tasks.drafting.split_trial import try_splits
+from tasks.drafting.suspects import Suspect, find_suspect
+from tasks.drafting.target_task import TargetDraft, draft_target, require_target
+from tasks.drafting.yaml_text import can_be_written, yaml_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SCHEMA_LINE = "yaml-language-server: $schema=pipeline.schema.json"
+WARN = "`warn` is only said in the report; write quarantine or stop where such a row or batch must not pass"
+SOME = 100  # texts that are looked at for an offset
+EMPTY = ("features", "encode", "split", "train", "evaluate", "drift", "retrain", "gate")
+
+
+class UndraftableError(DataError):
+    """A file of which no pipeline can be drafted."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A pipeline's YAML before it is written.
+
+    Attributes
+    ----------
+    text : str
+        The file's content.
+    pipeline : Pipeline
+        What it declares.
+    remarks : tuple of str
+        What a person should look at, one line each.
+    """
+
+    text: str
+    pipeline: Pipeline
+    remarks: tuple[str, ...]
+
+
+@dataclass
+class Plan:
+    """What was decided of each column on the way to a draft."""
+
+    sample: Sample
+    profiles: dict[str, Profile]
+    target: TargetDraft
+    dropped: dict[str, str] = field(default_factory=dict)
+    suspects: dict[str, Suspect] = field(default_factory=dict)
+    moment: Profile | None = None
+    groups: list[Profile] = field(default_factory=list)
+
+    @property
+    def columns(self) -> dict[str, Profile]:
+        """The columns that are declared, in the order of the header."""
+        return {name: profile for name, profile in self.profiles.items() if name not in self.dropped}
+
+    @property
+    def usable_rows(self) -> NDArray[np.bool_]:
+        """The rows that have a target that is learned, and a time where rows are put in order."""
+        usable = ~self.target.profile.is_missing
+        if self.target.classes:
+            import pyarrow as pa
+            import pyarrow.compute as pc
+
+            learned = pc.is_in(self.target.profile.values, value_set=pa.array(list(self.target.classes)))
+            usable = usable & learned.to_numpy(zero_copy_only=False)
+        return usable if self.moment is None else usable & ~self.moment.is_missing
+
+    @property
+    def features(self) -> list[Profile]:
+        """The declared columns that are neither the target nor the time."""
+        others = {self.target.profile.name, self.moment.name if self.moment else None}
+        return [profile for name, profile in self.columns.items() if name not in others]
+
+
+def draft_pipeline(sample: Sample, *, name: str, target: str, source: str) -> Draft:
+    """Draft a pipeline.
+
+    Parameters
+    ----------
+    sample : Sample
+        Rows as text.
+    name : str
+        The pipeline's.
+    target : str
+        The column to predict.
+    source : str
+        Glob of the files, relative to the repository's root.
+
+    Raises
+    ------
+    UndraftableError, UnfitTargetError, NoSplitError
+        If the file has no such column, or nothing to learn from; see there.
+    """
+    plan = plan_columns(sample, target)
+    document, comments = sections(plan, source)
+    try:
+        provisional = parsed(yaml_text(document, comments, ()), name)
+        group = plan.groups[0].name if plan.groups else None
+        document["split"] = try_splits(provisional, plan.profiles, plan.usable_rows, group)
+        comments["split",] = split_remarks(plan, document["split"])
+        text = yaml_text(document, comments, head_lines(plan, target))
+        return Draft(text, parsed(text, name), tuple(remarks(plan, comments)))
+    except DocumentError as error:
+        raise UndraftableError(f"the columns cannot be declared as they are:\n{error}") from error
+
+
+def parsed(text: str, name: str) -> Pipeline:
+    """The pipeline that a text declares."""
+    return pipeline_from(parse_document(text, CONFIGS / f"{name}.yaml"), name)
+
+
+def unnameable(names: Sequence[str]) -> dict[str, str]:
+    """The columns whose names no pipeline can declare, and why; they can be dropped.
+
+    Raises
+    ------
+    UndraftableError
+        If a name cannot even be dropped.
+    """
+    found = {}
+    for number, name in enumerate(names, start=1):
+        if not can_be_written(name) or not is_valid(DroppedName, name):
+            raise UndraftableError(
+                f"column {number} is called {shown(name)}; a name has no characters of control. Give it another one in "
+                "the file."
+            )
+        if not is_valid(ColumnName, name):
+            found[name] = "begins with '_', which no declared name may; rename it to use it" if name else "has no name"
+    return found
+
+
+def is_valid(kind: Any, value: str) -> bool:
+    """Whether the schema takes a text as a value of a kind."""
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def plan_columns(sample: Sample, target_name: str) -> Plan:
+    """Decide what each column is for."""
+    refused = unnameable(sample.names)
+    profiles = {name: profile for name, profile in profile_columns(sample).items() if name not in refused}
+    target = draft_target(require_target(target_name, profiles))
+    profiles[target_name] = target.profile
+    plan = Plan(sample, profiles, target, refused)
+    for name, profile in profiles.items():
+        if name != target_name and (why := why_dropped(profile)) is not None:
+            plan.dropped[name] = why
+    candidates = time_candidates(plan.features)
+    plan.moment = candidates[0] if candidates else None
+    for profile in plan.features:
+        suspect = find_suspect(profile, target.profile, target.task)
+        if suspect is not None:
+            plan.suspects[profile.name] = suspect
+    for name, suspect in plan.suspects.items():
+        if suspect.is_perfect:
+            plan.dropped[name] = f"{suspect.text}: a copy, or known only afterwards; else take it back"
+    plan.groups = group_candidates(plan.features)
+    require_feature(plan)
+    return plan
+
+
+def require_feature(plan: Plan) -> None:
+    """Refuse a file of which no column is left to learn from."""
+    groups = {profile.name for profile in plan.groups[:1]} if plan.moment is None else set()
+    learnable = [p for p in plan.features if p.type != "text" and p.name not in groups]
+    if not learnable and plan.moment is None:
+        told = "; ".join(f"{shown(name)} {why}" for name, why in list(plan.dropped.items())[:5])
+        raise UndraftableError(
+            f"no column is left to learn {plan.target.profile.name!r} from{f': {told}' if told else ''}."
+        )
+
+
+def sections(plan: Plan, source: str) -> tuple[dict[str, Any], dict[KeyPath, Sequence[str]]]:
+    """The sections of the YAML, the split not yet chosen, and their comments."""
+    target, moment = plan.target, plan.moment
+    expectations = draft_expectations(plan.sample, target, moment, usable(plan.features))
+    writable = [each for each in expectations if can_be_written(each)]
+    document: dict[str, Any] = {
+        "owner": {},
+        "source": {"path": source} | ({"dialect": plan.sample.dialect} if plan.sample.dialect else {}),
+        "time": {} if moment is None else {"column": moment.name, "timezone": "UTC"},
+        "target": {"name": target.profile.name},
+        "columns": {name: declared(profile) for name, profile in plan.columns.items()},
+        "drop": list(plan.dropped),
+        "expectations": writable,
+        **{name: {} for name in EMPTY},
+    }
+    parts = date_parts(plan)
+    document["features"] = {"parts": parts} if parts else {}
+    document["train"] = {"task": target.task}
+    comments: dict[KeyPath, Sequence[str]] = {
+        ("owner",): ("who answers for this model",),
+        ("source",): plan.sample.notes,
+        ("time",): time_remarks(plan),
+        ("target",): (
+            target.remark,
+            *(["write known_after: 1d if it is known a day after the row's time"] * bool(moment)),
+        ),
+        ("expectations",): (WARN,),
+    }
+    comments |= {("columns", name): column_remarks(plan, profile) for name, profile in plan.columns.items()}
+    comments |= {("drop", number): (why,) for number, why in enumerate(plan.dropped.values())}
+    return document, comments
+
+
+def usable(features: Sequence[Profile]) -> list[Profile]:
+    """The columns that are features as they are."""
+    return [profile for profile in features if profile.type not in ("text", *MOMENTS)]
+
+
+def declared(profile: Profile) -> dict[str, Any]:
+    """A column's keys that a YAML can hold."""
+    nulls = [text for text in profile.declared.get("nulls", ()) if can_be_written(text)]
+    keys = {key: value for key, value in profile.declared.items() if key != "nulls"}
+    return {**keys, "nulls": nulls} if nulls else keys
+
+
+def date_parts(plan: Plan) -> dict[str, list[str]]:
+    """Parts of dates for the model to read: of the row's time what comes back, of other moments also the year."""
+    found: dict[str, list[str]] = {}
+    for profile in plan.columns.values():
+        if profile.type not in MOMENTS or profile.name == plan.target.profile.name:
+            continue
+        parts = ["day_of_week"] if profile is plan.moment else ["year", "month"]
+        if profile is plan.moment and profile.type == "timestamp":
+            parts.append("hour")
+        free = [part for part in parts if f"{profile.name}_{part}" not in plan.profiles]
+        if free:
+            found[profile.name] = free
+    return found
+
+
+def column_remarks(plan: Plan, profile: Profile) -> list[str]:
+    """What a person should know of a column."""
+    found = list(profile.remarks)
+    if profile.name in plan.suspects:
+        found.append(f"suspected leak: {plan.suspects[profile.name].text}; drop it if it is known only afterwards")
+    if profile in plan.groups and profile.name != plan.target.profile.name:
+        found.append(f"may be split.group: {profile.rows_per_value.mean():.1f} rows per value")
+    if profile.type in NUMBERS and (sentinel := sentinel_of(distinct_numbers(profile))) is not None:
+        found.append(f"{sentinel:g} may stand for a missing value; then add it to nulls")
+    return found
+
+
+def distinct_numbers(profile: Profile) -> list[float]:
+    """The different numbers of a column, in ascending order."""
+    return sorted(value for value in set(profile.numbers.tolist()) if value == value)  # noqa: PLR0124 - NaN is not
+
+
+def time_remarks(plan: Plan) -> list[str]:
+    """Of which column the time was taken, and what it could be instead."""
+    if plan.moment is None:
+        return ["no date or timestamp that nearly all rows have"]
+    others = [profile.name for profile in time_candidates(plan.features)]
+    has_offset = any(re.search(OFFSET + "$", text) for text in plan.moment.texts.texts[:SOME])
+    told = "the zone in which parts such as the hour are taken" if has_offset else "the texts name no zone: say which"
+    zone = [told] if plan.moment.type == "timestamp" else []
+    return [*zone, *([f"or {', '.join(map(shown, others))}"] if others else [])]
+
+
+def split_remarks(plan: Plan, split: Mapping[str, Any]) -> list[str]:
+    """Why rows are split so."""
+    if plan.moment is not None and split["kind"] != "time":
+        return ["by time a fold of the sample would lack a class"]
+    if split["kind"] == "stratified" and plan.groups:
+        return [f"by {plan.groups[0].name!r} a fold of the sample would lack a class"]
+    return []
+
+
+def head_lines(plan: Plan, target: str) -> list[str]:
+    """What stands at the top."""
+    return [
+        SCHEMA_LINE,
+        f"Drafted by `holdfast init` to predict {shown(target)}, from {plan.sample.how}.",
+        "A comment says what was seen and not known; the file is yours to edit.",
+    ]
+
+
+def remarks(plan: Plan, comments: Mapping[KeyPath, Sequence[str]]) -> list[str]:
+    """What was seen of columns and which are dropped, as lines to print."""
+    told = [
+        f"{path[-1] if path[0] == 'columns' else path[0]}: {'; '.join(texts)}"
+        for path, texts in comments.items()
+        if texts and path[0] in ("source", "time", "target", "columns", "split")
+    ]
+    return told + [f"dropped {name or shown(name)}: {why}" for name, why in plan.dropped.items()]

@@ -1,0 +1,43 @@
+"""What the name of a column hints at. A hint alone decides nothing that a comment does not say."""
+
+from __future__ import annotations
+
+import re
+
+IDENTIFIER = re.compile(r"(^|[\s_.-])(ids?|uuid|guid|key|code|zip|zip_?code|postcode|postal_code)$", re.IGNORECASE)
+SUBJECT = re.compile(r"(?i:(^|[\s_.-])(ids?|uuid|guid))$|[a-z](Id|ID)$")
+CAMEL_IDENTIFIER = re.compile(r"[a-z](Id|ID|Code|Key)$")
+MOMENT = re.compile(r"(^|[\s_.-])(date|day|dt|ymd|time|timestamp|ts)($|[\s_.-])|date$|time$", re.IGNORECASE)
+BIRTH = re.compile(r"birth|(^|[\s_.-])dob($|[\s_.-])", re.IGNORECASE)
+
+
+def looks_like_identifier(name: str) -> bool:
+    """Whether a column by its name holds what only tells things apart.
+
+    >>> [looks_like_identifier(name) for name in ("patient_id", "customerID", "zip", "valid", "width")]
+    [True, True, True, False, False]
+    """
+    return bool(IDENTIFIER.search(name) or CAMEL_IDENTIFIER.search(name))
+
+
+def looks_like_subject(name: str) -> bool:
+    """Whether a column by its name tells apart whose rows these are: an id, but no postal code.
+
+    >>> [looks_like_subject(name) for name in ("patient_id", "PatientID", "zip", "valid")]
+    [True, True, False, False]
+    """
+    return bool(SUBJECT.search(name))
+
+
+def looks_like_moment(name: str) -> bool:
+    """Whether a column by its name holds dates or times.
+
+    >>> [looks_like_moment(name) for name in ("order_date", "timestamp", "daytime", "days")]
+    [True, True, True, False]
+    """
+    return bool(MOMENT.search(name))
+
+
+def looks_like_birth(name: str) -> bool:
+    """Whether a column by its name holds dates of birth: a moment, but not when the row happened."""
+    return bool(BIRTH.search(name))

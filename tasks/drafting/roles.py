@@ -1,0 +1,97 @@
+"""What a column is good for beside being a feature: nothing, or to tell when a row happened and what it belongs to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from configs.wording import shown
+from tasks.drafting.naming import looks_like_birth, looks_like_identifier, looks_like_moment, looks_like_subject
+from tasks.drafting.profile import MOMENTS, Profile
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FEW_ROWS = 20  # below which that no value comes back says nothing
+COVERAGE = 0.95  # share of the rows that a time column must have a value in
+LEAST_INSTANTS = 12  # different times that a split by time needs for holdout and folds
+LEAST_GROUPS = 12
+ROWS_PER_GROUP = 1.2  # on average
+
+
+def why_dropped(profile: Profile) -> str | None:
+    """Why a column can be no feature: it is constant, or another one in each row; None where it can.
+
+    Parameters
+    ----------
+    profile : Profile
+    """
+    counts = profile.rows_per_value
+    if len(counts) == 0:
+        return "no value in any row of the sample"
+    if len(counts) == 1:
+        value = profile.texts.levels[int(profile.texts.codes[np.argmin(profile.is_missing)])].as_py()
+        where = "every row of the sample" if not profile.is_missing.any() else "every row that has one"
+        return f"constant: {shown(value)} in {where}"
+    if len(counts) == counts.sum() >= FEW_ROWS and is_identifier(profile):
+        return "an identifier: no value comes back"
+    return None
+
+
+def is_identifier(profile: Profile) -> bool:
+    """Whether a column of which no value comes back only names rows: by its name, a running number, or words of one."""
+    if profile.type == "integer":
+        steps = np.diff(profile.numbers[~np.isnan(profile.numbers)])
+        return looks_like_identifier(profile.name) or bool((steps == 1).all() or (steps == -1).all())
+    if profile.type not in ("category", "text"):
+        return False
+    return looks_like_identifier(profile.name) or not any(re.search(r"\s", text) for text in profile.texts.texts)
+
+
+def time_candidates(profiles: Iterable[Profile]) -> list[Profile]:
+    """The columns that may say when a row happened, the likeliest first.
+
+    Dates and timestamps that nearly every row has and that are many: first those in the order of the file, then those
+    whose name says so, then the fuller and the finer ones. A date of birth is not when the row happened.
+    """
+    fit = [
+        profile
+        for profile in profiles
+        if profile.type in MOMENTS
+        and not looks_like_birth(profile.name)
+        and len(profile.rows_per_value) >= LEAST_INSTANTS
+        and 1 - profile.is_missing.mean() >= COVERAGE
+    ]
+
+    def likelihood(profile: Profile) -> tuple[bool, bool, float, int]:
+        known = profile.numbers[~profile.is_missing]
+        return (
+            is_ordered(known),
+            looks_like_moment(profile.name),
+            float(1 - profile.is_missing.mean()),
+            len(profile.rows_per_value),
+        )
+
+    return sorted(fit, key=likelihood, reverse=True)
+
+
+def is_ordered(numbers: NDArray[np.float64]) -> bool:
+    """Whether numbers only rise, or only fall."""
+    steps = np.diff(numbers)
+    return bool((steps >= 0).all() or (steps <= 0).all())
+
+
+def group_candidates(profiles: Iterable[Profile]) -> list[Profile]:
+    """The columns whose rows may belong together: called an id, and their values come back; finest first."""
+    fit = [
+        profile
+        for profile in profiles
+        if profile.type in ("category", "integer", "text")
+        and looks_like_subject(profile.name)
+        and len(profile.rows_per_value) >= LEAST_GROUPS
+        and profile.rows_per_value.mean() >= ROWS_PER_GROUP
+    ]
+    return sorted(fit, key=lambda profile: -len(profile.rows_per_value))

@@ -1,0 +1,240 @@
+"""A sample of a file's rows as text: at most 100,000, evenly through the file.
+
+Time and memory are bounded whatever the file's size. A small file is read as a whole; of a large plain text the
+beginning and `PLACES` pieces at even distances are read, each from a line break on; of another large file, such as a
+compressed one, the first gigabyte of text.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from configs.errors import DataError
+from configs.wording import listed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tasks.raw_files import Dialect, RawFile
+
+MOST_ROWS = 100_000
+MOST_CELLS = 10_000_000
+MOST_FILES = 6
+WHOLE = 64 << 20  # bytes up to which a file is read as a whole
+HEAD = 4 << 20  # bytes of a larger file's beginning
+PLACES = 60
+PIECE = 1 << 20  # bytes of each place
+MOST_TEXT = 1 << 30  # bytes of text after which no more is read
+SURE = 0.9  # certainty below which a dialect is declared rather than left to be detected
+MANY_REFUSED = 0.001  # share of the records
+
+
+class SampleError(DataError):
+    """A file of which no sample can be drawn."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some rows of a file, as text.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The header.
+    texts : Table of string, shape (n_rows, n_columns)
+        In the order of the file.
+    file_rows : int
+        Rows that the file has, of several the least: counted where it was read to its end, else estimated.
+    how : str
+        Which rows these are, in words.
+    dialect : dict
+        What should be declared of how the file is written, because its detection is unsure; usually nothing.
+    notes : tuple of str
+        What was seen of how it is written.
+    """
+
+    names: tuple[str, ...]
+    texts: pa.Table
+    file_rows: int
+    how: str
+    dialect: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Thinned:
+    """Rows at even distances: how many there were, whether these were all of the file, and the refused by reason."""
+
+    texts: pa.Table
+    seen: int
+    to_the_end: bool
+    refused: Counter[str]
+
+
+def sample_rows(path: Path) -> Sample:
+    """Draw a sample of a file.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it holds no table, with its name.
+    SampleError
+        If it has no row that can be read, or two columns of one name.
+    """
+    from tasks.raw_files import open_raw
+
+    with open_raw(path) as raw:
+        refuse_repeated(path, raw.names)
+        size = path.stat().st_size
+        is_cut = size > WHOLE and has_lines(raw.dialect)
+        if not is_cut:
+            thinned = thin(raw)
+            return sample_of(path, raw, thinned, whole_words(thinned), thinned.seen)
+    with pieces(path, size) as file, open_raw(file) as raw:
+        thinned = thin(raw)
+        rows = round(thinned.seen * size / file.stat().st_size)
+        words = f"{thinned.texts.num_rows:,} of about {rows:,} rows, from {PLACES} places evenly through the file"
+        return sample_of(path, raw, thinned, words, rows)
+
+
+def sample_files(files: Sequence[Path]) -> Sample:
+    """Draw a sample of several files with one header: of some of them, at even distances in order.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        In the order in which their rows are to stand; at least one.
+
+    Raises
+    ------
+    UnreadableFileError, SampleError
+        See `sample_rows`.
+    """
+    import pyarrow as pa
+
+    chosen = [files[place] for place in np.linspace(0, len(files) - 1, min(MOST_FILES, len(files))).astype(int)]
+    parts = [sample_rows(file) for file in chosen]
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    orders = [[part.names.index(name) for name in first.names] for part in parts]
+    texts = pa.concat_tables(
+        part.texts.select(order).rename_columns(first.texts.column_names)
+        for part, order in zip(parts, orders, strict=True)
+    )
+    kept = every(texts, -(-texts.num_rows // most_rows(len(first.names))), 0)
+    how = f"{kept.num_rows:,} rows of {len(parts)} of {len(files)} files"
+    dialect = next((part.dialect for part in parts if part.dialect), {})
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    return Sample(first.names, kept, min(part.file_rows for part in parts), how, dialect, notes)
+
+
+def has_lines(dialect: Dialect) -> bool:
+    """Whether a line can be found from the middle of the file: plain text in which a line feed is one byte."""
+    return dialect.format != "parquet" and dialect.compression == "none" and not dialect.encoding.startswith("utf-16")
+
+
+def refuse_repeated(path: Path, names: tuple[str, ...]) -> None:
+    """Refuse a header with two columns of one name."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SampleError(f"{path}: the header names {listed(twice)} more than once; rename one of each.")
+
+
+def whole_words(thinned: Thinned) -> str:
+    """Which rows of a file that was read from its beginning are looked at, in words."""
+    kept, of = thinned.texts.num_rows, "" if thinned.to_the_end else "the first "
+    return f"all {kept:,} rows" if kept == thinned.seen and not of else f"{kept:,} rows evenly of {of}{thinned.seen:,}"
+
+
+def sample_of(path: Path, raw: RawFile, thinned: Thinned, how: str, rows: int) -> Sample:
+    """The sample, if it has a row."""
+    if thinned.seen == 0:
+        told = f" ({', '.join(thinned.refused)})" if thinned.refused else ""
+        raise SampleError(f"{path}: a header and no row that can be read{told}; at least one row is expected.")
+    return Sample(raw.names, thinned.texts, rows, how, unsure(raw.dialect), tuple(told_of(raw.dialect, thinned)))
+
+
+def thin(raw: RawFile) -> Thinned:
+    """Rows at even distances, of the file's first gigabyte of text; the distance doubles when there are too many."""
+    import pyarrow as pa
+
+    most = most_rows(len(raw.names))
+    kept: list[pa.Table] = []
+    refused: Counter[str] = Counter()
+    stride, seen, read, to_the_end = 1, 0, 0, True
+    for chunk in raw.chunks():
+        rows = chunk.texts.num_rows
+        kept.append(every(chunk.texts, stride, -seen % stride))
+        refused.update(record.reason for record in chunk.refused)
+        seen, read = seen + rows, read + chunk.texts.nbytes
+        while sum(table.num_rows for table in kept) > most or sum(table.nbytes for table in kept) > WHOLE * 2:
+            kept, stride = [every(pa.concat_tables(kept), 2, 0)], stride * 2
+        if read > MOST_TEXT:
+            to_the_end = False
+            break
+    texts = pa.concat_tables(kept) if kept else pa.table({})
+    return Thinned(texts, seen, to_the_end, refused)
+
+
+def most_rows(width: int) -> int:
+    """How many rows of so many columns are looked at."""
+    return max(1, min(MOST_ROWS, MOST_CELLS // width))
+
+
+def every(texts: pa.Table, stride: int, first: int) -> pa.Table:
+    """Each so-many-th row."""
+    return texts if stride == 1 else texts.take(np.arange(first, texts.num_rows, stride))
+
+
+@contextmanager
+def pieces(path: Path, size: int) -> Iterator[Path]:
+    """A file of the beginning of another, and of whole lines from places at even distances behind it."""
+    with TemporaryDirectory() as folder, path.open("rb") as file:
+        target = Path(folder, path.name)
+        with target.open("wb") as writer:
+            writer.write(whole_lines(file.read(HEAD)))
+            for start in np.linspace(HEAD, size - PIECE, PLACES).astype(np.int64).tolist():
+                file.seek(start, os.SEEK_SET)
+                piece = file.read(PIECE)
+                writer.write(whole_lines(piece[piece.find(b"\n") + 1 :]))
+        yield target
+
+
+def whole_lines(piece: bytes) -> bytes:
+    """A piece of a file up to its last line break."""
+    return piece[: piece.rfind(b"\n") + 1]
+
+
+def unsure(dialect: Dialect) -> dict[str, Any]:
+    """The keys of `source.dialect`, where detection is not sure of them; none where it is."""
+    if dialect.certainty >= SURE:
+        return {}
+    text = {"encoding": dialect.encoding}
+    if dialect.format != "csv":
+        return {"format": dialect.format, **text}
+    marks = {"delimiter": dialect.delimiter, "quote": dialect.quote or "none", "escape": dialect.escape or "none"}
+    return {**text, **marks, "preamble": dialect.preamble, "header": dialect.header_lines}
+
+
+def told_of(dialect: Dialect, thinned: Thinned) -> Iterator[str]:
+    """How the file is written where that is not the usual way, and what of it cannot be read."""
+    usual = {"format": "csv", "compression": "none", "encoding": "utf-8", "delimiter": ","}
+    found = {key: getattr(dialect, key) for key in usual}
+    told = [f"{key} {value!r}" for key, value in found.items() if value not in (usual[key], "")]
+    if told:
+        yield f"found: {', '.join(told)}"
+    if dialect.certainty < SURE:
+        yield f"not sure ({dialect.certainty:.2f}){f': or {dialect.second}' if dialect.second else ''}"
+    yield from dialect.notes
+    if (count := sum(thinned.refused.values())) > MANY_REFUSED * thinned.seen:
+        yield f"{count:,} records cannot be read ({', '.join(sorted(thinned.refused))}): they go to quarantine"

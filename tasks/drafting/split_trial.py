@@ -1,0 +1,91 @@
+"""Which split the sample allows: proposals are tried, by the stage's own code, until one does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from configs.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from configs.schema import Pipeline
+    from tasks.drafting.profile import Profile
+
+HOLDOUT = "20%"
+FEW_ROWS = 200  # below which folds are fewer, so that each has some rows
+
+
+class NoSplitError(DataError):
+    """No split leaves rows of all classes to train on, to validate on and to hold out."""
+
+
+def proposals(rows: int, group: str | None, has_time: bool) -> Iterator[dict[str, Any]]:
+    """Splits to try: by time and by group where there are such, then stratified; each with ever fewer folds."""
+    numbers = (5, 3, 2) if rows >= FEW_ROWS else (3, 2)
+    kinds: list[dict[str, Any]] = [{"kind": "time"}] * has_time
+    kinds += [{"kind": "group", "group": group}] * (group is not None) + [{"kind": "stratified"}]
+    for kind in kinds:
+        for folds in numbers:
+            yield {**kind, "folds": folds, "holdout": HOLDOUT}
+
+
+def try_splits(
+    pipeline: Pipeline, profiles: dict[str, Profile], kept: NDArray[np.bool_], group: str | None
+) -> dict[str, Any]:
+    """The first proposal that stage `split` carries out on the sample.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Drafted, whatever its split.
+    profiles : dict of str to Profile
+    kept : array of bool, shape (n_rows,)
+        The rows that the drafted expectations do not put in quarantine.
+    group : str or None
+        The column whose rows belong together.
+
+    Raises
+    ------
+    NoSplitError
+        With the objection to the last proposal.
+    """
+    from configs.schema import Split
+
+    needed = {pipeline.target.name, pipeline.time.column, group} - {None}
+    chosen = {name: profile for name, profile in profiles.items() if name in needed}
+    objection: DataError | None = None
+    for proposal in proposals(int(kept.sum()), group, pipeline.time.column is not None):
+        tried = pipeline.model_copy(update={"split": Split.model_validate(proposal)})
+        try:
+            carry_out(tried, chosen, kept)
+        except DataError as error:
+            objection = error
+            continue
+        return proposal
+    raise NoSplitError(f"no split of the sample works: {objection} More rows are needed, or another target.")
+
+
+def carry_out(pipeline: Pipeline, profiles: dict[str, Profile], kept: NDArray[np.bool_]) -> None:
+    """Split the kept rows of the sample as declared."""
+    import pyarrow as pa
+
+    from tasks.split import rows_of, split_rows
+    from tasks.table import BATCH, LINE, to_frame
+
+    rows = pa.array(np.flatnonzero(kept))
+    table = pa.table({name: utc(profile.values.take(rows)) for name, profile in profiles.items()})
+    table = table.append_column(BATCH, pa.array(["sample"] * len(rows), pa.string()))
+    split_rows(rows_of(to_frame(table.append_column(LINE, rows)), pipeline), pipeline)
+
+
+def utc(values: Any) -> Any:
+    """Instants in the type in which they are stored; other values as they are."""
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(values.type) and values.type.tz is None:
+        return values.cast(pa.timestamp("us", tz="UTC"))
+    return values

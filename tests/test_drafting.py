@@ -1,0 +1,453 @@
+"""What is drafted of a file: types, roles, task and split by an expected table, and every draft is valid."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from configs.checks import contradictions
+from configs.document import parse_document
+from configs.errors import HoldfastError
+from tasks.drafting import Draft, UndraftableError, draft_pipeline, sample, sample_files, sample_rows
+from tasks.drafting.column_texts import column_texts
+from tasks.drafting.column_types import decide_type
+from tasks.drafting.split_trial import NoSplitError
+from tasks.drafting.suspects import area_under_curve
+from tasks.drafting.target_task import UnfitTargetError
+from tasks.drafting.yaml_text import flow
+from tasks.raw_files import Dialect, UnreadableFileError
+from tests.drafted_files import FILES, written
+
+SOURCE = "data/incoming/demo/*.csv"
+
+
+def draft_of(content: bytes, target: str) -> Draft:
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "rows.csv")
+        file.write_bytes(content)
+        return draft_pipeline(sample_rows(file), name="demo", target=target, source=SOURCE)
+
+
+@cache
+def drafted(name: str) -> Draft:
+    make, target = FILES[name]
+    return draft_of(make(), target)
+
+
+def types_of(draft: Draft) -> dict[str, str]:
+    columns = {name: column.type for name, column in draft.pipeline.columns.items()}
+    return columns | dict.fromkeys(draft.pipeline.drop, "dropped")
+
+
+MEASURES = dict.fromkeys(("age", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"), "float")
+EXPECTED = {
+    "iris": dict.fromkeys(("sepal_length", "sepal_width", "petal_length", "petal_width"), "float")
+    | {"species": "category"},
+    "wine": {f"m{number}": "float" for number in range(13)} | {"m4": "integer", "m12": "integer", "grower": "integer"},
+    "cancer": {"": "dropped"} | {f"m{number}": "float" for number in range(30)} | {"benign": "integer"},
+    "progression": MEASURES | dict.fromkeys(("age", "sex", "s1", "s6", "progression"), "integer"),
+    "planes": {
+        "tailnum": "dropped",
+        "year": "integer",
+        "type": "category",
+        "manufacturer": "category",
+        "model": "category",
+        "engines": "integer",
+        "seats": "integer",
+        "speed": "integer",
+        "engine": "category",
+    },
+    "airports": {
+        "faa": "dropped",
+        "name": "text",
+        "lat": "float",
+        "lon": "float",
+        "alt": "integer",
+        "tz": "integer",
+        "dst": "category",
+        "tzone": "category",
+    },
+    "weather": {
+        "origin": "category",
+        "year": "dropped",
+        "month": "integer",
+        "day": "integer",
+        "hour": "integer",
+        "temp": "float",
+        "dewp": "float",
+        "humid": "float",
+        "wind_dir": "integer",
+        "wind_speed": "float",
+        "wind_gust": "float",
+        "precip": "float",
+        "pressure": "float",
+        "visib": "float",
+        "time_hour": "timestamp",
+    },
+    "orders": {
+        "row": "dropped",
+        "customer_id": "category",
+        "sold": "date",
+        "zip": "category",
+        "cost": "float",
+        "paid": "category",
+        "gift": "boolean",
+        "note": "text",
+        "currency": "dropped",
+        "refund_code_known_later": "dropped",
+        "outcome": "category",
+    },
+    "visits": {
+        "patient_id": "category",
+        "insurance": "category",
+        "birth_date": "date",
+        "weight": "float",
+        "sex": "integer",
+        "age": "integer",
+        "pressure": "float",
+    },
+    "ambiguous": {"day": "text", "x": "float", "y": "integer"},
+    "sensors": {"Zeit": "timestamp", "Fühler": "category", "Wärme": "float", "Druck": "float"},
+}
+DECIDED = {  # task, split, time, group
+    "iris": ("multiclass", "stratified", None, None),
+    "wine": ("multiclass", "stratified", None, None),
+    "cancer": ("binary", "stratified", None, None),
+    "progression": ("regression", "stratified", None, None),
+    "planes": ("multiclass", "stratified", None, None),
+    "airports": ("regression", "stratified", None, None),
+    "weather": ("regression", "time", "time_hour", None),
+    "orders": ("binary", "time", "sold", None),
+    "visits": ("regression", "group", None, "patient_id"),
+    "ambiguous": ("binary", "stratified", None, None),
+    "sensors": ("regression", "time", "Zeit", None),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_columns_have_the_expected_types(name: str) -> None:
+    assert types_of(drafted(name)) == EXPECTED[name]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_task_and_split_are_the_expected_ones(name: str) -> None:
+    pipeline = drafted(name).pipeline
+    found = (pipeline.task, pipeline.split_kind, pipeline.time.column, pipeline.split.group)
+    assert found == DECIDED[name]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_draft_has_no_contradiction(name: str) -> None:
+    assert list(contradictions(drafted(name).pipeline)) == []
+
+
+@pytest.mark.parametrize("name", ["orders", "visits"])
+def test_draft_is_the_same_text_again(name: str) -> None:
+    make, target = FILES[name]
+    assert draft_of(make(), target).text == drafted(name).text
+
+
+def comment_of(name: str, column: str) -> str:
+    (line,) = [line for line in drafted(name).text.splitlines() if line.startswith((f"  {column}:", f"  - {column} "))]
+    return line.partition("   # ")[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "told"),
+    [
+        ("orders", "row", "identifier"),
+        ("orders", "currency", "constant: 'EUR'"),
+        ("orders", "refund_code_known_later", "tells the target alone (AUC 1.0000)"),
+        ("orders", "customer_id", "may be split.group"),
+        ("orders", "zip", "zeros in front"),
+        ("orders", "sold", "the day stands first"),
+        ("orders", "paid", "3 levels"),
+        ("visits", "weight", "'unknown' taken as missing"),
+        ("visits", "insurance", "more than 18 digits"),
+        ("visits", "birth_date", "the month stands first"),
+        ("visits", "age", "999 may stand for a missing value"),
+        ("ambiguous", "day", "read them alike"),
+        ("planes", "model", "127 levels"),
+        ("cancer", "m22", "suspected leak"),
+    ],
+)
+def test_comment_says_what_was_seen(name: str, column: str, told: str) -> None:
+    assert told in comment_of(name, column)
+
+
+def test_null_tokens_are_those_of_each_column() -> None:
+    assert drafted("orders").pipeline.columns["cost"].nulls == ("", "-", "?", "NA", "null")
+    assert drafted("orders").pipeline.columns["paid"].nulls == ("",)
+
+
+def test_rare_classes_go_to_quarantine() -> None:
+    (kept,) = [each for each in drafted("planes").pipeline.expectations if each.arguments.get("column") == "engine"][1:]
+    assert (kept.arguments["value_set"], kept.otherwise) == (["Reciprocating", "Turbo-fan", "Turbo-jet"], "quarantine")
+
+
+def test_only_rows_that_cannot_be_trained_on_go_to_quarantine() -> None:
+    found = [each.arguments["column"] for each in drafted("orders").pipeline.expectations if each.otherwise != "warn"]
+    assert found == ["outcome", "sold"]
+
+
+def decided(*texts: str, name: str = "x") -> tuple[str, str | None]:
+    declared = decide_type(column_texts(name, pa.chunked_array([list(texts)]))).declared
+    return declared["type"], declared.get("format")
+
+
+@pytest.mark.parametrize(
+    ("texts", "name", "expected"),
+    [
+        (("1", "-2", "NA"), "x", ("integer", None)),
+        (("1", "2.5", ""), "x", ("float", None)),
+        (("1e3", ".5"), "x", ("float", None)),
+        (("0", "1"), "x", ("integer", None)),
+        (("t", "f"), "x", ("boolean", None)),
+        (("TRUE", "false", "null"), "x", ("boolean", None)),
+        (("yes", "maybe"), "x", ("category", None)),
+        (("00501", "10001"), "x", ("category", None)),
+        (("12345678901234567890", "12345678901234567891"), "x", ("category", None)),
+        (("11", "12"), "store_id", ("category", None)),
+        (("2024-01-31", "2024-02-29"), "x", ("date", None)),
+        (("2024-01-31 10:00", "2024-02-29T11:00:30Z"), "x", ("timestamp", None)),
+        (("31.01.2024", "01.02.2024"), "x", ("date", "%d.%m.%Y")),
+        (("01/31/24", "02/01/24"), "x", ("date", "%m/%d/%y")),
+        (("1-Feb-2024", "28-Mar-2024"), "x", ("date", "%d-%b-%Y")),
+        (("31/01/2024 13:05", "01/02/2024 00:00"), "x", ("timestamp", "%d/%m/%Y %H:%M")),
+        (("01/31/2024 1:05 PM", "02/01/2024 11:00 AM"), "x", ("timestamp", "%m/%d/%Y %I:%M %p")),
+        (("20240131", "20240201"), "order_date", ("date", "%Y%m%d")),
+        (("20240131", "20240201"), "parts", ("integer", None)),
+        (("1700000000", "1700003600"), "event_time", ("timestamp", "epoch_s")),
+        (("1700000000000", "1700003600000"), "event_time", ("timestamp", "epoch_ms")),
+        (("1700000000", "1700003600"), "volume", ("integer", None)),
+        (("2024-02-30", "2024-02-31"), "x", ("category", None)),
+        (("DE", "NA", "FR"), "x", ("category", None)),
+        (("", "NA"), "x", ("category", None)),
+    ],
+    ids=str,
+)
+def test_type_is_decided_by_all_texts(texts: tuple[str, ...], name: str, expected: tuple[str, str | None]) -> None:
+    assert decided(*texts, name=name) == expected
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (("1,5", "2", "0,25"), {"type": "float", "decimal": ","}),
+        (("1,234", "5,678,901"), {"type": "integer", "thousands": ","}),
+        (("1,234.5", "12"), {"type": "float", "thousands": ","}),
+        (("1.234,5", "12"), {"type": "float", "decimal": ",", "thousands": "."}),
+        (("1 234", "12"), {"type": "integer", "thousands": " "}),
+        (("1,234", "5,678"), {"type": "category"}),  # either
+        (("1.2.3", "4.5.6"), {"type": "category"}),
+    ],
+    ids=str,
+)
+def test_separators_are_decided_by_evidence(texts: tuple[str, ...], expected: dict[str, str]) -> None:
+    assert decide_type(column_texts("x", pa.chunked_array([list(texts)]))).declared == expected
+
+
+def test_one_misread_text_in_a_hundred_goes_to_quarantine() -> None:
+    decision = decide_type(column_texts("x", pa.chunked_array([[str(number) for number in range(200)] + ["7x"]])))
+    assert decision.declared == {"type": "integer"}
+    assert decision.remarks == ("1 of 201 rows go to quarantine, such as '7x'",)
+
+
+@pytest.mark.parametrize(
+    ("content", "target", "error", "told"),
+    [
+        (b"a,b\n", "b", sample.SampleError, "a header and no row"),
+        (b"", "b", HoldfastError, "empty"),
+        (b"a,a\n1,2\n", "a", sample.SampleError, "'a' more than once"),
+        (b'"x\ny",b\n1,2\n', "b", UndraftableError, "column 1 is called 'x.ny'"),
+        (b"_a,b\n1,2\n", "_a", UnfitTargetError, "no such column"),
+        (b"price,b\n1,2\n", "prize", UnfitTargetError, "did you mean 'price'"),
+        (b"a,b\n1,2\n2,2\n", "b", UnfitTargetError, "the same value in every row"),
+        (b"a,b\n1,\n2,NA\n", "b", UnfitTargetError, "no value in any row"),
+        (b"a,b\n1,2024-01-01\n2,2024-01-02\n", "b", UnfitTargetError, "is a date"),
+        (b"a,b\n1,2\n1,3\n", "b", UndraftableError, "no column is left to learn 'b' from"),
+        (b"a,b\n1,0\n2,1\n", "b", NoSplitError, "More rows are needed"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_drafted_is_told(content: bytes, target: str, error: type[HoldfastError], told: str) -> None:
+    with pytest.raises(error, match=told):
+        draft_of(content, target)
+
+
+def test_columns_that_cannot_be_declared_are_dropped() -> None:
+    draft = draft_of(written(["", "_id", "x", "y"], [[n, n, n % 7, n * n % 5] for n in range(60)]), "y")
+    assert types_of(draft) == {"": "dropped", "_id": "dropped", "x": "integer", "y": "integer"}
+
+
+@pytest.mark.parametrize("suffix", [".csv.gz", ".parquet", ".jsonl"])
+def test_rows_of_every_format_are_sampled(tmp_path: Path, suffix: str) -> None:
+    file, texts = tmp_path / f"rows{suffix}", pa.table({"a": ["1", "2"], "b": ["x", "y"]})
+    if suffix == ".parquet":
+        pq.write_table(texts, file)
+    elif suffix == ".jsonl":
+        file.write_text("".join(json.dumps(row) + "\n" for row in texts.to_pylist()))
+    else:
+        file.write_bytes(gzip.compress(written(texts.column_names, [("1", "x"), ("2", "y")])))
+    drawn = sample_rows(file)
+    assert (drawn.names, list(zip(*drawn.texts.to_pydict().values(), strict=True))) == (
+        ("a", "b"),
+        [("1", "x"), ("2", "y")],
+    )
+
+
+def test_all_files_of_a_folder_are_sampled(tmp_path: Path) -> None:
+    files = [tmp_path / f"{month:02}.csv" for month in range(1, 13)]
+    for number, file in enumerate(files, start=1):
+        header = ["month", "x"] if number % 2 else ["x", "month"]
+        file.write_bytes(written(header, [[number, number]] * number))
+    drawn = sample_files(files)
+    assert sorted(set(drawn.texts.column(0).to_pylist()), key=int) == ["1", "3", "5", "7", "9", "12"]
+    assert (drawn.texts.num_rows, drawn.file_rows, drawn.how) == (37, 1, "37 rows of 6 of 12 files")
+
+
+@pytest.mark.parametrize("certainty", [0.5, 0.95])
+def test_unsure_dialect_is_declared(certainty: float) -> None:
+    found = Dialect(encoding="utf-8", delimiter=";", quote='"', preamble=2, header_lines=1, certainty=certainty)
+    declared = {"encoding": "utf-8", "delimiter": ";", "quote": '"', "escape": "none", "preamble": 2, "header": 1}
+    assert sample.unsure(found) == (declared if certainty < 0.9 else {})
+
+
+def test_doubtful_points_are_told() -> None:
+    decision = decide_type(column_texts("x", pa.chunked_array([["1.234", "5.678", "12.345"]])))
+    assert decision.remarks == ("or are these points between thousands?",)
+
+
+def test_unreadable_records_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("a,b\n" + "1,2\n" * 9 + "1,2,3\n")
+    assert "1 records cannot be read (too_many_columns)" in " ".join(sample_rows(file).notes)
+
+
+def test_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFileError, match="director"):
+        sample_rows(tmp_path)
+
+
+def test_large_file_is_sampled_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in (("WHOLE", 20_000), ("HEAD", 2_000), ("PLACES", 10), ("PIECE", 1_000)):
+        monkeypatch.setattr(sample, name, size)
+    file = tmp_path / "rows.csv"
+    file.write_bytes(written(["n"], [[f"{number:09}"] for number in range(100_000)]))
+    drawn = sample_rows(file)
+    numbers = np.array(drawn.texts.column(0).to_pylist(), dtype=int)
+    assert len({*numbers.tolist()}) == len(numbers) < 1_300
+    assert max(np.diff([*numbers.tolist(), 100_000])) < 11_000
+    assert drawn.file_rows == pytest.approx(100_000, rel=0.02)
+
+
+def test_many_rows_are_thinned_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample, "MOST_ROWS", 100)
+    file = tmp_path / "rows.csv"
+    file.write_bytes(written(["n"], [[number] for number in range(1_000)]))
+    numbers = np.array(sample_rows(file).texts.column(0).to_pylist(), dtype=int)
+    assert numbers.tolist() == list(range(0, 1_000, 16))
+
+
+@given(
+    st.recursive(
+        st.text() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.booleans(),
+        lambda values: st.lists(values, max_size=4) | st.dictionaries(st.text(), values, max_size=4),
+        max_leaves=8,
+    )
+)
+def test_values_are_read_as_they_were_written(value: object) -> None:
+    text = f"a: {flow(value)}\n"
+    read = parse_document(text, Path("x.yaml"))
+    if not read.mistakes:  # characters that no YAML of ours may hold
+        assert read.root.value == {"a": value}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2).filter(
+        lambda rows: len({r[1] for r in rows}) == 2
+    )
+)
+def test_area_is_the_chance_that_a_pair_is_in_order(rows: list[tuple[int, bool]]) -> None:
+    ones, others = ([value for value, is_one in rows if is_one is side] for side in (True, False))
+    pairs = [(one > other) + (one == other) / 2 for one in ones for other in others]
+    values, classes = np.array([row[0] for row in rows], float), np.array([row[1] for row in rows])
+    assert area_under_curve(values, classes) == pytest.approx(np.mean(pairs))
+
+
+CELL = st.sampled_from(
+    [
+        "",
+        "NA",
+        "0",
+        "1",
+        "2.5",
+        "-7",
+        "00501",
+        "x",
+        "y",
+        "yes",
+        "no",
+        "2024-01-31",
+        "31/01/2024",
+        "a b",
+        "NO",
+        "1,5",
+        "é",
+    ]
+) | st.text(st.characters(codec="utf-8"), max_size=6)
+
+
+NAMES = ("id", "date", "x", "a b", "no", "größe", "x_id")
+CLASSES = (("0", "1"), ("yes", "no", ""), ("a", "b", "c"), ("1.5", "2.5", "4"))
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
+    """Rows of any texts, most of them with names that are allowed and a target that can be learned."""
+    header = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
+    header[0] = draw(st.sampled_from([header[0]] * 20 + ["", "_x", "\x00"]))
+    cells = st.lists(CELL, min_size=len(header), max_size=len(header))
+    few = draw(st.lists(cells, min_size=3, max_size=8))
+    classes = draw(st.sampled_from(CLASSES))
+    count = draw(st.sampled_from((60, 90, 40)))
+    rows = [[*few[number % len(few)], classes[number * 7 // 3 % len(classes)]] for number in range(count)]
+    return [*header, "target"], rows
+
+
+@settings(max_examples=40, deadline=None)
+@given(tables())
+def test_any_table_gives_a_valid_draft_or_a_clear_error(table: tuple[list[str], list[list[str]]]) -> None:
+    assert is_valid_or_refused(*table)
+
+
+@pytest.mark.campaign
+@settings(max_examples=3_000, deadline=None)
+@given(tables())
+def test_any_of_many_tables_gives_a_valid_draft(table: tuple[list[str], list[list[str]]]) -> None:
+    assert is_valid_or_refused(*table)
+
+
+def is_valid_or_refused(header: list[str], rows: list[list[str]]) -> bool:
+    try:
+        draft = draft_of(written(header, rows), "target")
+    except HoldfastError as error:
+        event(type(error).__name__)
+        return len(str(error)) > 10
+    event("drafted")
+    return list(contradictions(draft.pipeline)) == []
+
+
+def test_docs_show_a_real_draft() -> None:
+    text = drafted("orders").text.replace("incoming/demo", "incoming/orders")
+    assert text in (Path(__file__).parents[1] / "docs/init.md").read_text()
