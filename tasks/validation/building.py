@@ -91,7 +91,7 @@ def gx_maker(
     if expectation.name == QUERY:
         read = query_columns(arguments["unexpected_rows_query"], list(columns))
     built = build(expectation, arguments, condition)
-    return partial(TableCheck, built, list(dict.fromkeys([*named_columns(expectation), *read])), zones)
+    return partial(TableCheck, built, list(dict.fromkeys([*named_columns(expectation), *read])), read, zones)
 
 
 def build(expectation: Expectation, arguments: Mapping[str, Any], condition: Any = None) -> Any:

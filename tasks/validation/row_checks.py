@@ -6,7 +6,8 @@ asked for. Where GX would go through the rows in Python, it is asked about each 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,7 +99,7 @@ class RowCheck(TalliedCheck):
         if self.condition is None:
             return np.arange(chunk.num_rows)
         frame = native_frame(chunk.select(self.condition_columns), self.condition_columns)
-        return np.asarray(engine_on(frame).get_domain_records({"row_condition": self.condition}).index, dtype=np.int64)
+        return rows_that_meet(self.condition, frame)
 
     def judged(self, rows: pa.Table) -> tuple[NDArray[np.int64], int]:
         """Places of the rows that fail, and how many were judged."""
@@ -140,13 +141,27 @@ class RowCheck(TalliedCheck):
         return frame.to_dict("records")
 
 
-def engine_on(frame: pd.DataFrame) -> Any:
-    """GX's engine with one frame loaded; unlike a batch of a context it hashes nothing."""
+@contextmanager
+def engine_on(frame: pd.DataFrame) -> Iterator[Any]:
+    """GX's engine with one frame loaded; unlike a batch of a context it hashes nothing.
+
+    It and its batch hold each other, so the frame is taken out at the end, not whenever garbage is collected.
+    """
     from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
 
     engine = PandasExecutionEngine()
     engine.load_batch_data("rows", frame)
-    return engine
+    try:
+        yield engine
+    finally:
+        setattr(engine.batch_manager.batch_data_cache["rows"], "_dataframe", None)  # noqa: B010  # no type has it
+        engine.batch_manager.batch_data_cache.clear()
+
+
+def rows_that_meet(condition: Any, frame: pd.DataFrame) -> NDArray[np.int64]:
+    """Places of a frame's rows that meet a condition, as GX filters them."""
+    with engine_on(frame) as engine:
+        return np.asarray(engine.get_domain_records({"row_condition": condition}).index, dtype=np.int64)
 
 
 def unexpected(built: Any, frame: pd.DataFrame) -> pd.Series[bool]:
@@ -164,7 +179,8 @@ def unexpected(built: Any, frame: pd.DataFrame) -> pd.Series[bool]:
     name = f"{built.map_metric}.condition"
     kwargs = get_metric_kwargs(name, built.configuration)
     metric = MetricConfiguration(name, kwargs["metric_domain_kwargs"], kwargs["metric_value_kwargs"])
-    calculator = MetricsCalculator(engine_on(frame), show_progress_bars=False)
-    found, _ = calculator.compute_metrics([metric], runtime_configuration={"catch_exceptions": False})
+    with engine_on(frame) as engine:
+        calculator = MetricsCalculator(engine, show_progress_bars=False)
+        found, _ = calculator.compute_metrics([metric], runtime_configuration={"catch_exceptions": False})
     mask: pd.Series[bool] = found[metric.id][0]
     return mask

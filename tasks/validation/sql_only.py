@@ -55,14 +55,18 @@ def matches(values: pd.Series[Any], patterns: Sequence[str], escape: str | None,
 def add_like_metrics() -> None:
     """Let GX's pandas engine answer LIKE; GX must be imported already."""
     from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
-    from great_expectations.expectations.metrics.map_metric_provider import column_condition_partial as partials
-    from great_expectations.expectations.metrics.map_metric_provider import column_map_metric_provider as providers
+    from great_expectations.expectations.metrics.map_metric_provider.column_condition_partial import (
+        column_condition_partial,
+    )
+    from great_expectations.expectations.metrics.map_metric_provider.column_map_metric_provider import (
+        ColumnMapMetricProvider,
+    )
 
     def add(name: str, keys: tuple[str, ...], answer: Any) -> None:
-        decorated = partials.column_condition_partial(engine=PandasExecutionEngine)(answer)
+        decorated = column_condition_partial(engine=PandasExecutionEngine)(answer)
         type(
             "LikeOnPandas",
-            (providers.ColumnMapMetricProvider,),
+            (ColumnMapMetricProvider,),
             {"condition_metric_name": f"column_values.{name}", "condition_value_keys": keys, "_pandas": decorated},
         )
 
@@ -168,7 +172,10 @@ def unexpected_rows(query: str, rows: pa.Table, zones: Mapping[str, str]) -> tup
     with connection() as cursor:
         cursor.register("batch", as_sql_reads(rows, zones))
         try:
-            found: pa.Table = cursor.execute(query.format(batch=quoted("batch"))).to_arrow_table()
+            inner = query.format(batch=quoted("batch"))
+            ((count,),) = cursor.execute(f"SELECT count(*) FROM ({inner}\n)").fetchall()  # noqa: S608  # was checked
+            first = cursor.execute(f"SELECT * FROM ({inner}\n) LIMIT {SHOWN_ROWS}")  # noqa: S608
+            names = [column[0] for column in first.description]
+            return count, [dict(zip(names, row, strict=True)) for row in first.fetchall()]
         except duckdb.Error as error:
             raise TruthError(first_line(error)) from error
-    return found.num_rows, found.slice(0, SHOWN_ROWS).to_pylist()

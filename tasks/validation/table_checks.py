@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tasks.validation.frames import missing, native_frame
-from tasks.validation.row_checks import engine_on
+from tasks.validation.row_checks import engine_on, rows_that_meet
 from tasks.validation.sql_only import QUERY, unexpected_rows
 from tasks.validation.tally import COMPLETE
 
@@ -31,8 +31,8 @@ class TableCheck:
     Parameters
     ----------
     built : Expectation of GX
-    needed : list of str
-        Columns that it reads, those of its condition included.
+    needed, condition_columns : list of str
+        Columns that it reads, those of its condition included; and those of its condition.
     zones : mapping of str to str
         Zones of timestamps, for SQL.
     """
@@ -40,8 +40,8 @@ class TableCheck:
     alone = False
     tally = None
 
-    def __init__(self, built: Any, needed: list[str], zones: Mapping[str, str]) -> None:
-        self.built, self.needed, self.zones = built, needed, zones
+    def __init__(self, built: Any, needed: list[str], condition_columns: list[str], zones: Mapping[str, str]) -> None:
+        self.built, self.needed, self.condition_columns, self.zones = built, needed, condition_columns, zones
         self.name: str = built.expectation_type
         self.vacuous = False
         self._result: Any = None
@@ -66,11 +66,11 @@ class TableCheck:
             return
         from great_expectations.validator.metrics_calculator import MetricsCalculator
 
-        engine = engine_on(self.frame(rows))
-        wanted = self.built.get_validation_dependencies(engine, runtime).get_metric_configurations()
-        calculator = MetricsCalculator(engine, show_progress_bars=False)
-        metrics, _ = calculator.compute_metrics(wanted, runtime_configuration={**runtime, "catch_exceptions": False})
-        self._result = self.built.metrics_validate(metrics, runtime, engine)
+        with engine_on(self.frame(rows)) as engine:
+            wanted = self.built.get_validation_dependencies(engine, runtime).get_metric_configurations()
+            calculator = MetricsCalculator(engine, show_progress_bars=False)
+            metrics, _ = calculator.compute_metrics(wanted, {**runtime, "catch_exceptions": False})
+            self._result = self.built.metrics_validate(metrics, runtime, engine)
 
     def frame(self, rows: Rows) -> pd.DataFrame:
         """What GX is given: no more than the expectation asks for."""
@@ -80,13 +80,14 @@ class TableCheck:
 
         if self.name.startswith(ABOUT_NAMES):
             return pd.DataFrame(columns=rows.names)
-        if self.name.startswith(ABOUT_COUNTS):
+        if self.name.startswith(ABOUT_COUNTS) and not self.needed:
             return pd.DataFrame(index=pd.RangeIndex(rows.num_rows))
         table = rows.whole(self.needed)
         if self.name in ABOUT_TYPES:
             return to_frame(table)
-        frame = native_frame(table, self.needed[1:])
-        self.vacuous = self.name not in ABOUT_MISSING and self.is_empty(table, frame)
+        frame = native_frame(table, self.condition_columns)
+        if "column" in self.built.__fields__ and self.name not in ABOUT_MISSING:
+            self.vacuous = self.is_empty(table, frame)
         return frame
 
     def is_empty(self, table: Any, frame: pd.DataFrame) -> bool:
@@ -95,8 +96,7 @@ class TableCheck:
         condition = getattr(self.built, "row_condition", None)
         if condition is None:
             return bool(is_missing.all())
-        kept = engine_on(frame).get_domain_records({"row_condition": condition}).index
-        return bool(is_missing[kept].all())
+        return bool(is_missing[rows_that_meet(condition, frame)].all())
 
     def result(self) -> Any:
         """GX's result."""
