@@ -189,6 +189,47 @@ ONE_MISTAKE = {
         "column: distanc",
         "found 'distanc', expected a column that is declared under columns; did you",
     ),
+    "text for number": (
+        "max_value: 6000",
+        'max_value: "6000"',
+        "expect_column_values_to_be_between.max_value: found '6000', expected",
+    ),
+    "suite parameter": ("max_value: 6000", "max_value: {$PARAMETER: x}", "max_value: found {'$PARAMETER': 'x'}, "),
+    "condition as code": (
+        "max_value: 6000",
+        "row_condition: hour > 3, condition_parser: pandas",
+        "condition_parser: found 'pandas', expected 'great_expectations': another would run the condition as code",
+    ),
+    "condition of no column": (
+        "max_value: 6000",
+        "row_condition: 'col(\"hours\") > 3', condition_parser: great_expectations",
+        "row_condition: found 'hours', expected a column that is declared under columns; did you mean 'hour'?",
+    ),
+    "regex": (
+        "expectations:\n",
+        "expectations:\n  - expect_column_values_to_match_regex: {column: dest, regex: '('}\n",
+        "regex: found '(', which is no regular expression: missing ), unterminated subpattern",
+    ),
+    "function in no module": (
+        "expectations:\n",
+        "expectations:\n  - {custom: rules.speed, otherwise: quarantine}\n",
+        "23:14: expectations[0].custom: found 'rules.speed', but there is no configs/flights/rules.py; no module",
+    ),
+    "function without a module": (
+        "expectations:\n",
+        "expectations:\n  - {custom: speed, otherwise: quarantine}\n",
+        "expectations[0].custom: found 'speed', expected `<module>.<function>` in configs/flights/",
+    ),
+    "function of no column": (
+        "expectations:\n",
+        "expectations:\n  - {custom: {function: rules.speed, columns: [dist]}, otherwise: warn}\n",
+        "expectations[0].custom.columns[0]: found 'dist', expected a column that is declared under columns",
+    ),
+    "sql of no argument": (
+        "expectations:\n",
+        "expectations:\n  - {sql: {expresion: hour > 3}, otherwise: warn}\n",
+        "unknown argument 'expresion'; known are 'expression', 'mostly', 'name'; did you mean 'expression'?",
+    ),
     "mostly": ("max_value: 6000", "mostly: 95", "mostly: found 95, expected a share of rows above 0 and up to 1"),
     "crossed bounds": ("min_value: 1,", "min_value: 7000,", "min_value: found 7000, which is above max_value, 6000"),
     "table quarantine": (

@@ -48,7 +48,7 @@ def sql_maker(
 
     sql = expectation.arguments["expression"]
     read = columns_read(sql, columns)
-    built = own_classes()[0](rule=sql, column_list=read, mostly=expectation.arguments.get("mostly", 1))
+    built = own_classes()[0](rule=sql, mostly=expectation.arguments.get("mostly", 1))
     return partial(SqlCheck, built, sql, read, zones)
 
 
@@ -62,7 +62,7 @@ def custom_maker(
     function = expectation.arguments["function"]
     given = list(expectation.arguments.get("columns", columns))
     about_rows, about_batch = own_classes()
-    rows = about_rows(rule=function, column_list=given, mostly=expectation.arguments.get("mostly", 1))
+    rows = about_rows(rule=function, mostly=expectation.arguments.get("mostly", 1))
     return partial(CustomCheck, (rows, about_batch(rule=function)), function, pipeline, given, zones)
 
 
