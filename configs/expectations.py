@@ -134,6 +134,8 @@ def wrong_kinds(path: KeyPath, expectation: Expectation) -> Iterator[tuple[KeyPa
             yield (*path, name), f"found {shown(value)}, expected {' or '.join(IN_WORDS[kind] for kind in kinds)}"
         elif choices and value not in choices:
             yield (*path, name), f"found {shown(value)}, expected one of {listed(choices)}{hint(value, choices)}"
+        elif isinstance(value, dict) and any(key.startswith("$") for key in value):
+            yield (*path, name), f"found {shown(value)}, a suite parameter that nothing fills in; write the value"
 
 
 def is_kind(value: object, kind: str) -> bool:
@@ -171,12 +173,6 @@ def wrong_values(path: KeyPath, arguments: dict[str, Any]) -> Iterator[tuple[Key
             yield (*path, name), f"found {shown(arguments[name])}, expected a list of at least one value"
     for name in ("regex", "regex_list"):
         yield from wrong_regex((*path, name), arguments.get(name))
-    for name, value in arguments.items():
-        if isinstance(value, dict) and any(key.startswith("$") for key in value):
-            yield (
-                (*path, name),
-                f"found {shown(value)}, a suite parameter that nothing fills in; write the value",
-            )
 
 
 def wrong_regex(path: KeyPath, declared: object) -> Iterator[tuple[KeyPath, str]]:

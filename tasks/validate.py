@@ -32,6 +32,7 @@ from tasks.stage import run_as_command
 from tasks.store import BatchStore, combined_hash, content_hash, file_hash
 from tasks.table import LINE, batch_files
 from tasks.table_chunks import RowsOfFile, written_in_chunks
+from tasks.validation.declared import remember_accepted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -109,9 +110,11 @@ class BatchValidator:
         """The declared expectations."""
         pipeline = self.pipeline
         try:
-            return Suite(pipeline.expectations, pipeline.columns, pipeline.time.timezone, pipeline.name)
+            suite = Suite(pipeline.expectations, pipeline.columns, pipeline.time.timezone, pipeline.name)
         except ExpectationError as error:
             raise ExpectationError(f"{line_of(pipeline.name, ('expectations', error.place))}: {error}") from error
+        remember_accepted(pipeline)
+        return suite
 
     def make(self, typed: Path, folder: Path) -> None:
         """Validate one typed batch; write `valid.parquet`, `quarantine.parquet`, `page.html`, `summary.json`.

@@ -180,7 +180,7 @@ ONE_MISTAKE = {
     "unknown argument": (
         "max_value: 6000",
         "max_valu: 6000",
-        "unknown argument 'max_valu'; known are 'column', 'max_value'",
+        "unknown argument 'max_valu'; known are 'column', 'condition_parser', 'max_value'",
     ),
     "missing argument": ("value_set: [EWR, JFK, LGA]", "mostly: 1", "the argument 'value_set' is missing"),
     "empty set": ("[EWR, JFK, LGA]", "[]", "value_set: found [], expected a list of at least one value"),
@@ -189,12 +189,16 @@ ONE_MISTAKE = {
         "column: distanc",
         "found 'distanc', expected a column that is declared under columns; did you",
     ),
-    "text for number": (
+    "number for truth": (
         "max_value: 6000",
-        'max_value: "6000"',
-        "expect_column_values_to_be_between.max_value: found '6000', expected",
+        "max_value: 6000, strict_max: 1",
+        "expect_column_values_to_be_between.strict_max: found 1, expected true or false",
     ),
-    "suite parameter": ("max_value: 6000", "max_value: {$PARAMETER: x}", "max_value: found {'$PARAMETER': 'x'}, "),
+    "suite parameter": (
+        "max_value: 6000",
+        "max_value: {$PARAMETER: x}",
+        "max_value: found {'$PARAMETER': 'x'}, expected a number or text",
+    ),
     "condition as code": (
         "max_value: 6000",
         "row_condition: hour > 3, condition_parser: pandas",
@@ -213,12 +217,12 @@ ONE_MISTAKE = {
     "function in no module": (
         "expectations:\n",
         "expectations:\n  - {custom: rules.speed, otherwise: quarantine}\n",
-        "23:14: expectations[0].custom: found 'rules.speed', but there is no configs/flights/rules.py; no module",
+        "22:14: expectations[0].custom: found 'rules.speed', but there is no configs/x/rules.py; no module is there",
     ),
     "function without a module": (
         "expectations:\n",
         "expectations:\n  - {custom: speed, otherwise: quarantine}\n",
-        "expectations[0].custom: found 'speed', expected `<module>.<function>` in configs/flights/",
+        "expectations[0].custom: found 'speed', expected `<module>.<function>` in configs/x/",
     ),
     "function of no column": (
         "expectations:\n",
