@@ -14,6 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from configs.errors import CorruptionError
 from configs.expectations import known_expectations
 from configs.schema import SHORT_FORMS, Expectation
 from tasks.expectations import ExpectationRaisedError, Suite, great_expectations, plain
@@ -249,6 +250,16 @@ def test_rows_of_a_file_come_in_chunks(tmp_path: Path) -> None:
         True,
         list(range(600_000)),
     )
+
+
+def test_flipped_bit_in_a_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    write_table(pa.table({"a": range(1000)}), path)
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CorruptionError, match="not the Parquet file that was written"):
+        list(RowsOfFile(path).chunks())
 
 
 def test_file_written_in_chunks_is_the_file_written_at_once(tmp_path: Path) -> None:
