@@ -55,12 +55,18 @@ def expectation_schema(read: dict[str, Any]) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "otherwise": read["properties"]["otherwise"],
-            **{name: arguments_schema(each) for name, each in known.items()},
+            **{name: written_arguments(each) for name, each in known.items()},
         },
         "oneOf": [{"required": [name]} for name in known],
         "if": {"anyOf": [{"required": [name]} for name, each in known.items() if each.kind == "table"]},
         "then": {"properties": {"otherwise": {"enum": ["stop", "warn"]}}},
     }
+
+
+def written_arguments(known: Known) -> dict[str, Any]:
+    """The arguments of one expectation, or the one that may stand alone."""
+    arguments = arguments_schema(known)
+    return {"anyOf": [{"type": "string"}, arguments]} if known.rule else arguments
 
 
 def arguments_schema(known: Known) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def pipeline_from(document: Document, name: str) -> Pipeline:
         With one line per mistake.
     """
     from configs.checks import contradictions
-    from configs.own_code import transformer_contradictions
+    from configs.own_code import own_code_contradictions
 
     if "name" in document.root.keys:
         text = "unknown key 'name': a pipeline is called as its file; remove it"
@@ -148,7 +148,7 @@ def pipeline_from(document: Document, name: str) -> Pipeline:
         pipeline = Pipeline.model_validate({**document.root.value, "name": name}, context=WRITTEN)
     except ValidationError as error:
         raise InvalidPipelineError(document.file, every_mistake(document, name, error)) from None
-    found = [*contradictions(pipeline), *paths_leading_out(pipeline), *transformer_contradictions(pipeline)]
+    found = [*contradictions(pipeline), *paths_leading_out(pipeline), *own_code_contradictions(pipeline)]
     mistakes = distinct(document.mistakes, [placed(path, text, document) for path, text in found])
     if mistakes:
         raise InvalidPipelineError(document.file, mistakes)
@@ -162,13 +162,12 @@ def paths_leading_out(pipeline: Pipeline) -> Iterator[tuple[KeyPath, str]]:
     if outside is not None:
         found = f"found a link that leads out of the repository, {outside}; put the data themselves there"
         yield ("source", "path"), found
-    name = pipeline.features.transformer
-    code = (
-        None if name is None else leading_out(CONFIGS.joinpath(pipeline.name, *name.split(".")[:-1]).with_suffix(".py"))
-    )
-    if code is not None:
-        found = f"found a link that leads out of the repository, {code}; put the code itself there"
-        yield ("features", "transformer"), found
+    from configs.own_code import own_names
+
+    for path, name in own_names(pipeline):
+        code = leading_out(CONFIGS.joinpath(pipeline.name, *name.split(".")[:-1]).with_suffix(".py"))
+        if code is not None:
+            yield path, f"found a link that leads out of the repository, {code}; put the code itself there"
 
 
 def leading_out(path: Path) -> str | None:

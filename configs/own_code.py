@@ -1,4 +1,4 @@
-"""Whether `features.transformer` names something in `configs/<pipeline>/`: read, never run."""
+"""Whether `features.transformer` and `custom` expectations name something in `configs/<pipeline>/`: read, never run."""
 
 from __future__ import annotations
 
@@ -8,40 +8,53 @@ from pathlib import Path
 
 from configs.contradiction import Contradiction
 from configs.document import KeyPath
-from configs.schema import Pipeline
+from configs.schema import CUSTOM, DOTTED, Pipeline
 from configs.wording import hint, listed, shown
 
-PATH: KeyPath = ("features", "transformer")
+
+def own_names(pipeline: Pipeline) -> Iterator[tuple[KeyPath, str]]:
+    """The dotted names of the user's own code that a pipeline declares, and where."""
+    if pipeline.features.transformer is not None:
+        yield ("features", "transformer"), pipeline.features.transformer
+    for place, expectation in enumerate(pipeline.expectations):
+        function = expectation.arguments.get("function")
+        if expectation.name == CUSTOM and isinstance(function, str):
+            yield ("expectations", place, CUSTOM, "function"), function
 
 
-def transformer_file(pipeline: Pipeline) -> Path | None:
-    """The file of the module that `features.transformer` names, whether it is there or not; None without one."""
-    if pipeline.features.transformer is None:
-        return None
-    path = Path("configs", pipeline.name, *pipeline.features.transformer.split(".")[:-1])
+def own_file(pipeline: str, name: str) -> Path:
+    """The file of the module that a dotted name means, whether it is there or not."""
+    path = Path("configs", pipeline, *name.split(".")[:-1])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def transformer_contradictions(pipeline: Pipeline) -> Iterator[Contradiction]:
-    """The module is there, can be parsed, and defines the name."""
-    file, declared = transformer_file(pipeline), pipeline.features.transformer
-    if file is None or declared is None:
-        return
+def own_code_contradictions(pipeline: Pipeline) -> Iterator[Contradiction]:
+    """Each name's module is there, can be parsed, and defines it."""
+    for path, name in own_names(pipeline):
+        if DOTTED.fullmatch(name):
+            yield from missing_code(path, name, pipeline.name)
+        else:
+            yield path, f"found {shown(name)}, expected `<module>.<function>` in configs/{pipeline.name}/"
+
+
+def missing_code(path: KeyPath, declared: str, pipeline: str) -> Iterator[Contradiction]:
+    """Tell of a module that is not there or is not Python, and of a name that it does not define."""
+    file = own_file(pipeline, declared)
     if not file.is_file():
-        known = modules_under(Path("configs", pipeline.name))
+        known = modules_under(Path("configs", pipeline))
         there = f"modules there are {listed(known)}" if known else "no module is there"
         near = hint(declared.rpartition(".")[0], known)
-        yield PATH, f"found {shown(declared)}, but there is no {file}{near}; {there}"
+        yield path, f"found {shown(declared)}, but there is no {file}{near}; {there}"
         return
     try:
         names = names_defined(ast.parse(file.read_bytes(), file.as_posix()))
     except (SyntaxError, ValueError) as error:
         line = f"{file}:{error.lineno}" if isinstance(error, SyntaxError) else str(file)
-        yield PATH, f"found {shown(declared)}, but {line} is not Python: {error}"
+        yield path, f"found {shown(declared)}, but {line} is not Python: {error}"
         return
     name = declared.rpartition(".")[2]
     if name not in names and "*" not in names:
-        yield PATH, f"found {shown(declared)}, but {file} defines no {name!r}{hint(name, names)}; define it there"
+        yield path, f"found {shown(declared)}, but {file} defines no {name!r}{hint(name, names)}; define it there"
 
 
 def modules_under(folder: Path) -> list[str]:

@@ -55,8 +55,9 @@ gate: {}
 EXPECTATIONS = """\
 ## Expectations by name
 
-Great Expectations' own names and arguments. One about rows can `quarantine` those that fail; one about a whole batch
-can only `stop` or `warn`. Arguments in bold are required.
+Great Expectations' own names and arguments, then `sql` and `custom`, which [validation.md](validation.md) explains. One
+about rows can `quarantine` those that fail; one about a whole batch can only `stop` or `warn`. Arguments in bold are
+required.
 
 | expectation | is about | arguments |
 | --- | --- | --- |

@@ -251,10 +251,14 @@ class Column(Section):
     description: str | None = Field(None, description="what the column means, for reports")
 
 
-class Expectation(Section):
-    """One Great Expectations expectation, by its own name, and what happens where it does not hold."""
+SQL, CUSTOM = "sql", "custom"
+SHORT_FORMS = {SQL: "expression", CUSTOM: "function"}
 
-    name: str = Field(description="Great Expectations' name, such as expect_column_values_to_be_between")
+
+class Expectation(Section):
+    """One expectation, by Great Expectations' name, `sql` or `custom`, and what happens where it does not hold."""
+
+    name: str = Field(description="such as expect_column_values_to_be_between, sql or custom")
     arguments: dict[str, Any] = Field(default_factory=dict, description="its arguments, by Great Expectations' names")
     otherwise: Literal["stop", "quarantine", "warn"] = Field(
         "stop", description="end the run, set the failing rows aside and go on, or only say so in the report"
@@ -263,7 +267,7 @@ class Expectation(Section):
     @model_validator(mode="before")
     @classmethod
     def from_written_form(cls, value: object, info: ValidationInfo) -> object:
-        """Read `{expect_...: {arguments}, otherwise: ...}`, the only form that a YAML may have."""
+        """Read `{expect_...: {arguments}, otherwise: ...}`, and `{sql: "..."}`, `{custom: rules.speed}` in short."""
         is_written = info.context is not None and info.context.get("written", False)
         if not isinstance(value, dict) or ("name" in value and not is_written):
             return value
@@ -271,7 +275,10 @@ class Expectation(Section):
         if len(names) != 1:
             raise ValueError("an expectation is `{expect_...: {its arguments}, otherwise: stop|quarantine|warn}`")
         rest = {key: value[key] for key in value if key == "otherwise"}
-        return {"name": names[0], "arguments": value[names[0]], **rest}
+        arguments = value[names[0]]
+        if names[0] in SHORT_FORMS and isinstance(arguments, str):
+            arguments = {SHORT_FORMS[names[0]]: arguments}
+        return {"name": names[0], "arguments": arguments, **rest}
 
 
 DatePart = Literal[
@@ -575,7 +582,8 @@ class Pipeline(Section):
         description="columns that are no features: not read unless they are declared too"
     )
     expectations: Annotated[Tuple[Expectation], BeforeValidator(empty_mapping_as_list)] = Field(
-        description="what must hold of the data: `{expect_...: {its arguments}, otherwise: stop|quarantine|warn}`"
+        description="what must hold of the data: `{expect_...: {its arguments}, otherwise: stop|quarantine|warn}`, "
+        '`{sql: "distance > 0", otherwise: ...}` or `{custom: rules.plausible_speed, otherwise: ...}`'
     )
     features: Features
     encode: Encode

@@ -34,9 +34,12 @@ def check(
     """Validate what configs/<pipeline>.yaml declares; nothing runs."""
     from configs.load import check_pipeline, pipeline_names
     from tasks.sql import check_declared
+    from tasks.validation.declared import check_expectations
 
     for name in [pipeline] if pipeline else pipeline_names():
-        check_declared(check_pipeline(name))
+        declared = check_pipeline(name)
+        check_declared(declared)
+        check_expectations(declared)
         print(f"configs/{name}.yaml: valid")
 
 
@@ -104,6 +107,7 @@ def run_train_flow(pipeline: str, stale: list[str]) -> list[StageOutcome]:
     from flows.server import prefect_server
     from tasks.sql import check_named
     from tasks.stage import uncollected
+    from tasks.validation.declared import check_sql_named
     from tasks.worker import stage_workers
 
     with stage_workers(stale) as workers, prefect_server():
@@ -111,6 +115,7 @@ def run_train_flow(pipeline: str, stale: list[str]) -> list[StageOutcome]:
             from flows.train import run
 
         workers.call(check_named, pipeline)
+        workers.call(check_sql_named, pipeline)
         return run(pipeline)
 
 

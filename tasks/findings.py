@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tasks.expectations import describe, named_columns, plain
+from tasks.expectations import describe, plain
 from tasks.private import HIDDEN
 from tasks.quarantine import Refusal
 from tasks.table import LINE
@@ -15,17 +15,31 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tasks.expectations import Check
+    from tasks.table_chunks import Rows
 
 EXAMPLES = 5
 
 
-def failing_rows(checks: Sequence[Check]) -> dict[int, list[Check]]:
-    """Rows to quarantine: position -> the checks that it fails, in order of declaration; in order of position."""
+def quarantining(checks: Sequence[Check]) -> list[Check]:
+    """The checks whose failing rows are set aside, in order of declaration."""
+    return [
+        check for check in checks if check.expectation.otherwise == "quarantine" and not check.success and check.rows
+    ]
+
+
+def failing_rows(checks: Sequence[Check], start: int, stop: int) -> dict[int, list[Check]]:
+    """Rows to quarantine among those from `start` up to `stop`.
+
+    Returns
+    -------
+    dict of int to list of Check
+        Place, from 0 at `start`, of each failing row -> the checks that it fails, in order of declaration; in order of
+        place.
+    """
     failing: dict[int, list[Check]] = {}
-    for check in checks:
-        if check.expectation.otherwise == "quarantine" and not check.success:
-            for row in check.rows:
-                failing.setdefault(row, []).append(check)
+    for check in quarantining(checks):
+        for place in check.rows.mask(start, stop).nonzero()[0].tolist():
+            failing.setdefault(place, []).append(check)
     return dict(sorted(failing.items()))
 
 
@@ -35,7 +49,7 @@ def refusals(rows: pa.Table, failing: Mapping[int, Sequence[Check]], batch: str,
     Parameters
     ----------
     rows : Table
-        The typed batch, with `_line`.
+        Typed rows, with `_line`.
     failing : mapping of int to sequence of Check
         As `failing_rows` gives it.
     batch, file : str
@@ -44,21 +58,21 @@ def refusals(rows: pa.Table, failing: Mapping[int, Sequence[Check]], batch: str,
     Returns
     -------
     list of Refusal
-        One for each failing row: column and reason of the first check, details of all, the row as JSON.
+        One for each failing row: column, reason and expectation of the first check, details of all, the row as JSON.
     """
     refused = []
     for row, checks in zip(rows_at(rows, failing), failing.values(), strict=True):
         line = row.pop(LINE)
-        columns = named_columns(checks[0].expectation)
         refused.append(
             Refusal(
                 batch=batch,
                 file=file,
                 line=line,
-                column=", ".join(columns) or None,
-                reason=checks[0].expectation.name,
+                column=", ".join(checks[0].columns) or None,
+                reason=checks[0].reason,
                 detail="; ".join(detail(check, row) for check in checks),
                 raw=row_text(row),
+                expectation=checks[0].declared,
             )
         )
     return refused
@@ -66,31 +80,54 @@ def refusals(rows: pa.Table, failing: Mapping[int, Sequence[Check]], batch: str,
 
 def detail(check: Check, row: Mapping[str, Any]) -> str:
     """What was found in a row and what was expected."""
-    return f"found {describe(found_values(check, row))}; expected {check.declared}"
+    found = f"found {describe(found_values(check, row))}; " if check.columns else ""
+    return f"{found}expected {check.declared}"
 
 
 def found_values(check: Check, row: Mapping[str, Any]) -> dict[str, Any]:
     """A row's values in the columns that a check is about."""
-    return {name: HIDDEN if name in check.hidden else plain(row[name]) for name in named_columns(check.expectation)}
+    return {name: HIDDEN if name in check.hidden else plain(row[name]) for name in check.columns}
 
 
-def examples(rows: pa.Table, check: Check) -> list[dict[str, Any]]:
-    """The first failing rows: their lines and what was found in them."""
-    taken = rows_at(rows, check.rows[:EXAMPLES])
-    return [{"line": row[LINE], "found": found_values(check, row)} for row in taken]
+def examples(rows: Rows, checks: Sequence[Check]) -> list[list[dict[str, Any]]]:
+    """For each check, the first failing rows: their lines and what was found in them.
+
+    Parameters
+    ----------
+    rows : Rows
+        The typed batch, with `_line`; it is read as far as such rows lie.
+    """
+    wanted = sorted({place for check in checks for place in check.rows.first[:EXAMPLES]})
+    columns = [LINE, *dict.fromkeys(name for check in checks for name in check.columns)]
+    found: dict[int, dict[str, Any]] = {}
+    start = 0
+    for chunk in rows.chunks(columns) if wanted else ():
+        here = [place for place in wanted if start <= place < start + chunk.num_rows]
+        found.update(zip(here, rows_at(chunk, [place - start for place in here]), strict=True))
+        start += chunk.num_rows
+        if wanted[-1] < start:
+            break
+    return [[example(check, found[place]) for place in check.rows.first[:EXAMPLES]] for check in checks]
+
+
+def example(check: Check, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a failing row stands, and what was found in it."""
+    return {"line": row[LINE], "found": found_values(check, row)}
 
 
 def finding(check: Check, shown: Sequence[Mapping[str, Any]], file: str) -> str:
     """One line on a check that does not hold: the expectation, how often, the first lines, what was found."""
     if check.vacuous:
-        return f"{check.declared} has nothing to look at: the column has no value in this batch"
+        plain_column = "column" in check.expectation.arguments and "row_condition" not in check.expectation.arguments
+        why = "the column has no value in this batch" if plain_column else "it can judge no row of this batch"
+        return f"{check.declared} has nothing to look at: {why}"
     if check.unexpected_count is None:
         return f"{check.declared} does not hold: found {check.observed!r}"
     lines = ", ".join(str(example["line"]) for example in shown)
     more = ", ..." if check.unexpected_count > len(shown) else ""
     return (
         f"{check.declared} does not hold for {check.unexpected_count:,} of {check.element_count:,} rows: {file}, "
-        f"line {lines}{more}; found {describe(shown[0]['found'])} in the first"
+        f"line {lines}{more}" + (f"; found {describe(shown[0]['found'])} in the first" if check.columns else "")
     )
 
 

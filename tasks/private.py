@@ -37,9 +37,7 @@ def masked_check(check: Check, private: frozenset[str]) -> Check:
     Check
         The same one where it is about none of them.
     """
-    from tasks.expectations import named_columns
-
-    named = named_columns(check.expectation)
+    named = check.columns
     of_table = not named and check.expectation.name.startswith("expect_table_")  # counts and names, no values
     if not private or of_table or (named and private.isdisjoint(named)):
         return check
@@ -52,7 +50,8 @@ def told_error(error: Exception, private: frozenset[str]) -> str:
     text = str(error)
     if not private:
         return text
-    return text.partition(": ")[0] if "could not be evaluated" not in text else f"{text.partition(' by ')[0]}"
+    before, evaluated, after = text.partition(" could not be evaluated: ")
+    return f"{before}{evaluated}{after.partition(':')[0]}" if evaluated else text.partition(": ")[0]
 
 
 def masked_row(text: str, private: frozenset[str]) -> str:

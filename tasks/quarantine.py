@@ -23,14 +23,17 @@ class Refusal(NamedTuple):
     reason: str
     detail: str
     raw: str
+    expectation: str | None = None
+    """The first declared expectation that it does not meet, as it is declared; None of a row that cannot be read."""
 
 
 def quarantine_schema() -> pa.Schema:
-    """Columns of a quarantine file: `_batch`, `file`, `_line`, `column` (nullable), `reason`, `detail`, `raw`."""
+    """Columns of a quarantine file: those of a `Refusal`, of which `column` and `expectation` may be null."""
     import pyarrow as pa
 
     texts = {
-        name: pa.field(name, pa.string(), nullable=name == "column") for name in ("column", "reason", "detail", "raw")
+        name: pa.field(name, pa.string(), nullable=name in {"column", "expectation"})
+        for name in ("column", "reason", "detail", "raw", "expectation")
     }
     return pa.schema(
         [

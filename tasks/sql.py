@@ -254,7 +254,7 @@ def known_column(path: list[str], types: Mapping[str, str]) -> str:
     if name not in types:
         raise ExpressionError(
             f"{name!r} is not a column that an expression may read{nearest(name, types)}; these are the declared "
-            "columns without the target and what it is made from"
+            "columns, in a feature without the target and what it is made from"
         )
     twins = [other for other in types if other.lower() == name.lower() and other != name]
     if twins:

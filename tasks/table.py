@@ -63,16 +63,24 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     DataError
         If there is no such file.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
+    with read_errors_told(path):
         if columns is None:  # the other way imports pandas
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
                 return file.read()
         return pq.read_table(
             path, columns=columns, page_checksum_verification=True, memory_map=False, partitioning=None
         )
+
+
+@contextmanager
+def read_errors_told(path: Path) -> Iterator[None]:
+    """Tell what reading a Parquet file raises; see `read_table`."""
+    import pyarrow as pa
+
+    try:
+        yield
     except FileNotFoundError as error:
         raise DataError(f"{path}: missing; run the stage that makes it, or `dvc repro`.") from error
     except (OSError, pa.ArrowException) as error:

@@ -13,29 +13,35 @@ An expectation about values that finds none is not met: with `stop` it stops, el
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import DataError
+from configs.load import line_of
+from configs.schema import CUSTOM
 from tasks.atomic import atomic_folder, write_json, write_text
 from tasks.batch import COMPRESSIONS
 from tasks.data_docs import Entry, batch_page, index_page, page_name
-from tasks.expectations import ExpectationRaisedError, Suite, plain
-from tasks.findings import examples, failing_rows, finding, refusals
+from tasks.expectations import ExpectationError, ExpectationRaisedError, Suite, plain
+from tasks.findings import examples, failing_rows, finding, quarantining, refusals
+from tasks.own_features.user_code import code_folder
 from tasks.private import masked_check, told_error
-from tasks.quarantine import count_reasons, merge_counts, write_quarantine
+from tasks.quarantine import count_reasons, merge_counts, quarantine_schema, quarantine_table
 from tasks.refusal_limit import Counted, refused_before, require_few_refused
 from tasks.stage import run_as_command
-from tasks.store import BatchStore, file_hash
-from tasks.table import LINE, batch_files, read_table, write_table
+from tasks.store import BatchStore, combined_hash, content_hash, file_hash
+from tasks.table import LINE, batch_files, table_writer
+from tasks.table_chunks import RowsOfFile
+from tasks.validation.declared import remember_accepted
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from configs.schema import Pipeline, Source
     from tasks.expectations import Check
+    from tasks.table_chunks import Rows
 
 SHOWN_PROBLEMS = 10
 
@@ -61,23 +67,28 @@ def result_entry(check: Check, shown: Sequence[Mapping[str, Any]]) -> dict[str, 
     }
 
 
-def missing_columns(rows: pa.Table, declared: Sequence[str]) -> list[str]:
+def missing_columns(rows: Rows, declared: Sequence[str]) -> list[str]:
     """What a typed batch lacks before any expectation can be asked, in words."""
-    if rows.column_names != [*declared, LINE]:
-        return [f"its columns are {rows.column_names}; {[*declared, LINE]} are declared. Run the stage ingest again"]
+    if rows.names != [*declared, LINE]:
+        return [f"its columns are {rows.names}; {[*declared, LINE]} are declared. Run the stage ingest again"]
     return [] if rows.num_rows else ["it has no row; at least one was expected"]
 
 
-def nothing_left(kept: pa.Table, rows_in: int, reasons: Mapping[str, int], target: str) -> list[str]:
+def nothing_left(kept: Rows, rows_in: int, reasons: Mapping[str, int], target: str) -> list[str]:
     """What makes the kept rows worthless, in words."""
-    import pyarrow.compute as pc
-
     if not kept.num_rows:
         counts = ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
         return [f"all {rows_in:,} rows are quarantined ({counts})"]
-    if target in kept.column_names and pc.all(pc.is_null(kept[target], nan_is_null=True)).as_py():
+    if target in kept.names and not has_value(kept, target):
         return [f"the target's column {target!r} has no value in any of the {kept.num_rows:,} rows that pass"]
     return []
+
+
+def has_value(rows: Rows, column: str) -> bool:
+    """Whether a column has a value in any row; NaN is none."""
+    import pyarrow.compute as pc
+
+    return any(not pc.all(pc.is_null(chunk[column], nan_is_null=True)).as_py() for chunk in rows.chunks([column]))
 
 
 def raw_file(source: Source, pipeline: str, batch: str) -> str:
@@ -99,23 +110,26 @@ class BatchValidator:
     @cached_property
     def suite(self) -> Suite:
         """The declared expectations."""
-        return Suite(self.pipeline.expectations, self.pipeline.columns, self.pipeline.time.timezone)
+        pipeline = self.pipeline
+        try:
+            suite = Suite(pipeline.expectations, pipeline.columns, pipeline.time.timezone, pipeline.name)
+        except ExpectationError as error:
+            raise ExpectationError(f"{line_of(pipeline.name, ('expectations', error.place))}: {error}") from error
+        remember_accepted(pipeline)
+        return suite
 
     def make(self, typed: Path, folder: Path) -> None:
         """Validate one typed batch; write `valid.parquet`, `quarantine.parquet`, `page.html`, `summary.json`.
 
         Only what there is is written: no quarantine without refused rows, no page without expectations.
         """
-        batch, rows = typed.stem, read_table(typed)
+        batch, rows = typed.stem, RowsOfFile(typed)
         file = raw_file(self.pipeline.source, self.pipeline.name, batch)
         problems = missing_columns(rows, list(self.pipeline.columns))
         checks = [] if problems else self.checks(rows, batch)
-        shown = [examples(rows, check) for check in checks]
-        refused = refusals(rows, failing_rows(checks), batch, file)
-        reasons: dict[str, int] = {}
-        if refused:
-            reasons = count_reasons([write_quarantine(refused, folder / "quarantine.parquet")])
-        kept = write_kept(rows, typed, failing_rows(checks), folder / "valid.parquet")
+        shown = examples(rows, checks)
+        reasons = split_rows(rows, checks, folder, batch, file)
+        kept = RowsOfFile(folder / "valid.parquet")
         if not problems:
             target = self.pipeline.target.from_ or self.pipeline.target.name
             problems = nothing_left(kept, rows.num_rows, reasons, target)
@@ -128,7 +142,7 @@ class BatchValidator:
             "batch": batch,
             "rows_in": rows.num_rows,
             "rows_out": kept.num_rows,
-            "rows_quarantined": len(refused),
+            "rows_quarantined": sum(reasons.values()),
             "reasons": reasons,
             "problems": [*problems, *(text for check, text in failed if check.expectation.otherwise == "stop")],
             "warnings": [text for check, text in failed if is_warning(check)],
@@ -136,18 +150,18 @@ class BatchValidator:
         }
         write_json(folder / "summary.json", summary)
 
-    def checks(self, rows: pa.Table, batch: str) -> list[Check]:
+    def checks(self, rows: RowsOfFile, batch: str) -> list[Check]:
         """Run the suite on a batch, if one is declared."""
         if not self.pipeline.expectations:
             return []
         try:
-            found = self.suite.check(rows.drop_columns([LINE]))
+            found = self.suite.check(rows.without(LINE))
             return [masked_check(check, self.pipeline.private_columns) for check in found]
         except ExpectationRaisedError as error:
             raise ExpectationRaisedError(
                 f"data/typed/{self.pipeline.name}/{batch}.parquet: {told_error(error, self.pipeline.private_columns)}. "
-                f"Nothing was replaced; change the "
-                f"expectation in configs/{self.pipeline.name}.yaml, or mend the batch."
+                f"Nothing was replaced; change the expectation in configs/{self.pipeline.name}.yaml, or the batch.",
+                key=error.key,
             ) from error
 
 
@@ -156,19 +170,45 @@ def is_warning(check: Check) -> bool:
     return check.expectation.otherwise == "warn" or (check.vacuous and check.expectation.otherwise == "quarantine")
 
 
-def write_kept(rows: pa.Table, typed: Path, failing: Mapping[int, Any], path: Path) -> pa.Table:
-    """Write the rows that pass, the typed file's own bytes where all do, and return them."""
+def split_rows(rows: RowsOfFile, checks: Sequence[Check], folder: Path, batch: str, file: str) -> dict[str, int]:
+    """Write the rows that pass and those that are set aside, and count the latter by reason.
+
+    Where all pass, the typed file's own bytes are kept.
+    """
+    if not quarantining(checks):
+        shutil.copyfile(rows.path, folder / "valid.parquet")
+        return {}
+    counts, start = [], 0
+    valid_file, quarantine_file = folder / "valid.parquet", folder / "quarantine.parquet"
+    with table_writer(valid_file, rows.schema) as keep, table_writer(quarantine_file, quarantine_schema()) as set_aside:
+        for chunk in rows.chunks():
+            failing = failing_rows(checks, start, start + chunk.num_rows)
+            refused = quarantine_table(refusals(chunk, failing, batch, file))
+            keep(without_rows(chunk, failing))
+            set_aside(refused)
+            counts.append(count_reasons([refused]))
+            start += chunk.num_rows
+    return merge_counts(counts)
+
+
+def without_rows(chunk: pa.Table, places: Collection[int]) -> pa.Table:
+    """A table without the rows at some places."""
     import numpy as np
     import pyarrow as pa
 
-    if not failing:
-        shutil.copyfile(typed, path)
-        return rows
-    passes = np.ones(rows.num_rows, dtype=bool)
-    passes[list(failing)] = False
-    kept = rows.filter(pa.array(passes))
-    write_table(kept, path)
-    return kept
+    passes = np.ones(chunk.num_rows, dtype=bool)
+    passes[list(places)] = False
+    return chunk.filter(pa.array(passes))
+
+
+def own_code_hash(pipeline: Pipeline) -> str:
+    """Hash of all files of a pipeline's own code, where an expectation is a function of it; else empty."""
+    if not any(expectation.name == CUSTOM for expectation in pipeline.expectations):
+        return ""
+    folder = code_folder(pipeline.name)
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    names = "".join(f"{file.relative_to(folder)}\n" for file in files)
+    return content_hash(f"{names}{combined_hash(files)}".encode())
 
 
 def add_up(summaries: Sequence[Mapping[str, Any]], expectations: int) -> dict[str, Any]:
@@ -263,7 +303,10 @@ def main(pipeline: Pipeline) -> None:
     The Data Docs, no output of the DAG, are written also when the stage stops: they show why.
     """
     name, validator, store = pipeline.name, BatchValidator(pipeline), BatchStore("validate", pipeline)
-    files = {file: file_hash(file) for file in batch_files(Path("data/typed", name))}
+    own_code = own_code_hash(pipeline)
+    files = {
+        file: content_hash(f"{file_hash(file)}{own_code}".encode()) for file in batch_files(Path("data/typed", name))
+    }
 
     def deliver(file: Path, into: Mapping[str, Path]) -> dict[str, Any]:
         return store.get_or_make(file.stem, files[file], lambda folder: validator.make(file, folder), into)

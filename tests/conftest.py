@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 LONG = (
+    "validation",
     "whole_job",
     "retrain",
     "registry_cli",

@@ -71,6 +71,17 @@ def test_mistake_in_the_yaml_runs_nothing(project: Path) -> None:
     assert result.stdout == ""
 
 
+def test_check_tells_what_great_expectations_refuses_with_file_and_line(project: Path) -> None:
+    declared = project / "configs/diabetes.yaml"
+    text = declared.read_text()
+    line = next(number for number, each in enumerate(text.splitlines(), 1) if "expect_column" in each)
+    declared.write_text(text.replace("min_value: 10", 'min_value: "10"'))
+    result = holdfast(project, "check", "diabetes")
+    declared.write_text(text)
+    assert (result.returncode, f"configs/diabetes.yaml:{line}: " in result.stderr) == (2, True), result.stderr
+    assert "would read min_value: '10' as 10.0" in result.stderr
+
+
 def test_check_accepts_what_is_valid(project: Path) -> None:
     result = holdfast(project, "check")
     assert (result.returncode, result.stdout) == (0, "configs/diabetes.yaml: valid\n")

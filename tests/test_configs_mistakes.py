@@ -180,7 +180,7 @@ ONE_MISTAKE = {
     "unknown argument": (
         "max_value: 6000",
         "max_valu: 6000",
-        "unknown argument 'max_valu'; known are 'column', 'max_value'",
+        "unknown argument 'max_valu'; known are 'column', 'condition_parser', 'max_value'",
     ),
     "missing argument": ("value_set: [EWR, JFK, LGA]", "mostly: 1", "the argument 'value_set' is missing"),
     "empty set": ("[EWR, JFK, LGA]", "[]", "value_set: found [], expected a list of at least one value"),
@@ -188,6 +188,51 @@ ONE_MISTAKE = {
         "column: distance",
         "column: distanc",
         "found 'distanc', expected a column that is declared under columns; did you",
+    ),
+    "number for truth": (
+        "max_value: 6000",
+        "max_value: 6000, strict_max: 1",
+        "expect_column_values_to_be_between.strict_max: found 1, expected true or false",
+    ),
+    "suite parameter": (
+        "max_value: 6000",
+        "max_value: {$PARAMETER: x}",
+        "max_value: found {'$PARAMETER': 'x'}, expected a number or text",
+    ),
+    "condition as code": (
+        "max_value: 6000",
+        "row_condition: hour > 3, condition_parser: pandas",
+        "condition_parser: found 'pandas', expected 'great_expectations': another would run the condition as code",
+    ),
+    "condition of no column": (
+        "max_value: 6000",
+        "row_condition: 'col(\"hours\") > 3', condition_parser: great_expectations",
+        "row_condition: found 'hours', expected a column that is declared under columns; did you mean 'hour'?",
+    ),
+    "regex": (
+        "expectations:\n",
+        "expectations:\n  - expect_column_values_to_match_regex: {column: dest, regex: '('}\n",
+        "regex: found '(', which is no regular expression: missing ), unterminated subpattern",
+    ),
+    "function in no module": (
+        "expectations:\n",
+        "expectations:\n  - {custom: rules.speed, otherwise: quarantine}\n",
+        "22:14: expectations[0].custom: found 'rules.speed', but there is no configs/x/rules.py; no module is there",
+    ),
+    "function without a module": (
+        "expectations:\n",
+        "expectations:\n  - {custom: speed, otherwise: quarantine}\n",
+        "expectations[0].custom: found 'speed', expected `<module>.<function>` in configs/x/",
+    ),
+    "function of no column": (
+        "expectations:\n",
+        "expectations:\n  - {custom: {function: rules.speed, columns: [dist]}, otherwise: warn}\n",
+        "expectations[0].custom.columns[0]: found 'dist', expected a column that is declared under columns",
+    ),
+    "sql of no argument": (
+        "expectations:\n",
+        "expectations:\n  - {sql: {expresion: hour > 3}, otherwise: warn}\n",
+        "unknown argument 'expresion'; known are 'expression', 'mostly', 'name'; did you mean 'expression'?",
     ),
     "mostly": ("max_value: 6000", "mostly: 95", "mostly: found 95, expected a share of rows above 0 and up to 1"),
     "crossed bounds": ("min_value: 1,", "min_value: 7000,", "min_value: found 7000, which is above max_value, 6000"),

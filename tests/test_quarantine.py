@@ -26,6 +26,7 @@ def test_quarantine_keeps_every_field(tmp_path: Path) -> None:
             "reason": "not_an_integer",
             "detail": "found 'x'",
             "raw": "1,x,3",
+            "expectation": None,
         }
     ]
 

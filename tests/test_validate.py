@@ -18,11 +18,12 @@ import pytest
 from configs.expectations import CATALOGUE
 from configs.schema import Column, Expectation, Pipeline, Source
 from tasks.atomic import read_json
-from tasks.expectations import ExpectationError, ExpectationRaisedError, Suite, catalogue, great_expectations, plain
+from tasks.expectations import ExpectationError, ExpectationRaisedError, Suite, great_expectations, plain
 from tasks.findings import failing_rows
 from tasks.stage import declared_sections
 from tasks.table import read_batches, read_table, write_table
 from tasks.validate import ExpectationsNotMetError, main, raw_file
+from tasks.validation.catalogue import catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = {
@@ -152,6 +153,7 @@ def test_quarantine_says_where_why_and_what() -> None:
         "detail": f"found size: 'Infinity'; expected {expected}",
         "raw": '{"age": null, "rooms": 3, "size": "Infinity", "city": null, "built": null, '
         '"sold": "2013-01-03 05:00:00.000000Z", "price": 3.0}',
+        "expectation": expected,
     }
 
 
@@ -260,7 +262,7 @@ def test_rows_are_those_that_a_slow_reference_finds(
     columns = {key: Column.model_validate(value) for key, value in COLUMNS.items()}
     suite = Suite([Expectation(name=f"expect_{name}", arguments=arguments, otherwise="quarantine")], columns, "UTC")
     expected = [place for place, row in enumerate(table().to_pylist()) if not passes(row)]
-    assert list(failing_rows(suite.check(table()))) == expected
+    assert list(failing_rows(suite.check(table()), 0, 4)) == expected
 
 
 def test_large_integers_beside_nulls_are_compared_exactly() -> None:
@@ -271,7 +273,7 @@ def test_large_integers_beside_nulls_are_compared_exactly() -> None:
         otherwise="quarantine",
     )
     rows = table(age=[2**53 + 1, None, 7], rooms=[2**53, 3, 7])
-    assert list(failing_rows(Suite([equal], columns, "UTC").check(rows))) == [0]
+    assert list(failing_rows(Suite([equal], columns, "UTC").check(rows), 0, 3)) == [0]
 
 
 # What stops
@@ -554,3 +556,201 @@ def test_plain_values_are_json() -> None:
 
     values = {1: np.float64("nan"), "b": (np.int64(2), {date(2013, 1, 2)}), "c": float("-inf"), "d": np.bool_(True)}
     assert plain(values) == {"1": None, "b": [2, ["2013-01-02"]], "c": "-Infinity", "d": True}
+
+
+# Rules of the user's own
+
+RULES = """
+import pandas as pd
+
+def few_rooms(frame):
+    return frame["rooms"] < 4
+
+def known_age(frame):
+    return frame["age"] > 15
+
+def sums_up(frame):
+    return bool(frame["rooms"].sum() == 10)
+
+def fails(frame):
+    raise KeyError("no such thing")
+
+def counts(frame):
+    return frame["rooms"]
+
+def shuffled(frame):
+    return (frame["rooms"] < 4).sort_index(ascending=False)
+
+def types(frame):
+    found = {name: str(kind) for name, kind in frame.dtypes.items()}
+    assert list(found.values()) == [
+        "Int64", "Int64", "float64", "str", "datetime64[s]", "datetime64[us, America/New_York]", "float64"
+    ], found
+    return True
+"""
+
+
+@pytest.fixture
+def rules() -> Path:
+    """A module of the pipeline's own code, and a YAML to point at."""
+    folder = Path("configs/homes")
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "rules.py").write_text(RULES)
+    return folder / "rules.py"
+
+
+def custom(function: str, otherwise: str = "quarantine", **more: Any) -> dict[str, Any]:
+    return {"custom": {"function": f"rules.{function}", **more}, "otherwise": otherwise}
+
+
+def sql(expression: str, otherwise: str = "quarantine", **more: Any) -> dict[str, Any]:
+    return {"sql": {"expression": expression, **more}, "otherwise": otherwise}
+
+
+def test_sql_sets_aside_the_rows_that_it_is_false_for() -> None:
+    land()
+    run(sql("rooms < 3 OR city = 'a'"))
+    assert kept_lines() == [2, 3, 4, 5]  # NULL for the third: not judged
+    run(sql("rooms < 3 OR coalesce(city, '') = 'x'"))
+    assert kept_lines() == [2, 3]
+
+
+def test_sql_tells_what_it_read_and_expected() -> None:
+    land()
+    run(sql("rooms < 4", name="not_too_large"))
+    (row,) = quarantine()
+    assert (row["column"], row["reason"], row["detail"]) == (
+        "rooms",
+        "sql.not_too_large",
+        "found rooms: 4; expected sql(rooms < 4, name: 'not_too_large')",
+    )
+
+
+def test_sql_reads_timestamps_as_the_clock_on_the_wall() -> None:
+    land()  # five in the morning in London is midnight in New York
+    run(sql("hour(sold) = 0", "stop"))
+    assert result()["success"]
+
+
+def test_sql_has_mostly() -> None:
+    land()
+    run(sql("rooms < 4", mostly=0.75))
+    assert (kept_lines(), result()["success"], result()["unexpected_count"]) == ([2, 3, 4, 5], True, 1)
+
+
+def test_sql_that_is_null_for_every_row_is_not_met() -> None:
+    land(rows=table(age=[None] * 4))
+    with pytest.raises(ExpectationsNotMetError, match="it can judge no row of this batch"):
+        run(sql("age > 0", "stop"))
+
+
+def test_sql_that_cannot_be_computed_names_itself_and_the_batch() -> None:
+    land()
+    with pytest.raises(ExpectationRaisedError, match=r"b1\.parquet: sql\(CAST.*Conversion Error.*TRY_CAST") as caught:
+        run(sql("CAST(city AS INTEGER) > 0"))
+    assert caught.value.key == ("expectations", 0)
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("rooms + 1", "true or false was expected"),
+        ("roms > 1", "did you mean 'rooms'"),
+        ("sum(rooms) > 1", "not allowed"),
+        ("random() > rooms", "not allowed"),
+        ("rooms >", "is no SQL expression"),
+    ],
+)
+def test_sql_that_is_no_truth_about_a_row_is_refused(expression: str, text: str) -> None:
+    columns = {key: Column.model_validate(value) for key, value in COLUMNS.items()}
+    with pytest.raises(ExpectationError, match=text):
+        Suite([Expectation.model_validate(sql(expression))], columns, "UTC")
+
+
+def test_function_sets_aside_the_rows_that_it_is_false_for(rules: Path) -> None:
+    land()
+    run(custom("few_rooms", columns=["rooms", "size"]))
+    (row,) = quarantine()
+    assert (row["_line"], row["column"], row["reason"], row["detail"][:26]) == (
+        5,
+        "rooms, size",
+        "custom.rules.few_rooms",
+        "found rooms: 4, size: 40.0",
+    )
+
+
+def test_row_of_which_a_function_says_nothing_is_kept(rules: Path) -> None:
+    land()
+    run(custom("known_age"))
+    assert (kept_lines(), result()["missing_count"]) == ([3, 4, 5], 1)
+
+
+def test_function_has_mostly(rules: Path) -> None:
+    land()
+    run(custom("few_rooms", mostly=0.75))
+    assert (kept_lines(), result()["unexpected_count"]) == ([2, 3, 4, 5], 1)
+
+
+def test_function_may_judge_the_batch(rules: Path) -> None:
+    land("b1")
+    land("b2", table(rooms=[1, 1, 1, 1]))
+    with pytest.raises(
+        ExpectationsNotMetError, match=r"batch 'b2': custom\(rules\.sums_up\) does not hold: found False"
+    ):
+        run(custom("sums_up", "stop"))
+
+
+def test_function_that_judges_the_batch_cannot_quarantine(rules: Path) -> None:
+    land()
+    with pytest.raises(ExpectationRaisedError, match="named no row to quarantine"):
+        run(custom("sums_up"))
+
+
+def test_function_is_given_the_declared_types(rules: Path) -> None:
+    land()
+    run(custom("types", "stop"))
+    assert result()["success"]
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        ("fails", r"rules\.fails failed: KeyError: 'no such thing', raised at configs/homes/rules\.py:14"),
+        ("counts", "gave a Series of Int64; a boolean Series"),
+        ("shuffled", "under another index"),
+        ("absent", "has no such function"),
+    ],
+)
+def test_function_that_fails_is_told_with_its_name_batch_and_place(rules: Path, function: str, text: str) -> None:
+    land()
+    with pytest.raises(ExpectationRaisedError, match=rf"b1\.parquet: custom\(rules\.{function}\).*{text}") as caught:
+        run(between("rooms", 0, 9), custom(function))
+    assert caught.value.key == ("expectations", 1)
+
+
+def test_changed_function_checks_all_again(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    land()
+    run(custom("few_rooms"))
+    rules.write_text(RULES.replace('frame["rooms"] < 4', 'frame["rooms"] < 3'))
+    run(custom("few_rooms"))
+    assert ("1 of them checked anew; 4 rows in, 2 out" in capsys.readouterr().out, kept_lines()) == (True, [2, 3])
+
+
+def test_own_rules_stand_in_the_data_docs(rules: Path) -> None:
+    land()
+    run(custom("few_rooms", "warn"), sql("rooms < 3", "warn"), custom("sums_up", "warn"))
+    page = Path("reports/homes/data_docs/batch-b1.html").read_text()
+    assert [text in page for text in ("rules.few_rooms", "rooms &lt; 3", "rules.sums_up")] == [True] * 3
+
+
+def test_rows_are_set_aside_alike_in_one_chunk_and_in_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    unique = {"expect_column_values_to_be_unique": {"column": "age"}, "otherwise": "quarantine"}
+    declared = (between("rooms", 10, 80), sql("size < 30"), unique)
+    land(rows=table(rooms=[*range(100)], age=[*range(99), 3]))
+    run(*declared)
+    before = (kept_lines(), quarantine(), read_json(Path("reports/homes/validation.json")))
+    shutil.rmtree(".holdfast")
+    monkeypatch.setattr("tasks.table_chunks.CHUNK_ROWS", 7)
+    run(*declared)
+    assert (kept_lines(), quarantine(), read_json(Path("reports/homes/validation.json"))) == before
