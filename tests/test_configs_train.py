@@ -144,7 +144,7 @@ def test_numeric_feature_has_a_direction(name):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("shop", "found column 'shop' of type category, expected integer or float or boolean"),
+        ("shop", "found column 'shop' of type category, expected integer or float or decimal or boolean"),
         ("prise", "found 'prise', expected a numeric feature; did you mean 'price'?; they are 'price', 'rows'"),
         ("sold", "found 'sold', which is no feature; expected one of 'price', 'rows'"),
         ("paid", "train.monotone.paid: found 'paid', which is no feature"),
