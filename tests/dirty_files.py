@@ -292,6 +292,8 @@ def layouts() -> list[DirtyFile]:
         people("repeated-header.csv", plain + plain, rows=PEOPLE[1:] * 2, refused=[(5, "repeated_header")]),
         people("footer.csv", plain + "\n(3 rows)\n", refused=[(5, "blank_line"), (6, "footer")]),
         people("declared-footer.csv", plain + "x,y,z\nend\n", declared={"footer": 2}, dialect={"footer": 2}),
+        people("joined-with-marks.csv", ("\ufeff" + plain) * 2, rows=PEOPLE[1:] * 2, refused=[(5, "repeated_header")]),
+        people("total-recall.csv", plain + "Total Recall,,\n", rows=[*PEOPLE[1:], ("Total Recall", "", "")]),
         people("totals.csv", plain + "Total,162,\n", refused=[(5, "totals_row")]),
         people(
             "two-tables.csv",

@@ -201,6 +201,26 @@ ONE_MISTAKE = {
         "expectations:\n  - {expect_table_row_count_to_be_between: {min_value: 1000}, otherwise: stop}\n",
         "26:5: expectations[4]: the same as expectations[0]; remove one",
     ),
+    "dialect's marks alike": (
+        "batch: file}",
+        "batch: file, dialect: {delimiter: ';', quote: ';'}}",
+        "source.dialect: delimiter, quote and escape are different characters",
+    ),
+    "dialect of no text": (
+        "batch: file}",
+        "batch: file, dialect: {format: parquet, header: 1}}",
+        "source.dialect.header: a file of the format parquet has none; remove it",
+    ),
+    "unknown encoding": (
+        "batch: file}",
+        "batch: file, dialect: {encoding: utf-9}}",
+        "source.dialect.encoding: found 'utf-9'; an encoding is one that Python knows, such as utf-8",
+    ),
+    "no encoding of text": (
+        "batch: file}",
+        "batch: file, dialect: {encoding: base64}}",
+        "an encoding is one that Python knows",
+    ),
     "time column": (
         "time: {column: time_hour",
         "time: {column: timehour",

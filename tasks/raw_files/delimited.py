@@ -243,7 +243,7 @@ def with_total_refused(chunk: RawChunk) -> RawChunk:
     """Refuse the last row where its first text says that it is a total, and another of its cells is empty."""
     row = [cell.as_py() for cell in (column[-1] for column in chunk.texts.columns)]
     filled = [cell for cell in row if cell]
-    if not filled or len(filled) == len(row) or not TOTAL.match(filled[0].strip()):
+    if not filled or len(filled) == len(row) or not TOTAL.fullmatch(filled[0].strip()):
         return chunk
     count = len(chunk.lines) - 1
     refused = RefusedRecord(int(chunk.lines[-1]), "totals_row", DETAILS["totals_row"], chunk.raw(count))

@@ -140,24 +140,16 @@ def quotes_of(sample: bytes, delimiter: str, declared: DeclaredDialect) -> list[
     """Quotes that may stand around fields: `'` only where it does, none only where `"` stands, but never around one."""
     if declared.quote is not None:
         return ["" if declared.quote == "none" else declared.quote]
-    mark = re.escape(delimiter.encode())
-    around = {
-        quote: re.search(
-            b"(?:^|[\r\n]|"
-            + mark
-            + b")"
-            + quote.encode()
-            + b"[^\r\n]*?"
-            + quote.encode()
-            + b"(?:"
-            + mark
-            + b"|[\r\n]|$)",
-            sample,
-        )
-        for quote in ('"', "'")
-    }
+    around = {quote: field_in_quotes(quote.encode(), delimiter.encode()).search(sample) for quote in ('"', "'")}
     found = ['"', *(["'"] if around["'"] else []), *([""] if sample.count(b'"') > 1 and not around['"'] else [])]
     return [quote for quote in found if quote not in (delimiter, declared.escape)] or [""]
+
+
+def field_in_quotes(quote: bytes, delimiter: bytes) -> re.Pattern[bytes]:
+    """A field on one line that is quoted as a whole."""
+    q, d = re.escape(quote), re.escape(delimiter)
+    inside = b"(?:[^\r\n" + q + b"]|" + q + q + b")*+"
+    return re.compile(b"(?:^|[\r\n]|" + d + b")" + q + inside + q + b"(?:" + d + b"|[\r\n]|$)")
 
 
 def escapes_of(sample: bytes, quote: str, declared: DeclaredDialect) -> list[str]:

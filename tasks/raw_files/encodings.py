@@ -56,12 +56,11 @@ def find_encoding(head: bytes, others: Iterable[bytes] = ()) -> FoundEncoding:
             return FoundEncoding(name, mark=len(mark))
     if (wide := find_utf16(head)) is not None:
         return wide
-    samples = [head, *others]
+    samples = [b"" if cut_at_the_end(head) else head, *others]
     legacy = [line for sample in samples for line in sample.splitlines() if HIGH.search(line) and not is_utf8(line)]
-    wide_lines = sum(MULTIBYTE.search(sample) is not None for sample in samples)
-    if not legacy or (len(legacy) == 1 and not is_utf8(head) and cut_at_the_end(head)):
+    if not legacy:
         return FoundEncoding(UTF8)
-    if wide_lines and valid_share(samples) > 0.5:
+    if valid_share([head, *others]) > 0.5:
         return FoundEncoding(UTF8, 0.9, f"{WESTERN} in some lines")
     found = western(legacy)
     if found.certainty >= SURE_ENOUGH:
@@ -96,7 +95,7 @@ def is_utf8(content: bytes) -> bool:
 
 
 def cut_at_the_end(content: bytes) -> bool:
-    """Whether bytes are UTF-8 but for a character that the end cuts."""
+    """Whether bytes are UTF-8, but for a character that the end may cut."""
     try:
         codecs.utf_8_decode(content, "strict", False)
     except UnicodeDecodeError:
@@ -111,7 +110,7 @@ def valid_share(samples: Iterable[bytes]) -> float:
 
 
 def western(lines: list[bytes]) -> FoundEncoding:
-    """Windows-1252 or ISO-8859-1, as sure as what is beyond ASCII reads as letters of western words in several lines."""
+    """Windows-1252 or ISO-8859-1, as sure as what is beyond ASCII reads as letters in words of several lines."""
     content = b"\n".join(lines)
     name, second = (LATIN, WESTERN) if UNDEFINED.search(content) else (WESTERN, LATIN)
     high = [char for char in content.decode(name) if ord(char) > 127]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tasks.raw_files.detection import Trial
 
 WIDEST = 4096  # columns
+MOST_ROWS = 100  # that a header is told by
 ROWS_BELOW = 5  # that a second header line must have below it to be taken for one
 
 Row = list[str]
@@ -69,8 +70,7 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
             "source.dialect.quote, preamble or header"
         )
     width = max(map(len, header)) if header else len(rows[0]) if rows[0] else trial.width
-    if width > WIDEST:
-        raise UnreadableFileError(f"the header has {width} columns; at most {WIDEST} are read")
+    refuse_too_wide(width)
     trailing = ends_in_delimiter(header, rows, width)
     names = names_of(header, width)[: -1 if trailing and trailing != "rows only" else None]
     if not header and trailing:
@@ -88,6 +88,18 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
         thousands={name: pair[1] for name, pair in found.items() if pair and pair[1]},
         notes=notes_of(start, count, names, trailing),
     )
+
+
+def refuse_too_wide(width: int) -> None:
+    """Refuse more columns than are read in bounded memory.
+
+    Raises
+    ------
+    UnreadableFileError
+        Says how many there are, and how many may be.
+    """
+    if width > WIDEST:
+        raise UnreadableFileError(f"the header has {width} columns; at most {WIDEST} are read")
 
 
 def preamble_of(records: Sequence[Row], width: int) -> int:
@@ -123,7 +135,7 @@ def is_title(record: Row, below: Sequence[Row], width: int) -> bool:
 
 def header_of(records: Sequence[Row]) -> tuple[int, float, str | None]:
     """Number of records that make the header, how sure that is, and the second choice."""
-    first, below = records[0], records[1:]
+    first, below = records[0], records[1:MOST_ROWS]
     if extra := further_header_lines(first, below):
         return 1 + extra, 0.8, "one header line"
     rows = [row for row in below if len(row) == len(first)]

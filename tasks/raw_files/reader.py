@@ -16,6 +16,7 @@ from tasks.raw_files.dialect import Dialect
 from tasks.raw_files.errors import UnreadableFileError
 from tasks.raw_files.json_lines import is_json_lines, json_chunks, keys_of
 from tasks.raw_files.kinds import EXPECTED, PARQUET, looks_like_json
+from tasks.raw_files.layout import refuse_too_wide
 from tasks.raw_files.opened import OpenedFile
 from tasks.raw_files.parquet import open_parquet, parquet_chunks
 from tasks.raw_files.rows import RawChunk, RawTable, column_aliases
@@ -137,10 +138,13 @@ def opened_as(path: Path, opened: OpenedFile, declared: DeclaredDialect) -> RawF
     if is_parquet(opened, declared):
         opened.whole = True
         file = open_parquet(path)
-        return RawFile(path, opened, Dialect(format="parquet"), tuple(file.schema_arrow.names), parquet_chunks(file))
+        names = tuple(file.schema_arrow.names)
+        refuse_too_wide(len(names))
+        return RawFile(path, opened, Dialect(format="parquet"), names, parquet_chunks(file))
     text = open_text(opened, declared)
     if is_json(path, text.head, declared):
         names = keys_of(text.head if text.ended else text.head[: text.head.rfind(b"\n") + 1])
+        refuse_too_wide(len(names))
         rows = json_chunks(chain([text.head], text.rest), names, text.dialect.encoding)
         return RawFile(path, opened, replace(text.dialect, format="json_lines"), names, rows)
     notes: list[str] = []

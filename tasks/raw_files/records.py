@@ -199,9 +199,8 @@ def refused_rows(  # noqa: PLR0913, PLR0917 - the block in all its views
     found += [(row, "record_too_long") for row in np.flatnonzero(ends - begins > LONGEST_RECORD).tolist()]
     if rules.header and rules.header in body:
         places = rows_of([match.start() for match in re.finditer(re.escape(rules.header), body)], begins)
-        found += [
-            (row, "repeated_header") for row in places if body[begins[row] : lines.stops[last[row]]] == rules.header
-        ]
+        texts = [body[begins[row] : lines.stops[last[row]]].removeprefix(codecs.BOM_UTF8) for row in places]
+        found += [(row, "repeated_header") for row, text in zip(places, texts, strict=True) if text == rules.header]
     return [(row, reason) for row, reason in found if 0 <= row < len(begins)]
 
 
