@@ -91,11 +91,13 @@ def write_rows() -> None:
 def run_holdfast() -> tuple[float, list[float]]:
     """Holdfast's own, from raw rows on."""
     from configs.load import load_pipeline
+    from tasks.allocation import allocate_large_arrays_apart
     from tasks.train import declared_model
     from tasks.training.cross_validation import cross_validate
     from tasks.training.matrices import prepare
     from tasks.training.rows import load_rows
 
+    allocate_large_arrays_apart()  # as every stage begins
     rows = load_rows(load_pipeline("flights"))
     model = declared_model(rows.pipeline)
     import xgboost  # noqa: F401 - importing is not timed

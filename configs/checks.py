@@ -23,6 +23,7 @@ from configs.contradiction import (
 )
 from configs.document import KeyPath
 from configs.expectations import expectation_contradictions
+from configs.privacy_checks import PRIVACY_CHECKS
 from configs.schema import BinaryMetric, MulticlassMetric, Pipeline, RegressionMetric, UndeclaredSectionError
 from configs.train_checks import TRAIN_CHECKS
 from configs.wording import listed, shown
@@ -313,4 +314,5 @@ CHECKS: tuple[Check, ...] = (
     check_gate,
     check_protected,
     *TRAIN_CHECKS,
+    *PRIVACY_CHECKS,
 )

@@ -155,6 +155,16 @@ class DeclaredDialect(Section):
     footer: int | None = Field(None, ge=0, le=10_000, description="records at the end that are no rows")
 
 
+SHARE = r"(100|[0-9]{1,2}(\.[0-9]{1,4})?)%"
+
+
+def parse_percent(text: object) -> str:
+    """Accept `2%` or `0.5%`."""
+    if not isinstance(text, str) or not re.fullmatch(SHARE, text):
+        raise ValueError("a share is a percent from '0%' to '100%', such as '2%' or '0.5%'")
+    return text
+
+
 class Source(Section):
     """Where new batches come from."""
 
@@ -166,6 +176,11 @@ class Source(Section):
         "run, set the rows aside, or go on and tell it",
     )
     dialect: DeclaredDialect = Field(DeclaredDialect(), description="how the files are written; detected where absent")
+    stop_above: Annotated[str, BeforeValidator(parse_percent), written(SHARE, "2%")] = Field(
+        "50%",
+        description="share of a batch's rows in quarantine, of reading and validation together, that ends the run; "
+        "'100%' is no limit",
+    )
 
 
 class Time(Section):
@@ -227,6 +242,9 @@ class Column(Section):
         "refuse",
         description="what becomes of a local time that the clock was put over: refused, or read as if the clock had "
         "not been put forward yet",
+    )
+    private: bool = Field(
+        False, description="its values reach no report, log or error, and no model as they are (docs/privacy.md)"
     )
     unit: str | None = Field(None, description="unit of measurement, for reports")
     description: str | None = Field(None, description="what the column means, for reports")
@@ -591,6 +609,11 @@ class Pipeline(Section):
     def inner_folds(self) -> int:
         """Inner folds of the encoding's cross-fitting, or the blocks of time that take their place."""
         return self.encode.folds or (20 if self.split_kind == "time" else 5)
+
+    @property
+    def private_columns(self) -> frozenset[str]:
+        """The columns whose values are not to be shown."""
+        return frozenset(name for name, column in self.columns.items() if column.private)
 
     @property
     def feature_columns(self) -> tuple[str, ...]:

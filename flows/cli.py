@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from configs.errors import ConfigError, HoldfastError
-from flows import registry_cli, schema_cli
+from flows import quarantine_cli, registry_cli, schema_cli
 from flows.registry_cli import AsJson, Pipeline, Reason
 from flows.tables import show, table_of
 
@@ -44,10 +44,15 @@ def check(
 def land(
     pipeline: Pipeline,
     replace: Annotated[list[str] | None, typer.Option(help="a landed file that the source has corrected")] = None,
+    repair: Annotated[Path | None, typer.Option(help="corrected rows, as `quarantine --export` writes them")] = None,
 ) -> None:
-    """Take new batches from the source, immutably, and pin them."""
+    """Take new batches from the source, immutably, and pin them; or corrected rows, with --repair."""
     from configs.load import check_pipeline
     from tasks.land import land as land_batches
+
+    if repair is not None:
+        quarantine_cli.land_repairs(pipeline, repair)
+        return
 
     batches = land_batches(check_pipeline(pipeline), replace=replace or ())
     print(f"{pipeline}: {len(batches)} new batches landed" + (f": {', '.join(batches)}" if batches else ""))
@@ -176,6 +181,7 @@ def doctor() -> None:
 
 app.registered_commands += registry_cli.app.registered_commands
 app.registered_commands += schema_cli.app.registered_commands
+app.registered_commands += quarantine_cli.app.registered_commands
 
 
 def show_outcomes(pipeline: str, outcomes: list[StageOutcome]) -> None:

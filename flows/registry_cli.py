@@ -76,6 +76,7 @@ def verify(
     from dataclasses import asdict
 
     from tasks import registry
+    from tasks.verify import erasures
     from tasks.verify import rebuild as make_again
     from tasks.verify import verify as check
 
@@ -90,6 +91,8 @@ def verify(
         print(json.dumps([asdict(finding) for finding in findings], indent=2, default=str))
     for finding in [] if as_json else findings:
         print(finding)
+    for erasure in [] if as_json else erasures(pipeline):
+        print(f"{pipeline}: {erasure}")
     if findings:
         raise typer.Exit(3)
     if not as_json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from configs.schema import Column
 from tasks.cell_queries import FALSE, TRUE, decimal_digits
 
+PRIVATE = "a private value"  # what is shown of a cell that nobody is to see
 DETAILS = {
     "not_an_integer": "{text} is no whole number; digits with an optional sign{groups} are expected",
     "integer_out_of_range": "{text} does not fit into 64 bits",
@@ -30,6 +31,7 @@ DETAILS = {
 def detail(reason: str, text: str, column: Column, timezone: str) -> str:
     """Say what was found and expected for one cell; a very long text is cut."""
     found = repr(text) if len(text) <= 100 else f"{text[:100]!r}... ({len(text)} characters)"
+    found = PRIVATE if column.private else found
     exponent = "" if column.type == "decimal" else " or exponent"
     groups = "" if column.thousands is None else f" and groups of three apart by {column.thousands!r}"
     precision, scale = decimal_digits(column)

@@ -17,7 +17,7 @@ from configs.errors import ConfigError
 from configs.schema import EPOCHS, Column
 from tasks.bounds import numeric_bounds, refuse_outside
 from tasks.calm_times import calm_instants, wall_times
-from tasks.cell_details import detail
+from tasks.cell_details import PRIVATE, detail
 from tasks.cell_queries import column_query, decimal_digits, quoted
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def change_of(typed: TypedColumn, texts: pa.StringArray, column: Column) -> Chan
     given = len(texts) - texts.null_count
     if not len(rows):
         return Change(kind, 0, given, -1, ())
-    found = sorted(texts.take(rows).unique().to_pylist())
+    found = [PRIVATE] if column.private else sorted(texts.take(rows).unique().to_pylist())
     return Change(kind, len(rows), given, int(rows[0]), tuple(found[:SHOWN_LEVELS]))
 
 

@@ -73,6 +73,8 @@ class Check:
     """True where no value was there to look at: then `success` is False, whatever GX says."""
     result: Any
     """GX's own result, for the Data Docs, without its lists of all rows."""
+    hidden: frozenset[str] = frozenset()
+    """Columns whose values are not told (`tasks.private`)."""
 
     @cached_property
     def declared(self) -> str:

@@ -64,6 +64,8 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
     nulls, formats, zones : dict of column to value, optional
         Where a column's declaration differs: its null tokens (`("",)` is the default), the strptime format of its text
         (ISO 8601 is), its own time zone (`timezone` is).
+    private : tuple of str, optional
+        Columns whose values stand in no error.
 
     Notes
     -----
@@ -94,6 +96,7 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
         formats: dict[str, str] | None = None,
         zones: dict[str, str] | None = None,
         readings: dict[str, dict[str, Any]] | None = None,
+        private: tuple[str, ...] | None = None,
     ) -> None:
         self.columns = columns
         self.feature_columns = feature_columns
@@ -104,6 +107,7 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
         self.formats = formats
         self.zones = zones
         self.readings = readings
+        self.private = private
 
     def fit(self, X: pd.DataFrame, y: object = None) -> Self:
         """Check the declarations; nothing is learned of the rows."""
@@ -145,7 +149,8 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
             local = self.as_local(name, read[name])
             features |= {f"{name}_{part}": as_float(PARTS[part](local)) for part in parts}
         if self.sql:
-            features |= evaluate_expressions(self.sql, self.as_table({name: read[name] for name in used}))
+            hides = not {*used}.isdisjoint(self.private or ())
+            features |= evaluate_expressions(self.sql, self.as_table({name: read[name] for name in used}), hides=hides)
         return pd.DataFrame(features, index=X.index, columns=list(self.get_feature_names_out()))
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
@@ -182,6 +187,7 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  #
             format=(self.formats or {}).get(name),
             timezone=(self.zones or {}).get(name),
             **(self.readings or {}).get(name, {}),
+            private=name in (self.private or ()),
         )
 
     def as_local(self, name: str, values: pd.Series) -> pd.Series:
@@ -246,6 +252,7 @@ def derived_features(pipeline: Pipeline) -> DerivedFeatures:
         formats={name: column.format for name, column in declared.items() if column.format is not None},
         zones={name: column.timezone for name, column in declared.items() if column.timezone is not None},
         readings={name: other for name, column in declared.items() if (other := other_readings(column))},
+        private=tuple(name for name, column in declared.items() if column.private) or None,
     )
 
 

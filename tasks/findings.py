@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tasks.expectations import describe, named_columns, plain
+from tasks.private import HIDDEN
 from tasks.quarantine import Refusal
 from tasks.table import LINE
 
@@ -70,7 +71,7 @@ def detail(check: Check, row: Mapping[str, Any]) -> str:
 
 def found_values(check: Check, row: Mapping[str, Any]) -> dict[str, Any]:
     """A row's values in the columns that a check is about."""
-    return {name: plain(row[name]) for name in named_columns(check.expectation)}
+    return {name: HIDDEN if name in check.hidden else plain(row[name]) for name in named_columns(check.expectation)}
 
 
 def examples(rows: pa.Table, check: Check) -> list[dict[str, Any]]:

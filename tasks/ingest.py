@@ -7,6 +7,7 @@ Only batches that are new or changed are read; the others come from the per-batc
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from tasks.chunks import ContractError, Reading, stored_schema, type_chunk
 from tasks.contract.header import HeaderDifference, HeaderError, compare_header, refuse_header
 from tasks.quarantine import quarantine_schema, quarantine_table
 from tasks.raw_files import Dialect, RawChunk, RawFile, UnreadableFileError, open_raw
+from tasks.refusal_limit import Counted, require_few_refused
 from tasks.stage import run_as_command
 from tasks.store import BatchStore, file_hash
 from tasks.table import table_writer
@@ -150,6 +152,8 @@ def make_batch(folder: Path, file: Path, batch: str, declared: Declared) -> None
         raise ContractError(f"{file}:{error}. Declare it, or land a corrected file in its place. {contract}") from error
     except (NoRowError, LostRowError) as error:
         raise type(error)(f"{file}:1: {error}. {raw_file}") from error
+    if account.is_set_aside():
+        (folder / TYPED).unlink()  # the stages behind this one go on without the batch
     write_json(folder / SUMMARY, account.summary(header, dialect))
 
 
@@ -218,6 +222,7 @@ def main(pipeline: Pipeline) -> None:
                 f"data/raw/{name}: all {metrics['rows_in']} rows were refused ({counted(metrics['reasons'])}). Compare "
                 f"the columns in configs/{name}.yaml with the files."
             )
+        stop_on_share(pipeline, dict(zip(batches, summaries, strict=True)), quarantine)
     write_json(Path("metrics", name, "ingest.json"), metrics)
     store.forget_unused()
     print(
@@ -227,6 +232,19 @@ def main(pipeline: Pipeline) -> None:
     )
     for change, files in metrics["schema"].items():
         print(f"ingest: {change} in {files} of {len(batches)} batches", flush=True)
+
+
+def stop_on_share(pipeline: Pipeline, summaries: Mapping[str, Mapping[str, Any]], quarantine: Path) -> None:
+    """Raise where more of a batch is refused than `source.stop_above` allows; `quarantine` has its refused rows."""
+    batches = [
+        Counted(batch, summary["rows_out"] + sum(summary["reasons"].values()), summary["reasons"])
+        for batch, summary in summaries.items()
+    ]
+
+    def keep(batch: str, path: Path) -> None:
+        shutil.copyfile(quarantine / f"{batch}.parquet", path)
+
+    require_few_refused(pipeline.name, pipeline.source, batches, "ingest", keep)
 
 
 def counted(reasons: Mapping[str, int]) -> str:

@@ -268,9 +268,12 @@ def land(pipeline: Pipeline, replace: Sequence[str] = ()) -> list[str]:
     SourceError, ImmutableBatchError, BatchNameError, IncompleteRawError, SourceChangedError
         Nothing was pinned; what was copied before the error is pinned by the next landing.
     """
-    sources = find_sources(pipeline.source.path)
-    require_any_batch(pipeline, sources)
+    from tasks.superseded import current_sources
+
+    found = find_sources(pipeline.source.path)
+    require_any_batch(pipeline, found)
     make_code_folder(pipeline.name)
+    sources = current_sources(found, pipeline.name, {file.name for file in landed_files(RAW / pipeline.name)})
     return take_in(pipeline.name, sources, replace)
 
 

@@ -226,14 +226,15 @@ def cell_text(value: Any, column: Column, name: str) -> str | None:
     if isinstance(value, (bool, np.bool_)):
         if column.type != "boolean":
             raise UnreadableValueError(
-                f"column {name!r} has the truth value {value!r}; {column.type} was expected. Read it with dtype=str."
+                f"column {name!r} has a truth value; {column.type} was expected. Read it with dtype=str."
             )
         return str(bool(value)).lower()
     if isinstance(value, Integral | Real | Decimal):
         return number_text(value, column)
     if isinstance(value, (date, datetime)):
         return value.isoformat()
-    raise UnreadableValueError(f"column {name!r} has {value!r} ({type(value).__name__}); {column.type} was expected.")
+    found = "a private value" if column.private else repr(value)
+    raise UnreadableValueError(f"column {name!r} has {found} ({type(value).__name__}); {column.type} was expected.")
 
 
 def number_text(value: Any, column: Column) -> str:

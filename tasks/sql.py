@@ -288,7 +288,9 @@ def refuse_type(sql: str, types: Mapping[str, str]) -> None:
         )
 
 
-def evaluate_expressions(expressions: Mapping[str, str], table: pa.Table) -> dict[str, NDArray[np.float64]]:
+def evaluate_expressions(
+    expressions: Mapping[str, str], table: pa.Table, *, hides: bool = False
+) -> dict[str, NDArray[np.float64]]:
     """Compute checked expressions for each row of a table.
 
     Parameters
@@ -297,6 +299,8 @@ def evaluate_expressions(expressions: Mapping[str, str], table: pa.Table) -> dic
         Each passed by `check_expression`.
     table : pyarrow.Table, n_rows rows
         The columns that they read, typed as `SQL_TYPES` says.
+    hides : bool
+        Leave DuckDB's words out of an error: they tell the value, which may be private.
 
     Returns
     -------
@@ -318,17 +322,20 @@ def evaluate_expressions(expressions: Mapping[str, str], table: pa.Table) -> dic
             columns = cursor.execute(f"SELECT {selected} FROM rows").fetchnumpy()  # noqa: S608  # each was checked
         except duckdb.Error as error:
             if len(expressions) == 1:
-                raise failed_value(expressions, error) from error
-            columns = {name: evaluate_expressions({name: sql}, table)[name] for name, sql in expressions.items()}
+                raise failed_value(expressions, error, hides) from (None if hides else error)
+            columns = {
+                name: evaluate_expressions({name: sql}, table, hides=hides)[name] for name, sql in expressions.items()
+            }
     results = {name: np.ma.filled(np.ma.asarray(columns[name], dtype=np.float64), np.nan) for name in expressions}
     return {name: np.where(np.isfinite(values), values, np.nan) for name, values in results.items()}
 
 
-def failed_value(expressions: Mapping[str, str], error: Exception) -> ExpressionValueError:
+def failed_value(expressions: Mapping[str, str], error: Exception, hides: bool = False) -> ExpressionValueError:
     """Say which expression met a row that it cannot be computed for."""
     name, sql = next(iter(expressions.items()))
+    why = "it reads a private column, so DuckDB's words are not shown" if hides else first_line(error)
     return ExpressionValueError(
-        f"features.sql.{name}: {sql!r} cannot be computed for a row: {first_line(error)}. Use TRY_CAST or TRY(...) "
+        f"features.sql.{name}: {sql!r} cannot be computed for a row: {why}. Use TRY_CAST or TRY(...) "
         "where a value may not fit: the result is then missing."
     )
 

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from configs.errors import ConfigError, DataError, EnvironmentMismatchError, HoldfastError
 from configs.load import line_of, load_pipeline, read_yaml
 from configs.schema import Pipeline
+from tasks.allocation import allocate_large_arrays_apart
 
 STAGES = ("ingest", "validate", "split", "train", "evaluate", "report")
 LIBRARIES = Path("configs/libraries.yaml")
@@ -108,6 +109,7 @@ def run_stage(stage: str, pipeline: str) -> None:
 
 def run_as_command(stage: str) -> NoReturn:
     """End the process of `python -m tasks.<stage> <pipeline>`: 0, or the error's own exit code with its text."""
+    allocate_large_arrays_apart()
     try:
         if len(sys.argv) != 2:
             raise ConfigError(f"usage: python -m tasks.{stage} PIPELINE")

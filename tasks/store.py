@@ -3,9 +3,9 @@
 An entry is a folder `.holdfast/store/<stage>/<pipeline>/<key>/`. Its key is a hash of everything that the result
 may depend on: the batch's name and input bytes, the code that the stage reaches, the values of the sections that it
 declares in dvc.yaml, the installed versions of the libraries that it declares, and the Python minor. So an entry is
-never wrong, only unused. It holds the stage's files and `entry.json` with their hashes; bytes that do not match are
-never handed out: the entry is dropped and made again. Files are copied out and hashed in the same pass, never
-hard-linked: an edit of the workspace, or a `chmod` by DVC, cannot reach the store.
+never wrong, only unused. It holds the stage's files and `entry.json` with their hashes and the batch's summary; bytes
+that do not match are never handed out: the entry is dropped and made again. Files are copied out and hashed in the same
+pass, never hard-linked: an edit of the workspace, or a `chmod` by DVC, cannot reach the store.
 
 The store is a cache. Deleting `.holdfast/` costs time and nothing else.
 """
@@ -33,6 +33,7 @@ ENTRY = "entry.json"
 SUMMARY = "summary.json"
 CHUNK = 1 << 20  # bytes
 KEPT_GENERATIONS = 3
+OF_ALL_BATCHES = (("source", "stop_above"),)  # sections' keys that no batch's own result depends on
 
 
 def file_hash(path: Path) -> str:
@@ -116,7 +117,7 @@ class BatchStore:
         Returns
         -------
         dict
-            The entry's `summary.json`.
+            What `make` wrote to `summary.json`.
         """
         key = entry_key(self.basis, batch, input_hash)
         self.used.add(key)
@@ -134,24 +135,27 @@ class BatchStore:
         """Fill an entry; it is seen whole or not at all."""
         with atomic_folder(entry) as temporary:
             make(temporary)
+            summary = read_json(temporary / SUMMARY)
+            (temporary / SUMMARY).unlink()  # it goes with the hashes: opening files is what a stored batch costs
             hashes = {file.name: file_hash(file) for file in sorted(temporary.iterdir())}
-            write_json(temporary / ENTRY, hashes)
+            write_json(temporary / ENTRY, {"checksum": checksum(hashes, summary), "files": hashes, "summary": summary})
 
     def _deliver(self, entry: Path, into: Mapping[str, Path]) -> dict[str, Any] | None:
-        """Copy the files out and return the summary; None where there is no entry or a byte of it is not as written."""
+        """Copy the files out and return the summary; None where there is no entry or a part of it is not as written."""
         try:
-            hashes = read_json(entry / ENTRY)
-            content = (entry / SUMMARY).read_bytes()
-            whole = {file.name for file in entry.iterdir()} == {*hashes, ENTRY}
-            if not whole or content_hash(content) != hashes[SUMMARY]:
+            held = read_json(entry / ENTRY)
+            hashes, summary = held["files"], held["summary"]
+            if {file.name for file in entry.iterdir()} != {*hashes, ENTRY} or held["checksum"] != checksum(
+                hashes, summary
+            ):
                 return None
             if not all(verified_copy(entry / name, into[name], hashes[name]) for name in sorted(into.keys() & hashes)):
                 return None
             os.utime(entry)
-            summary: dict[str, Any] = json.loads(content)
         except (FileNotFoundError, KeyError, ValueError, TypeError):
             return None
-        return summary
+        found: dict[str, Any] = summary
+        return found
 
     def forget_unused(self) -> None:
         """Remove the longest unused entries, so that at most three times as many as there are batches remain.
@@ -164,6 +168,11 @@ class BatchStore:
         entries.sort(key=lambda entry: entry.stat().st_mtime_ns, reverse=True)
         for entry in entries[(KEPT_GENERATIONS - 1) * len(self.used) :]:
             shutil.rmtree(entry, ignore_errors=True)
+
+
+def checksum(hashes: Mapping[str, str], summary: Mapping[str, Any]) -> str:
+    """Hash of what an entry says of itself."""
+    return content_hash(json.dumps([hashes, summary], sort_keys=True).encode())
 
 
 def entry_key(basis: dict[str, Any], batch: str, input_hash: str) -> str:
@@ -181,11 +190,14 @@ def stage_basis(stage: str, pipeline: Pipeline, params: Any = None) -> dict[str,
 
     if params is None:
         params = {name: getattr(pipeline, name) for name in declared_sections(stage)}
+    keyed = to_jsonable_python(params, by_alias=True)
+    for section, key in OF_ALL_BATCHES:
+        keyed.get(section, {}).pop(key, None)
     return {
         "stage": stage,
         "pipeline": pipeline.name,
         "code": code_hash(Path("tasks", f"{stage}.py")),
-        "params": to_jsonable_python(params, by_alias=True),
+        "params": keyed,
         "libraries": {name: installed_version(name) for name in declared_params(stage, str(LIBRARIES))},
         "python": list(sys.version_info[:2]),
     }

@@ -21,6 +21,7 @@ from tasks.model.bundle import prediction_columns, save_bundle, sha256
 from tasks.model.calibration import fitted_calibration
 from tasks.model.decision import fitted_decision
 from tasks.model.device import thread_count
+from tasks.model.golden import golden_rows
 from tasks.split import split_path
 from tasks.stage import LIBRARIES, PYTHON_MINOR, declared_params, installed_version, run_as_command
 from tasks.table import BATCH, LINE, write_table
@@ -253,7 +254,8 @@ def main(pipeline: Pipeline) -> None:
         f"train: {pipeline.metric} {cv['mean']:.4f} +- {cv['std']:.4f} over {len(folds)} folds, {model.rounds} rounds",
         flush=True,
     )
-    save_bundle(Path(f"models/{name}"), model, rows.raw, facts_of(model, rows, found))
+    golden = golden_rows(rows.raw, pipeline.private_columns)
+    save_bundle(Path(f"models/{name}"), model, golden, facts_of(model, rows, found))
     write_predictions(Path(f"data/predictions/{name}.parquet"), rows, folds)
     write_text(Path(f"plots/{name}/learning_curve.csv"), learning_curve(folds))
     features = len(model["booster"].feature_names_in_)

@@ -13,7 +13,7 @@ An expectation about values that finds none is not met: with `stop` it stops, el
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,9 @@ from tasks.batch import COMPRESSIONS
 from tasks.data_docs import Entry, batch_page, index_page, page_name
 from tasks.expectations import ExpectationRaisedError, Suite, plain
 from tasks.findings import examples, failing_rows, finding, refusals
+from tasks.private import masked_check, told_error
 from tasks.quarantine import count_reasons, merge_counts, write_quarantine
+from tasks.refusal_limit import Counted, refused_before, require_few_refused
 from tasks.stage import run_as_command
 from tasks.store import BatchStore, file_hash
 from tasks.table import LINE, batch_files, read_table, write_table
@@ -139,10 +141,12 @@ class BatchValidator:
         if not self.pipeline.expectations:
             return []
         try:
-            return self.suite.check(rows.drop_columns([LINE]))
+            found = self.suite.check(rows.drop_columns([LINE]))
+            return [masked_check(check, self.pipeline.private_columns) for check in found]
         except ExpectationRaisedError as error:
             raise ExpectationRaisedError(
-                f"data/typed/{self.pipeline.name}/{batch}.parquet: {error}. Nothing was replaced; change the "
+                f"data/typed/{self.pipeline.name}/{batch}.parquet: {told_error(error, self.pipeline.private_columns)}. "
+                f"Nothing was replaced; change the "
                 f"expectation in configs/{self.pipeline.name}.yaml, or mend the batch."
             ) from error
 
@@ -208,6 +212,19 @@ def stop_on_problems(summaries: Sequence[Mapping[str, Any]], pipeline: str) -> N
     )
 
 
+def stop_on_share(
+    pipeline: Pipeline, summaries: Sequence[Mapping[str, Any]], keep: Callable[[str, Path], object]
+) -> None:
+    """Raise where more of a batch is refused, here and before, than `source.stop_above` allows."""
+    before = refused_before(pipeline.name, [summary["batch"] for summary in summaries])
+    counted = []
+    for summary in summaries:
+        ingested = before.get(summary["batch"], {})
+        reasons = merge_counts([ingested, summary["reasons"]])
+        counted.append(Counted(summary["batch"], summary["rows_in"] + sum(ingested.values()), reasons))
+    require_few_refused(pipeline.name, pipeline.source, counted, "validate", keep)
+
+
 def index_entry(summary: Mapping[str, Any]) -> Entry:
     """A batch as the index of the Data Docs lists it."""
     results = summary["results"]
@@ -251,17 +268,22 @@ def main(pipeline: Pipeline) -> None:
     def deliver(file: Path, into: Mapping[str, Path]) -> dict[str, Any]:
         return store.get_or_make(file.stem, files[file], lambda folder: validator.make(file, folder), into)
 
-    with atomic_folder(Path("reports", name, "data_docs")) as docs:
-        summaries = [deliver(file, {"page.html": docs / page_name(file.stem)}) for file in files]
-        write_text(docs / "index.html", index_page(name, [index_entry(summary) for summary in summaries]))
-    stop_on_problems(summaries, name)
-    metrics = add_up(summaries, len(pipeline.expectations))
+    by_batch = {file.stem: file for file in files}
     with (
         atomic_folder(Path("data/quarantine", name, "validate")) as quarantine,
         atomic_folder(Path("data/valid", name)) as valid,
     ):
-        for file in files:
-            deliver(file, {"valid.parquet": valid / file.name, "quarantine.parquet": quarantine / file.name})
+
+        def deliver_all(file: Path, docs: Path) -> dict[str, Any]:
+            outputs = {"valid.parquet": valid / file.name, "quarantine.parquet": quarantine / file.name}
+            return deliver(file, {**outputs, "page.html": docs / page_name(file.stem)})
+
+        with atomic_folder(Path("reports", name, "data_docs")) as docs:
+            summaries = [deliver_all(file, docs) for file in files]
+            write_text(docs / "index.html", index_page(name, [index_entry(summary) for summary in summaries]))
+        stop_on_problems(summaries, name)
+        stop_on_share(pipeline, summaries, lambda batch, path: deliver(by_batch[batch], {"quarantine.parquet": path}))
+        metrics = add_up(summaries, len(pipeline.expectations))
     write_json(Path("reports", name, "validation.json"), report(summaries))
     write_json(Path("metrics", name, "validate.json"), metrics)
     store.forget_unused()

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
-import gc
 import multiprocessing
 import os
 import resource
@@ -26,6 +24,7 @@ from typing import NoReturn
 
 from configs import errors
 from configs.errors import HoldfastError, StageFailedError
+from tasks.allocation import allocate_large_arrays_apart, give_memory_back
 from tasks.stage import import_libraries, run_stage
 
 PATIENCE_SECONDS = 10  # between asking the worker to end and killing it
@@ -165,6 +164,7 @@ def error_of(class_name: str, text: str) -> HoldfastError:
 def serve(connection: Connection, stages: tuple[str, ...], patient: bool) -> None:
     """Run stages until the parent hangs up: the worker's whole life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends this process
+    allocate_large_arrays_apart()
     threading.Thread(target=end_with_parent, daemon=True).start()
     imports = threading.Thread(target=prepare, args=(stages, patient))
     imports.start()
@@ -175,15 +175,6 @@ def serve(connection: Connection, stages: tuple[str, ...], patient: bool) -> Non
             connection.send(outcome_of(work, arguments, Path(folder)))
             give_memory_back()
     leave()
-
-
-def give_memory_back() -> None:
-    """Return freed pages to the system, or what training has freed would count beside what evaluation needs."""
-    gc.collect()
-    if "pyarrow" in sys.modules:
-        sys.modules["pyarrow"].default_memory_pool().release_unused()
-    with contextlib.suppress(OSError, AttributeError):  # a C library other than GNU's keeps what it likes
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def prepare(stages: tuple[str, ...], patient: bool) -> None:

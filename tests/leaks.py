@@ -598,7 +598,7 @@ def capital_gain(seed: int) -> Case:
 def seasonal(seed: int) -> Case:
     random = np.random.default_rng(seed)
     at = pd.date_range("2019-01-01", periods=1800, freq="D", tz="UTC")
-    y = 50 + 20 * np.sin(2 * np.pi * at.dayofyear / 365) + 5 * (at.dayofweek > 4) + random.normal(0, 4, 1800)
+    y = 50 + 20 * np.sin(2 * np.pi * at.day_of_year / 365) + 5 * (at.day_of_week > 4) + random.normal(0, 4, 1800)
     columns = {"at": ("timestamp", at), "x": ("float", random.normal(0, 1, 1800))}
     sections = {"time": {"column": "at"}, "features": {"parts": {"at": ["day_of_year", "day_of_week", "year"]}}}
     return Case(with_target(columns, np.asarray(y), "float"), sections=sections)

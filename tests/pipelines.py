@@ -15,7 +15,7 @@ def make_pipeline(columns: Mapping[str, Any], **sections: Any) -> Pipeline:
     document: dict[str, Any] = {
         **{name: {} for name in SECTIONS},
         "owner": "test@example.org",
-        "source": {"path": "data/incoming/demo/*.csv"},
+        "source": {"path": "data/incoming/demo/*.csv", "stop_above": "100%"},
         "target": {"name": list(columns)[-1]},
         "columns": columns,
         "drop": [],

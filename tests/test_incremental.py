@@ -20,7 +20,7 @@ from tasks.stage import declared_sections
 ROOT = Path(__file__).resolve().parents[1]
 YAML = """\
 owner: {}
-source: {path: "data/incoming/demo/*.csv"}
+source: {path: "data/incoming/demo/*.csv", stop_above: 100%}
 time: {column: at, timezone: America/New_York}
 target: {name: x}
 columns:

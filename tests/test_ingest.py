@@ -170,8 +170,8 @@ def test_declared_dialect_is_read_as_declared() -> None:
 def test_summary_keeps_the_dialect_of_each_batch() -> None:
     put("id;n;x\na;1;1\n")
     run()
-    (summary,) = Path(".holdfast").rglob("summary.json")
-    assert read_json(summary)["dialect"]["delimiter"] == ";"
+    (entry,) = Path(".holdfast").rglob("entry.json")
+    assert read_json(entry)["summary"]["dialect"]["delimiter"] == ";"
 
 
 def test_dropped_column_is_not_read() -> None:

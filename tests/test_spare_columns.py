@@ -160,9 +160,7 @@ def test_losses_are_those_of_the_metrics():
 
 
 def test_lighter_half_of_the_useless_columns_is_tried():
-    contributions = np.column_stack(
-        [np.tile([0.3, -0.3], 20), np.tile([0.2, -0.2], 20), np.zeros((40, 2)) + [0.0, 0.5]]
-    )
+    contributions = np.column_stack([np.tile([0.3, -0.3], 20), np.tile([0.2, -0.2], 20), np.tile([0.0, 0.5], (40, 1))])
     target = np.full(40, 0.5)  # the first two only swing about it
     features = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
     columns = columns_of(["loud", "quiet", "silent"], [], None)

@@ -85,7 +85,7 @@ def test_section_that_the_stage_does_not_declare_changes_nothing() -> None:
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize("name", ["typed.parquet", "summary.json", "entry.json"])
+@pytest.mark.parametrize("name", ["typed.parquet", "entry.json"])
 @pytest.mark.parametrize("harm", ["flip", "truncate", "empty", "remove"])
 def test_corrupt_entry_is_made_again(name: str, harm: str) -> None:
     fetch()

@@ -74,7 +74,7 @@ def homes(*expectations: dict[str, Any]) -> Pipeline:
             **{name: {} for name in sections},
             "name": "homes",
             "owner": "homes@example.org",
-            "source": {"path": "data/incoming/homes/*.csv"},
+            "source": {"path": "data/incoming/homes/*.csv", "stop_above": "100%"},
             "time": {"column": "sold", "timezone": "America/New_York"},
             "target": {"name": "price"},
             "columns": COLUMNS,

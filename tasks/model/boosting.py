@@ -51,6 +51,14 @@ class StoppingRows(NamedTuple):
     weight: Any = None  # how much each row counts in the score; all alike when absent
 
 
+class BinnedRows(NamedTuple):
+    """Rows to learn from, as XGBoost keeps them: a byte or two per value instead of four."""
+
+    rows: xgboost.QuantileDMatrix
+    settings: dict[str, Any]  # XGBoost's parameters, which follow from the target too
+    values: int  # rows times features
+
+
 class BoostedTrees(BaseEstimator):  # type: ignore[misc]
     """Gradient-boosted trees by XGBoost's `hist`: on the CPU the same bytes for any number of threads.
 
@@ -141,15 +149,35 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         NoFeatureError, InfiniteFeatureError, WeightError, MonotoneError, tasks.model.device.NoCudaError
             See there.
         """
+        return self.grow(self.bin(X, y, threads, weight=weight, names=names), stopping, threads)
+
+    def bin(
+        self, X: Matrix, y: Any, threads: Threads = None, *, weight: Any = None, names: Sequence[str] | None = None
+    ) -> BinnedRows:
+        """Cut the rows to learn from into bins, the first half of `fit`: after it their floats are not needed."""
+        import xgboost
+
         if not X.shape[1]:
             raise NoFeatureError("no feature is left; at least one was expected. See `columns`, `drop` and `features`.")
         target, weights = np.asarray(y, dtype=np.float64), row_weights(weight, len(X))
         self.feature_names_in_ = column_names(X, names)
         self.class_count_ = self.count_classes(target)
         self.device_: Device = device_taken(self.device)
-        crew = Crew(threads, X.shape[0] * X.shape[1])
-        settings = self.settings(target, weights, crew.count())
-        self.ubj_ = self.grown(self.binned(X, target, weights, settings), settings, stopping, crew)
+        values = X.shape[0] * X.shape[1]
+        settings = self.settings(target, weights, Crew(threads, values).count())
+        rows = xgboost.QuantileDMatrix(
+            model_matrix(X, self.feature_names_in_.tolist()),
+            label=target,
+            weight=weights,
+            feature_names=self.feature_names_in_.tolist(),
+            nthread=settings["nthread"],
+            max_bin=settings.get("max_bin", 256),
+        )
+        return BinnedRows(rows, settings, values)
+
+    def grow(self, binned: BinnedRows, stopping: StoppingRows | None = None, threads: Threads = None) -> BoostedTrees:
+        """Grow trees on binned rows, the second half of `fit`."""
+        self.ubj_ = self.grown(binned.rows, binned.settings, stopping, Crew(threads, binned.values))
         self.forget_booster()
         return self
 
@@ -161,21 +189,6 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
         if not np.isin(target, np.arange(count)).all():
             raise DataError(f"a target is none of the numbers 0 to {count - 1} of the {count} classes that there are.")
         return count
-
-    def binned(
-        self, X: Matrix, target: NDArray[np.float64], weights: NDArray[np.float64] | None, settings: dict[str, Any]
-    ) -> xgboost.QuantileDMatrix:
-        """The rows to learn from, cut into bins; XGBoost keeps no copy of the floats."""
-        import xgboost
-
-        return xgboost.QuantileDMatrix(
-            model_matrix(X, self.feature_names_in_.tolist()),
-            label=target,
-            weight=weights,
-            feature_names=self.feature_names_in_.tolist(),
-            nthread=settings["nthread"],
-            max_bin=settings.get("max_bin", 256),
-        )
 
     def settings(
         self, target: NDArray[np.float64], weights: NDArray[np.float64] | None, threads: int

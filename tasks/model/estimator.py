@@ -156,7 +156,7 @@ class TabularModel(Pipeline):  # type: ignore[misc]
         trees = self["booster"]
         check_is_fitted(trees)
         return {
-            "features": self["features"].get_params(),
+            "features": features_state(self["features"]),
             "custom": None if self.custom is None else self.custom.state(),
             "encode": encoder_state(self["encode"]),
             "booster": trees.get_params(),
@@ -183,6 +183,12 @@ class TabularModel(Pipeline):  # type: ignore[misc]
         if learned["decision"] is not None:
             model.decision_ = Decision.from_state(learned["decision"])
         return model
+
+
+def features_state(features: DerivedFeatures) -> dict[str, Any]:
+    """How features are derived; private columns are told of only where there are some, as bundles of before have it."""
+    params: dict[str, Any] = features.get_params()
+    return {name: value for name, value in params.items() if name != "private" or value}
 
 
 def encoder_state(encode: TargetEncoding) -> dict[str, Any]:

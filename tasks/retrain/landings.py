@@ -17,6 +17,7 @@ from tasks.registry.event import Event
 from tasks.retrain.project_state import ledger_tree
 from tasks.retrain.worktree import Worktree
 from tasks.version import storage
+from tasks.version.storage import file_md5
 
 EXTRAS = Path(".holdfast/landed-elsewhere")
 
@@ -47,7 +48,7 @@ def land_new(tree: Worktree, replace: Sequence[str] = ()) -> list[str]:
             known = [name for name in found.elsewhere if name in found.pinned]
             take_in(tree.pipeline, copies(found.elsewhere), known, "retrain")
         take_in(tree.pipeline, found.sources, replace, "retrain")
-        return record_landing(tree, found.landed, replace)
+        return record_landing(tree, found.landed, [*replace, *found.repaired])
 
 
 @dataclass(frozen=True)
@@ -55,30 +56,41 @@ class Batches:
     """Where batches are found before a landing; MD5 by file name.
 
     `pinned` is in the worktree, `landed` in the ledger; `elsewhere` landed in the ledger or the user's working tree,
-    but not here; `sources` are the files of the declared source.
+    but not here; `sources` are the files of the declared source; `repaired` names those whose bytes in the ledger a
+    repair in the user's working tree has replaced.
     """
 
     pinned: Mapping[str, str]
     landed: Mapping[str, str]
     elsewhere: Mapping[str, str]
     sources: Sequence[Path]
+    repaired: Sequence[str]
 
 
 def find_batches(tree: Worktree, replace: Sequence[str]) -> Batches:
     """Look for batches in the ledger, in the user's working tree and in the declared source."""
     from configs.load import load_pipeline
     from tasks.land import find_sources, require_any_batch
+    from tasks.superseded import current_sources, superseded
 
-    landed = landings(registry.events(tree.pipeline))
+    events = registry.events(tree.pipeline)
+    landed = landings(events)
+    known = latest(landed)
     with contextlib.chdir(tree.home):
         pipeline = load_pipeline(tree.pipeline)
-        sources = [tree.home / source for source in find_sources(pipeline.source.path)]
+        found = find_sources(pipeline.source.path)
         if tree.tip is None:
-            require_any_batch(pipeline, sources)
-        user_has = pinned_batches(tree.pipeline)
+            require_any_batch(pipeline, found)
+        erased = erased_batches(events)
+        user_has = {name: md5 for name, md5 in pinned_batches(tree.pipeline).items() if (name, md5) not in erased}
+        kept = [source for source in found if (source.name, file_md5(source)) not in erased] if erased else found
+        sources = [tree.home / source for source in current_sources(kept, tree.pipeline, {*known, *user_has})]
+        noted = {(entry.name, entry.md5) for entry in superseded(tree.pipeline) if entry.why == "repaired"}
+    repaired = [name for name, md5 in known.items() if (name, md5) in noted and user_has.get(name) not in {None, md5}]
     with contextlib.chdir(tree.folder):
         pinned = pinned_batches(tree.pipeline)
-    return Batches(pinned, latest(landed), missing_batches(pinned, landed, user_has, replace), sources)
+    elsewhere = missing_batches(pinned, landed, user_has, [*replace, *repaired])
+    return Batches(pinned, known, elsewhere, sources, repaired)
 
 
 def has_new_batches(tree: Worktree, replace: Sequence[str] = ()) -> bool:
@@ -92,18 +104,30 @@ def has_new_batches(tree: Worktree, replace: Sequence[str] = ()) -> bool:
     return bool(found.elsewhere) or None in plan.values() or dict(found.landed) != dict(found.pinned)
 
 
-def landings(events: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """What each landing brought in, oldest first: MD5 by file name."""
-    return [dict(event["batches"]) for event in events if event["kind"] == "landing"]
+def landings(events: Iterable[Mapping[str, Any]]) -> list[dict[str, str | None]]:
+    """What each landing brought in and each erasure left, oldest first: MD5 by file name, None for nothing."""
+    return [dict(event["batches"]) for event in events if event["kind"] in {"landing", "erasure"}]
 
 
-def latest(landed: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """All landed batches, each as it was landed last.
+def erased_batches(events: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """Name and MD5 of what the ledger says was erased."""
+    return {
+        (name, md5)
+        for event in events
+        if event["kind"] == "erasure"
+        for name, md5s in event["erased"].items()
+        for md5 in md5s
+    }
 
-    >>> latest([{"a.csv": "1", "b.csv": "2"}, {"a.csv": "3"}])
-    {'a.csv': '3', 'b.csv': '2'}
+
+def latest(landed: Iterable[Mapping[str, str | None]]) -> dict[str, str]:
+    """All landed batches, each as it was landed last, without those that were erased since.
+
+    >>> latest([{"a.csv": "1", "b.csv": "2"}, {"a.csv": "3"}, {"b.csv": None}])
+    {'a.csv': '3'}
     """
-    return {name: md5 for landing in landed for name, md5 in landing.items()}
+    last = {name: md5 for landing in landed for name, md5 in landing.items()}
+    return {name: md5 for name, md5 in last.items() if md5 is not None}
 
 
 def pinned_batches(pipeline: str) -> dict[str, str]:
@@ -117,7 +141,10 @@ def pinned_batches(pipeline: str) -> dict[str, str]:
 
 
 def missing_batches(
-    have: Mapping[str, str], landed: Sequence[Mapping[str, str]], user_has: Mapping[str, str], replace: Sequence[str]
+    have: Mapping[str, str],
+    landed: Sequence[Mapping[str, str | None]],
+    user_has: Mapping[str, str],
+    replace: Sequence[str],
 ) -> dict[str, str]:
     """Batches that landed elsewhere: in the ledger, by another writer, or in the user's working tree.
 

@@ -62,8 +62,9 @@ def refuse_one_group(rows: Rows, pipeline: Pipeline) -> None:
         return
     first = rows.groups[0]
     if all(group == first for group in rows.groups):
+        value = "one value" if pipeline.split.group in pipeline.private_columns else repr(first)
         raise OneGroupError(
-            f"split.group: {pipeline.split.group!r} is {first!r} in all {len(rows.groups)} rows; a fold keeps whole "
+            f"split.group: {pipeline.split.group!r} is {value} in all {len(rows.groups)} rows; a fold keeps whole "
             f"groups apart, so at least {pipeline.split.folds} values were expected (split.folds). Name another "
             "column, or remove `group` and choose another `kind`.",
             key=("split", "group"),
@@ -131,8 +132,10 @@ def refuse_weights(frame: pd.DataFrame, train: Mask, pipeline: Pipeline) -> None
     bad = np.flatnonzero(train & ~(np.isfinite(weights) & (weights > 0)))
     if len(bad):
         value, where = weights[bad[0]], f"line {frame[LINE].iloc[bad[0]]} of {frame[BATCH].iloc[bad[0]]}"
+        said = "has no value" if np.isnan(value) else f"is {value:g}"
+        said = "is private" if name in pipeline.private_columns else said
         raise WeightError(
-            f"train.weight: {name!r} {'has no value' if np.isnan(value) else f'is {value:g}'} in {where}; {len(bad)} "
+            f"train.weight: {name!r} {said} in {where}; {len(bad)} "
             f"of {int(train.sum())} training rows have no finite number above 0. Under expectations write "
             f"`- {{expect_column_values_to_be_between: {{column: {name}, min_value: 0, strict_min: true}}, otherwise: "
             f"quarantine}}` and `- {{expect_column_values_to_not_be_null: {{column: {name}}}, otherwise: "

@@ -133,10 +133,11 @@ def fit_fold(prepared: Prepared, model: TabularModel, fit: Fit, threads: int | S
     """Fit one fold on the rows that it learns from, then predict and score the rows that it validates."""
     rows, trees = prepared.rows, clone(model["booster"])
     metric, patience, y = rows.pipeline.metric, rows.pipeline.train.early_stopping_rounds, rows.target
-    matrices = fit_matrices(prepared, fit, model)
+    matrices, weight = fit_matrices(prepared, fit, model), rows.weights(fit.learnt)
+    binned = trees.bin(matrices.learnt, y[fit.learnt], threads, weight=weight, names=matrices.names)
+    matrices = matrices.without_learnt()
     stopping = StoppingRows(matrices.watched, y[fit.watched], metric, patience, rows.weights(fit.watched))
-    weight = rows.weights(fit.learnt)
-    trees.fit(matrices.learnt, y[fit.learnt], stopping, threads, weight=weight, names=matrices.names)
+    trees.grow(binned, stopping, threads)
     prediction = trees.scores(matrices.valid)
     value = score(metric, y[fit.valid], prediction)
     return Fold(fit.valid, prediction, value, trees.curve_, best_round(trees.curve_, metric))

@@ -6,12 +6,13 @@ fit is handed those that it may see. Only a transformer of the user's own is fit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import clone
 
+from tasks.allocation import give_memory_back
 from tasks.encoding.target_cells import TargetCells
 from tasks.model.model_matrix import NoFeatureError, model_matrix
 
@@ -74,6 +75,10 @@ class FitMatrices:
     names: list[str]
     custom: UserFeatures | None
 
+    def without_learnt(self) -> FitMatrices:
+        """The same without the floats of the learnt rows: most of the memory, and nobody needs them once binned."""
+        return replace(self, learnt=self.learnt[:0].copy())
+
 
 def prepare(model: TabularModel, rows: TrainingRows) -> Prepared:
     """Derive the features of all rows and add up the target per cell: all that fits can share.
@@ -102,7 +107,9 @@ def prepare(model: TabularModel, rows: TrainingRows) -> Prepared:
     plain = model_matrix(features.drop(columns=list(encode.columns)))
     classes = {"binary": 2, "multiclass": len(rows.classes or ()), "regression": None}[pipeline.task]
     table = TargetCells.of(features, rows.target, rows.plan.cell, rows.plan.cells, encode.columns, classes)
-    return Prepared(rows, features, np.asfortranarray(plain), table, tuple(names_of(features, table, rows.classes)))
+    made = Prepared(rows, features, np.asfortranarray(plain), table, tuple(names_of(features, table, rows.classes)))
+    give_memory_back()  # what deriving features took: an eighth of what a fit of the flights holds
+    return made
 
 
 def names_of(features: pd.DataFrame, table: TargetCells, classes: tuple[str, ...] | None) -> list[str]:

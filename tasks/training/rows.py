@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from configs.errors import DataError
+from tasks.allocation import give_memory_back
 from tasks.split import (
     TRAIN,
     embargo,
@@ -146,7 +147,7 @@ def load_rows(pipeline: Pipeline) -> TrainingRows:
     classes = class_names(labels, pipeline.target, pipeline.task)
     frame, fold = to_frame(table.filter(train)), split["fold"].to_numpy()[train]
     del table, names, labels
-    give_back_memory()
+    give_memory_back()
     times, groups = time_values(frame, pipeline), group_values(frame, pipeline)
     drawn: dict[str, Any] = {"names": frame[[BATCH, LINE]], "target": target, "times": times, "groups": groups}
     instants = microseconds(times) if times is not None and pipeline.split_kind == "time" else None
@@ -166,10 +167,3 @@ def declared_weight(frame: pd.DataFrame, pipeline: Pipeline) -> Floats | None:
     if pipeline.train.weight is None:
         return None
     return frame[pipeline.train.weight].to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def give_back_memory() -> None:
-    """Let Arrow give the system back what it read rows with; it would keep a third of the stage's memory for later."""
-    import pyarrow as pa
-
-    pa.default_memory_pool().release_unused()

@@ -41,23 +41,25 @@ class Stock:
 
     remote: Objects | None
     unreachable: str | None = None
+    erased: frozenset[str] = frozenset()  # hashes of what was erased on purpose: nothing to be found
     wanted: dict[str, str] = field(default_factory=dict)  # hash -> what it is
     cached: dict[str, str | None] = field(default_factory=dict)  # hash -> the one found in the cache at first
 
     @classmethod
     @contextmanager
-    def opened(cls) -> Iterator[Stock]:
+    def opened(cls, erased: frozenset[str] = frozenset()) -> Iterator[Stock]:
         """The cache of the current directory's project, with its remote where that answers."""
         with ExitStack() as stack:
             try:
-                stock = cls(stack.enter_context(remote_objects()))
+                stock = cls(stack.enter_context(remote_objects()), erased=erased)
             except HoldfastError as error:
-                stock = cls(None, str(error))
+                stock = cls(None, str(error), erased)
             yield stock
 
     def is_right(self, md5: str, what: str) -> bool:
         """Whether the cache has an object's bytes."""
-        self.wanted.setdefault(md5, what)
+        if md5 not in self.erased:
+            self.wanted.setdefault(md5, what)
         if md5 not in self.cached:
             self.cached[md5] = file_md5(object_path(md5))
         return self.cached[md5] == digits(md5)

@@ -1,0 +1,178 @@
+"""A landed text file, row by row: the text of each, and the file with some of them replaced or left out.
+
+Where rows begin is what the last run said (`_line` of typed and of refused rows), so no second reader parts the file.
+A row goes on to the line before the next one.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from configs.errors import DataError
+from configs.load import load_pipeline
+from configs.schema import DeclaredDialect
+from tasks.batch import RAW, raw_batches
+from tasks.raw_files import open_raw
+from tasks.table import LINE, read_table
+from tasks.version.pins import LOCK, raw_pin, read_raw_pin, stage_entries
+
+
+class NotYetReadError(DataError):
+    """The last run read other batches than have landed, so lines and rows do not belong together."""
+
+
+class OtherFormatError(DataError):
+    """A file whose rows cannot be changed one by one."""
+
+
+class NoSuchRowError(DataError):
+    """No row begins on a line."""
+
+
+class Layout(NamedTuple):
+    """How a raw text file writes a row: the columns of its header, in order, and its dialect."""
+
+    names: list[str]
+    delimiter: str = ","
+    quote: str | None = '"'
+    escape: str | None = None
+    encoding: str = "utf-8"
+    is_trailed: bool = False  # each row ends in one more delimiter
+
+    @property
+    def dialect(self) -> dict[str, Any]:
+        """The same for the `csv` module."""
+        quoting = csv.QUOTE_NONE if self.quote is None else csv.QUOTE_MINIMAL
+        return {"delimiter": self.delimiter, "quotechar": self.quote, "escapechar": self.escape, "quoting": quoting}
+
+    def cells(self, text: str) -> list[str] | None:
+        """The cells of a row's text; None where it does not part into as many as the header has."""
+        try:
+            rows = list(csv.reader(io.StringIO(text, newline=""), strict=True, **self.dialect))
+        except csv.Error:
+            return None
+        found = rows[0] if len(rows) == 1 else []
+        if self.is_trailed and len(found) == len(self.names) + 1 and not found[-1]:
+            found = found[:-1]
+        return found if len(found) == len(self.names) else None
+
+    def text(self, cells: Iterable[str], end: str) -> str:
+        """A row's text with its line end.
+
+        Raises
+        ------
+        OtherFormatError
+            If the dialect has no way to write a cell.
+        """
+        written = io.StringIO()
+        try:
+            csv.writer(written, lineterminator=end, **self.dialect).writerow([*cells, *[""] * self.is_trailed])
+        except csv.Error as error:
+            raise OtherFormatError(f"a cell cannot be written with delimiter {self.delimiter!r}: {error}") from error
+        return written.getvalue()
+
+
+def layout_of(file: Path, declared: DeclaredDialect) -> Layout:
+    """How a raw file is written: the one place here that knows which files are read.
+
+    Raises
+    ------
+    OtherFormatError
+        If its rows are no lines of plain text.
+    """
+    with open_raw(file, declared) as raw:
+        found, names = raw.dialect, list(raw.names)
+    is_plain = found.format == "csv" and found.compression == "none" and found.line_ends in ("lf", "crlf", "mixed")
+    if not is_plain or "a\n".encode(found.encoding) != b"a\n":
+        raise OtherFormatError(
+            f"{file}: rows are changed one by one in plain text with lines that end in LF; this is {found.format}, "
+            f"compression {found.compression}, encoding {found.encoding or 'none'}, line ends {found.line_ends}. Land a "
+            "corrected file in its place with `--replace`, or erase the whole batch."
+        )
+    return Layout(names, found.delimiter, found.quote, found.escape, found.encoding, found.trailing_delimiter)
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """A raw file whose rows begin on known lines, numbered from 1."""
+
+    content: bytes
+    starts: tuple[int, ...]
+    layout: Layout
+
+    @cached_property
+    def lines(self) -> list[bytes]:
+        """Lines with their ends, as an editor counts them."""
+        return self.content.splitlines(keepends=True) if b"\r" not in self.content else split_at_lf(self.content)
+
+    def span(self, line: int) -> slice:
+        """Places in `lines` of the row that begins on a line.
+
+        Raises
+        ------
+        NoSuchRowError
+            If none does.
+        """
+        if line not in self.starts:
+            raise NoSuchRowError(f"line {line}: no row begins there")
+        after = [start for start in self.starts if start > line]
+        return slice(line - 1, min(after) - 1 if after else len(self.lines))
+
+    def text(self, line: int) -> str:
+        """The row that begins on a line, without its line end; bytes that are no text are escaped."""
+        found = b"".join(self.lines[self.span(line)])
+        return found.decode(self.layout.encoding, errors="backslashreplace").rstrip("\r\n")
+
+    def changed(self, rows: Mapping[int, list[str] | None]) -> bytes:
+        """The file with other cells in some rows, by line; None leaves a row out. All other bytes stay."""
+        lines: list[bytes] = list(self.lines)
+        for line, cells in rows.items():
+            span = self.span(line)
+            end = "\r\n" if lines[span][-1].endswith(b"\r\n") else "\n"
+            new = b"" if cells is None else self.layout.text(cells, end).encode(self.layout.encoding)
+            lines[span] = [new] + [b""] * (span.stop - span.start - 1)
+        return b"".join(lines)
+
+
+def split_at_lf(content: bytes) -> list[bytes]:
+    r"""Lines that end at LF alone, with their ends.
+
+    >>> split_at_lf(b"a\rb\nc")
+    [b'a\rb\n', b'c']
+    """
+    parts = content.split(b"\n")
+    return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
+
+
+def rows_of_batch(pipeline: str, batch: str) -> RawRows:
+    """The rows of a landed batch as the last run parted it.
+
+    Raises
+    ------
+    NotYetReadError
+        If the last run read other batches than have landed.
+    """
+    require_read(pipeline)
+    file = raw_batches(pipeline)[batch]
+    parts = [Path("data/typed", pipeline), Path("data/quarantine", pipeline, "ingest")]
+    tables = [read_table(path, [LINE]) for part in parts if (path := part / f"{batch}.parquet").exists()]
+    starts = tuple(sorted({line for table in tables for line in table[LINE].to_pylist()}))
+    return RawRows(file.read_bytes(), starts, layout_of(file, load_pipeline(pipeline).source.dialect))
+
+
+def require_read(pipeline: str) -> None:
+    """Refuse to go by lines while what has landed is not what the last run read."""
+    pin = raw_pin(pipeline)
+    entries = stage_entries(LOCK.read_bytes(), pipeline, partial=True) if LOCK.is_file() else {}
+    read = entries["ingest"].deps.get(str(RAW / pipeline)) if "ingest" in entries else None
+    if read is None or not pin.is_file() or read.md5 != read_raw_pin(pin.read_bytes(), pipeline).md5:
+        raise NotYetReadError(
+            f"{RAW / pipeline}: has landed, but the last run read other bytes, so no line can be found in them. "
+            f"`holdfast run {pipeline}` first."
+        )

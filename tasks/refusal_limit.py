@@ -1,0 +1,105 @@
+"""The share of a batch that may be refused before the run ends: `source.stop_above`.
+
+The limit is each batch's own. So it holds of all batches together too, and a long sound history cannot hide that the
+newest file is broken. Rows that `ingest` refused and rows that `validate` quarantined count together.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from configs.errors import DataError
+from tasks.quarantine import CONTRACT, count_reasons
+from tasks.table import read_table
+
+if TYPE_CHECKING:
+    from configs.schema import Source
+
+STOPPED = Path(".holdfast/stopped")
+SHOWN_BATCHES = 10
+
+
+class TooManyRefusedError(DataError):
+    """More of a batch is refused than `source.stop_above` allows."""
+
+
+class Counted(NamedTuple):
+    """One batch: how many rows its raw file has, and how many of them are refused, by reason."""
+
+    batch: str
+    rows: int
+    reasons: Mapping[str, int]
+
+    @property
+    def refused(self) -> int:
+        """Rows refused, those aside that `source.on_change: quarantine` asks to set aside."""
+        return sum(rows for reason, rows in self.reasons.items() if not reason.startswith(CONTRACT))
+
+
+def above(counted: Counted, limit: str) -> bool:
+    """Whether more of a batch is refused than allowed, without rounding.
+
+    >>> above(Counted("2013-01", 100, {"not_a_number": 2}), "2%")
+    False
+    >>> above(Counted("2013-01", 99, {"not_a_number": 2}), "2%")
+    True
+    """
+    return counted.refused * 100 > Fraction(limit.removesuffix("%")) * counted.rows
+
+
+def require_few_refused(
+    pipeline: str, source: Source, batches: Sequence[Counted], stage: str, keep: Callable[[str, Path], object]
+) -> None:
+    """Refuse to go on where more of a batch is refused than allowed; called before anything is replaced.
+
+    Parameters
+    ----------
+    pipeline : str
+    source : Source
+        Its `stop_above` is the limit.
+    batches : sequence of Counted
+    stage : str
+        That counts.
+    keep : callable (batch, path)
+        Writes the rows that the stage refused of a batch to a file, so that they can be looked at. Called for each
+        batch beyond the limit.
+
+    Raises
+    ------
+    TooManyRefusedError
+        Names the batches, the counts by reason, and what to do.
+    """
+    folder = STOPPED / pipeline / stage
+    shutil.rmtree(folder, ignore_errors=True)
+    over = [counted for counted in batches if above(counted, source.stop_above)]
+    if not over:
+        return
+    folder.mkdir(parents=True)
+    for counted in over:
+        keep(counted.batch, folder / f"{counted.batch}.parquet")
+    raise TooManyRefusedError(
+        f"data/raw/{pipeline}: more than {source.stop_above} of a batch (source.stop_above) is refused, so nothing was "
+        "replaced:\n"
+        + "\n".join(f"  {told(counted)}" for counted in over[:SHOWN_BATCHES])
+        + (f"\n  and {len(over) - SHOWN_BATCHES} more batches" if len(over) > SHOWN_BATCHES else "")
+        + f"\nSee the rows with `holdfast quarantine {pipeline} --stopped`. Land corrected files (`holdfast land "
+        f"{pipeline} --replace FILE`), mend what configs/{pipeline}.yaml declares, or raise source.stop_above there."
+    )
+
+
+def told(counted: Counted) -> str:
+    """One batch in words, its most frequent reasons first."""
+    ordered = sorted(counted.reasons.items(), key=lambda item: (-item[1], item[0]))
+    reasons = ", ".join(f"{reason} {rows:,}" for reason, rows in ordered)
+    share = 100 * counted.refused / counted.rows
+    return f"batch {counted.batch!r}: {counted.refused:,} of {counted.rows:,} rows ({share:.3g}%): {reasons}"
+
+
+def refused_before(pipeline: str, batches: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Reasons of the rows that `ingest` refused, by batch; of batches without any, nothing."""
+    files = {batch: Path("data/quarantine", pipeline, "ingest", f"{batch}.parquet") for batch in batches}
+    return {batch: count_reasons([read_table(file, ["reason"])]) for batch, file in files.items() if file.exists()}

@@ -1,0 +1,169 @@
+"""Repairs: corrected rows take the place of quarantined ones, and the batch lands anew with all its other bytes.
+
+`export_rows` writes quarantined rows as CSV, each with the name that it goes by (`_batch`, `_line`), the reason, and
+its cells; a person corrects them, and `repair` lands the result. Only rows in quarantine can be repaired.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from configs.errors import DataError
+from configs.wording import listed
+from tasks.atomic import atomic_file, write_text
+from tasks.batch import RAW, raw_batches
+from tasks.raw_rows import RawRows, rows_of_batch
+from tasks.refused_rows import refused_rows
+from tasks.superseded import Superseded, note, superseded
+from tasks.table import BATCH, LINE
+from tasks.version.storage import file_md5
+
+if TYPE_CHECKING:
+    from configs.schema import Pipeline
+    from tasks.refused_rows import Refused
+
+REASON, DETAIL, RAW_TEXT = "_reason", "_detail", "_raw"
+OURS = (BATCH, LINE, REASON, DETAIL, RAW_TEXT)
+REPAIRS = Path(".holdfast/repairs")
+
+Cells = dict[int, list[str]]
+
+
+class RepairError(DataError):
+    """A file of repairs does not say which quarantined rows it corrects, or how."""
+
+
+def export_rows(pipeline: Pipeline, refused: Sequence[Refused], path: Path) -> None:
+    """Write quarantined rows to a CSV file to be corrected; it holds raw rows, private columns included.
+
+    A row that does not part into the header's columns has its text under `_raw` and empty cells.
+    """
+    batches = {batch: rows_of_batch(pipeline.name, batch) for batch in dict.fromkeys(row.batch for row in refused)}
+    headers = {tuple(rows.layout.names) for rows in batches.values()}
+    if len({frozenset(names) for names in headers}) > 1:
+        raise RepairError("the batches have different columns; export one at a time with `--batch`.")
+    names = next(iter(headers), ())
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*OURS, *names], restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(exported(row, batches[row.batch]) for row in refused)
+    write_text(path, text.getvalue())
+
+
+def exported(row: Refused, rows: RawRows) -> dict[str, str]:
+    """One quarantined row as it is exported."""
+    found = rows.text(row.line)
+    cells = rows.layout.cells(found)
+    name = {BATCH: row.batch, LINE: str(row.line), REASON: row.reason, DETAIL: row.detail}
+    return {**name, **(dict(zip(rows.layout.names, cells, strict=True)) if cells else {RAW_TEXT: found})}
+
+
+def repair(pipeline: Pipeline, file: Path) -> dict[str, int]:
+    """Land corrected rows in the place of quarantined ones.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    file : Path
+        CSV in UTF-8: `_batch`, `_line`, and the columns of the raw file's header in any order; other columns whose
+        names begin with `_` are passed over, and so are rows without any cell.
+
+    Returns
+    -------
+    dict of str to int
+        Rows that were changed, by batch; empty if all stand so already.
+
+    Raises
+    ------
+    RepairError, tasks.raw_rows' errors, tasks.land's errors
+        Nothing has landed.
+    """
+    from tasks.land import take_in
+
+    name = pipeline.name
+    if landed_before(name, file):
+        return {}
+    wanted = read_repairs(file)
+    changes = {batch: changed_rows(pipeline, batch, cells, file) for batch, cells in wanted.items()}
+    changed = {batch: rows for batch, (rows, _) in changes.items() if rows}
+    there = raw_batches(name)
+    sources = []
+    for batch in changed:
+        source = REPAIRS / name / there[batch].name
+        source.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(source) as temporary:
+            temporary.write_bytes(changes[batch][1])
+        sources.append(source)
+    note(name, [superseding(there[batch], source, file) for batch, source in zip(changed, sources, strict=True)])
+    if sources:
+        take_in(name, sources, [source.name for source in sources])
+    for source in sources:
+        source.unlink()
+    return {batch: len(rows) for batch, rows in changed.items()}
+
+
+def superseding(standing: Path, source: Path, file: Path) -> Superseded:
+    """What is noted of a batch that is repaired: until now `standing`, from now on `source`, by a file of repairs."""
+    return Superseded(standing.name, file_md5(standing) or "", "repaired", file_md5(source), file_md5(file))
+
+
+def landed_before(pipeline: str, file: Path) -> bool:
+    """Whether the batches are what this very file made of them."""
+    if not file.is_file():
+        raise RepairError(
+            f"{file}: no such file. `holdfast quarantine {pipeline} --export FILE` writes one to correct."
+        )
+    mine = [entry for entry in superseded(pipeline) if entry.repair == file_md5(file)]
+    return bool(mine) and all(file_md5(RAW / pipeline / entry.name) == entry.by for entry in mine)
+
+
+def read_repairs(file: Path) -> dict[str, dict[int, dict[str, str]]]:
+    """The cells of each row to repair, by column, by line, by batch."""
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, restkey="", restval=None)
+        rows = list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RepairError(f"{file}: not CSV in UTF-8 ({error}). Export the rows anew and correct those.") from error
+    missing = [name for name in (BATCH, LINE) if name not in (reader.fieldnames or ())]
+    if missing:
+        raise RepairError(f"{file}:1: no column {listed(missing)}; they say which row is corrected.")
+    wanted: dict[str, dict[int, dict[str, str]]] = {}
+    for number, row in enumerate(rows, start=1):
+        if "" in row or None in row.values() or not row[LINE].isascii() or not row[LINE].isdigit():
+            raise RepairError(f"{file}: row {number} has other columns than the header, or no number in {LINE}.")
+        cells = {name: value for name, value in row.items() if not name.startswith("_")}
+        lines = wanted.setdefault(row[BATCH], {})
+        if int(row[LINE]) in lines:
+            raise RepairError(f"{file}: row {number} corrects line {row[LINE]} of {row[BATCH]!r} a second time.")
+        if any(cells.values()):
+            lines[int(row[LINE])] = cells
+    return wanted
+
+
+def changed_rows(
+    pipeline: Pipeline, batch: str, wanted: Mapping[int, Mapping[str, str]], file: Path
+) -> tuple[Cells, bytes]:
+    """Rows of a batch that really change, and the file with them."""
+    if batch not in raw_batches(pipeline.name):
+        raise RepairError(f"{file}: no batch {batch!r} has landed.")
+    rows = rows_of_batch(pipeline.name, batch)
+    names = rows.layout.names
+    quarantined = {row.line for row in refused_rows(pipeline) if row.batch == batch}
+    changes: Cells = {}
+    for line, cells in wanted.items():
+        if line not in quarantined:
+            raise RepairError(
+                f"{file}: line {line} of {batch!r} is not in quarantine, and a repair changes nothing else. "
+                f"`holdfast quarantine {pipeline.name} --batch {batch} --export FILE` writes the rows that are."
+            )
+        if cells.keys() != {*names}:
+            raise RepairError(f"{file}:1: has the columns {listed(cells)}; {listed(names)} are expected.")
+        found = [cells[name] for name in names]
+        if found != rows.layout.cells(rows.text(line)):
+            changes[line] = found
+    return changes, rows.changed(dict(changes))
