@@ -9,7 +9,7 @@ from typing import Any
 
 from tasks.cells import SHOWN_LEVELS, Change, TypedCells
 from tasks.contract.header import HeaderDifference, reordered
-from tasks.quarantine import Refusal, merge_counts
+from tasks.quarantine import CONTRACT, Refusal, merge_counts
 from tasks.raw_files import Dialect
 
 SURE = 0.9  # certainty of a dialect below which a reader should look at its second choice
@@ -30,6 +30,10 @@ class Account:
     def rows_refused(self) -> int:
         """Rows that went to the quarantine."""
         return self.reasons.total()
+
+    def is_set_aside(self) -> bool:
+        """Whether no row is left of a batch that is not as the contract says, as `source.on_change` asks for."""
+        return self.rows_out == 0 and any(reason.startswith(CONTRACT) for reason in self.reasons)
 
     def add(self, rows_in: int, rows_out: int, refused: Sequence[Refusal], cells: TypedCells | None) -> None:
         """Count one chunk; `cells` is None where none was typed."""

@@ -13,23 +13,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import DataError
-from configs.schema import Column, Pipeline
+from configs.schema import Column, DeclaredDialect, Pipeline
 from tasks.account import SURE, Account, add_up
 from tasks.atomic import atomic_folder, write_json
 from tasks.batch import raw_batches
-from tasks.cells import OnChange, TypedCells, refuse_unknown_formats, type_cells, typed_schema
-from tasks.contract.header import HeaderChange, HeaderDifference, HeaderError, compare_header, refuse_header
-from tasks.quarantine import Refusal, quarantine_schema, quarantine_table
+from tasks.cells import OnChange, refuse_unknown_formats
+from tasks.chunks import ContractError, Reading, stored_schema, type_chunk
+from tasks.contract.header import HeaderDifference, HeaderError, compare_header, refuse_header
+from tasks.quarantine import quarantine_schema, quarantine_table
 from tasks.raw_files import Dialect, RawChunk, RawFile, UnreadableFileError, open_raw
 from tasks.refusal_limit import Counted, require_few_refused
 from tasks.stage import run_as_command
 from tasks.store import BatchStore, file_hash
-from tasks.table import LINE, table_writer
+from tasks.table import table_writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    import pyarrow as pa
 
 TYPED, QUARANTINE, SUMMARY = "typed.parquet", "quarantine.parquet", "summary.json"
 
@@ -42,119 +41,8 @@ class LostRowError(DataError):
     """Rows in are not rows out plus rows refused: a fault of Holdfast, not of the data."""
 
 
-class ContractError(DataError):
-    """Cells are not what the contract says: new levels of a category, or integers that are written as floats."""
-
-
 class ChangedFileError(DataError):
     """A file was written to while it was read."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How the chunks of one file become typed rows.
-
-    Attributes
-    ----------
-    batch, file : str
-        Its name and where it lies, for the quarantine.
-    columns : mapping of str to Column
-        What to read, in the order of the result.
-    header : HeaderDifference
-        Where the columns stand.
-    timezone : str
-        Zone of timestamps without an offset.
-    on_change : {"stop", "quarantine", "accept"}
-        What becomes of rows that are not as the contract says.
-    """
-
-    batch: str
-    file: str
-    columns: Mapping[str, Column]
-    header: HeaderDifference
-    timezone: str
-    on_change: OnChange
-
-    def refused(self, line: int, column: str | None, reason: str, detail: str, raw: str) -> Refusal:
-        """One refused row of this file."""
-        return Refusal(self.batch, self.file, line, column, reason, detail, raw)
-
-    def refuses_all(self) -> HeaderChange | None:
-        """Why no row of the file is let in, None where the header does not forbid it."""
-        changes = self.header.changes() if self.on_change == "quarantine" else []
-        return changes[0] if changes else None
-
-    def texts(self, chunk: RawChunk) -> pa.Table:
-        """Texts of the declared columns, in their order; null in a column that the file has not."""
-        import pyarrow as pa
-
-        nothing = pa.chunked_array([pa.nulls(chunk.texts.num_rows, pa.string())])
-        places = [self.header.position(name) for name in self.columns]
-        return pa.table(
-            [nothing if place is None else chunk.texts.column(place) for place in places], names=list(self.columns)
-        )
-
-
-@dataclass(frozen=True)
-class TypedChunk:
-    """A chunk after typing: its typed rows with `_line`, its refused rows in order of line, what was told of cells."""
-
-    typed: pa.Table
-    refused: list[Refusal]
-    cells: TypedCells | None
-
-
-def type_chunk(chunk: RawChunk, reading: Reading) -> TypedChunk:
-    """Type the rows of one chunk.
-
-    Raises
-    ------
-    ContractError
-        If a level is new and changes stop the run.
-    """
-    refused = [reading.refused(each.line, None, each.reason, each.detail, each.raw) for each in chunk.refused]
-    if (change := reading.refuses_all()) is not None:
-        refused += [
-            reading.refused(int(line), change.column, change.kind, f"column {change.column!r} {change.detail}", raw)
-            for line, raw in zip(chunk.lines, map(chunk.raw, range(len(chunk.lines))), strict=True)
-        ]
-        return TypedChunk(stored_schema(reading.columns).empty_table(), in_order(refused), None)
-    cells = type_cells(reading.texts(chunk), reading.columns, reading.timezone, reading.on_change)
-    if reading.on_change == "stop":
-        refuse_new_levels(cells, chunk)
-    refused += [
-        reading.refused(int(chunk.lines[row]), column, reason, detail, chunk.raw(row))
-        for row, (column, reason, detail) in cells.refused.items()
-    ]
-    return TypedChunk(sound_rows(cells, chunk), in_order(refused), cells)
-
-
-def in_order(refused: list[Refusal]) -> list[Refusal]:
-    """Refused rows in order of line."""
-    return sorted(refused, key=lambda each: each.line)
-
-
-def sound_rows(cells: TypedCells, chunk: RawChunk) -> pa.Table:
-    """The rows that were typed, with their lines."""
-    import numpy as np
-    import pyarrow as pa
-
-    typed = cells.values.append_column(LINE, pa.array(chunk.lines, pa.int64()))
-    if cells.refused:
-        sound = np.ones(typed.num_rows, dtype=bool)
-        sound[list(cells.refused)] = False
-        typed = typed.filter(pa.array(sound))
-    return typed.combine_chunks()
-
-
-def refuse_new_levels(cells: TypedCells, chunk: RawChunk) -> None:
-    """End the run at a level that is not declared."""
-    for name, change in cells.changes.items():
-        if change.kind == "schema_new_level" and change.cells:
-            raise ContractError(
-                f"{chunk.lines[change.row]}: column {name!r} has levels that are not declared: "
-                f"{', '.join(map(repr, change.texts))}"
-            )
 
 
 def refuse_floats(account: Account) -> None:
@@ -165,13 +53,6 @@ def refuse_floats(account: Account) -> None:
                 f"1: column {name!r} is declared as integer, but all of its {change.given} numbers are written as "
                 f"floats, such as {change.texts[0]!r}"
             )
-
-
-def stored_schema(columns: Mapping[str, Column]) -> pa.Schema:
-    """Arrow types of a typed batch: the declared columns and `_line`."""
-    import pyarrow as pa
-
-    return typed_schema(columns).append(pa.field(LINE, pa.int64()))
 
 
 def read_batch(folder: Path, chunks: Iterator[RawChunk], reading: Reading) -> Account:
@@ -211,37 +92,78 @@ def read_batch(folder: Path, chunks: Iterator[RawChunk], reading: Reading) -> Ac
     return account
 
 
-def make_batch(folder: Path, file: Path, batch: str, pipeline: Pipeline) -> None:
+@dataclass(frozen=True)
+class Declared:
+    """What the typed rows of a batch depend on beside its file: no more, so that nothing else reads a batch again.
+
+    Attributes
+    ----------
+    pipeline : str
+        Its name, for messages.
+    columns : dict of str to Column
+        Without what reports alone say of them.
+    drop : tuple of str
+    needed : tuple of str or None
+        Columns that no batch can do without: what the target is made of, and the time of a row.
+    timezone : str
+    on_change : {"stop", "quarantine", "accept"}
+    dialect : DeclaredDialect
+    """
+
+    pipeline: str
+    columns: dict[str, Column]
+    drop: tuple[str, ...]
+    needed: tuple[str | None, ...]
+    timezone: str
+    on_change: OnChange
+    dialect: DeclaredDialect
+
+
+def declared_for_batches(pipeline: Pipeline) -> Declared:
+    """Take from a pipeline's sections what a batch is made by."""
+    target, time, source = pipeline.target, pipeline.time, pipeline.source
+    told = {"unit": None, "description": None}
+    return Declared(
+        pipeline=pipeline.name,
+        columns={name: column.model_copy(update=told) for name, column in pipeline.columns.items()},
+        drop=pipeline.drop,
+        needed=(target.from_ or target.name, time.column),
+        timezone=time.timezone,
+        on_change=source.on_change,
+        dialect=source.dialect,
+    )
+
+
+def make_batch(folder: Path, file: Path, batch: str, declared: Declared) -> None:
     """Write the typed rows of one raw file, its refused rows and their counts into a folder of the store."""
-    raw_file = f"Land a corrected file in its place: `holdfast land {pipeline.name} --replace {file.name}`."
-    contract = f"`holdfast schema {pipeline.name} --diff` shows what differs from the declared columns."
+    raw_file = f"Land a corrected file in its place: `holdfast land {declared.pipeline} --replace {file.name}`."
+    contract = f"`holdfast schema {declared.pipeline} --diff` shows what differs from the declared columns."
     try:
-        with open_raw(file, pipeline.source.dialect) as raw:
+        with open_raw(file, declared.dialect) as raw:
             where = f"{file}:{raw.dialect.preamble + 1}"
-            account, header = read_file(folder, raw, file, batch, pipeline)
+            account, header = read_file(folder, raw, file, batch, declared)
             dialect = raw.dialect
     except UnreadableFileError as error:
         raise UnreadableFileError(f"{error}. {raw_file}") from error
     except HeaderError as error:
-        remedy = (
-            f"Declare it under columns or drop in configs/{pipeline.name}.yaml, or land a corrected file in its place."
-        )
+        remedy = f"Declare it under columns or drop in configs/{declared.pipeline}.yaml, or land a corrected file."
         raise HeaderError(f"{where}: {error}{how_read(raw.dialect)}. {remedy} {contract}") from error
     except ContractError as error:
         raise ContractError(f"{file}:{error}. Declare it, or land a corrected file in its place. {contract}") from error
     except (NoRowError, LostRowError) as error:
         raise type(error)(f"{file}:1: {error}. {raw_file}") from error
+    if account.is_set_aside():
+        (folder / TYPED).unlink()  # the stages behind this one go on without the batch
     write_json(folder / SUMMARY, account.summary(header, dialect))
 
 
 def read_file(
-    folder: Path, raw: RawFile, file: Path, batch: str, pipeline: Pipeline
+    folder: Path, raw: RawFile, file: Path, batch: str, declared: Declared
 ) -> tuple[Account, HeaderDifference]:
     """Write the rows of an open file into a folder; the account of them, and how the header differs."""
-    on_change = pipeline.source.on_change
-    header = compare_header(raw.names, pipeline.columns, pipeline.drop)
-    refuse_header(header, on_change, needed_columns(pipeline))
-    reading = Reading(batch, file.as_posix(), pipeline.columns, header, pipeline.time.timezone, on_change)
+    header = compare_header(raw.names, declared.columns, declared.drop)
+    refuse_header(header, declared.on_change, declared.needed)
+    reading = Reading(batch, file.as_posix(), declared.columns, header, declared.timezone, declared.on_change)
     return read_batch(folder, raw.chunks(), reading), header
 
 
@@ -250,11 +172,6 @@ def how_read(dialect: Dialect) -> str:
     is_unsure = dialect.second is not None and dialect.certainty < SURE
     doubt = f"; or with {dialect.second}: declare source.dialect then" if is_unsure else ""
     return f" (read as {dialect.format} with delimiter {dialect.delimiter!r}{doubt})" if dialect.delimiter else ""
-
-
-def needed_columns(pipeline: Pipeline) -> tuple[str | None, ...]:
-    """Columns that no batch can do without: what the target is made of, and the time of a row."""
-    return (pipeline.target.from_ or pipeline.target.name, pipeline.time.column)
 
 
 def fingerprint(file: Path) -> tuple[int, int, int]:
@@ -283,7 +200,8 @@ def main(pipeline: Pipeline) -> None:
     name = pipeline.name
     refuse_unknown_formats(pipeline.columns, pipeline.time.timezone)
     batches = raw_batches(name)
-    store = BatchStore("ingest", pipeline)
+    declared = declared_for_batches(pipeline)
+    store = BatchStore("ingest", pipeline, declared)
     summaries = []
     with (
         atomic_folder(Path("data/quarantine", name, "ingest")) as quarantine,
@@ -293,7 +211,7 @@ def main(pipeline: Pipeline) -> None:
             before = fingerprint(file)
 
             def make(folder: Path, file: Path = file, batch: str = batch, before: Any = before) -> None:
-                make_batch(folder, file, batch, pipeline)
+                make_batch(folder, file, batch, declared)
                 refuse_changed(file, before)
 
             into = {TYPED: typed / f"{batch}.parquet", QUARANTINE: quarantine / f"{batch}.parquet"}

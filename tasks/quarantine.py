@@ -12,6 +12,8 @@ from tasks.table import BATCH, LINE, write_table
 if TYPE_CHECKING:
     import pyarrow as pa
 
+CONTRACT = "schema_"  # what the reasons begin with of rows that are not as the contract says
+
 
 class Refusal(NamedTuple):
     """One refused row: its name (batch, line), the file, why, and its content as it was found."""

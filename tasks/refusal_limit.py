@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from configs.errors import DataError
-from tasks.quarantine import count_reasons
+from tasks.quarantine import CONTRACT, count_reasons
 from tasks.table import read_table
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class Counted(NamedTuple):
 
     @property
     def refused(self) -> int:
-        """Rows refused, for whatever reason."""
-        return sum(self.reasons.values())
+        """Rows refused, those aside that `source.on_change: quarantine` asks to set aside."""
+        return sum(rows for reason, rows in self.reasons.items() if not reason.startswith(CONTRACT))
 
 
 def above(counted: Counted, limit: str) -> bool:

@@ -74,6 +74,9 @@ class BatchStore:
         A stage of dvc.yaml, whose module is `tasks/<stage>.py`.
     pipeline : Pipeline
         May be limited to what the stage declares; only those sections are read.
+    params : dataclass or mapping, optional
+        What of those sections the result for one batch depends on, where that is not all of them. Give what the batch
+        is made from, and nothing else to what makes it, so that the two cannot differ.
 
     Examples
     --------
@@ -87,9 +90,9 @@ class BatchStore:
         store.forget_unused()
     """
 
-    def __init__(self, stage: str, pipeline: Pipeline) -> None:
+    def __init__(self, stage: str, pipeline: Pipeline, params: Any = None) -> None:
         self.folder = STORE / stage / pipeline.name
-        self.basis = stage_basis(stage, pipeline)
+        self.basis = stage_basis(stage, pipeline, params)
         self.used: set[str] = set()
         self.made: list[str] = []
         """Batches that were not in the store, in the order in which they were made."""
@@ -176,21 +179,24 @@ def entry_key(basis: dict[str, Any], batch: str, input_hash: str) -> str:
     return hashlib.sha256(json.dumps([basis, batch, input_hash]).encode()).hexdigest()
 
 
-def stage_basis(stage: str, pipeline: Pipeline) -> dict[str, Any]:
+def stage_basis(stage: str, pipeline: Pipeline, params: Any = None) -> dict[str, Any]:
     """Collect what a stage's result depends on besides its input: code, declared sections and libraries, Python minor.
 
-    The order of keys is kept, since the order of columns is part of a declaration.
+    `params` takes the place of the sections where it is given. The order of keys is kept, since the order of columns
+    is part of a declaration.
     """
     from pydantic_core import to_jsonable_python
 
-    sections = to_jsonable_python({name: getattr(pipeline, name) for name in declared_sections(stage)}, by_alias=True)
+    if params is None:
+        params = {name: getattr(pipeline, name) for name in declared_sections(stage)}
+    keyed = to_jsonable_python(params, by_alias=True)
     for section, key in OF_ALL_BATCHES:
-        sections.get(section, {}).pop(key, None)
+        keyed.get(section, {}).pop(key, None)
     return {
         "stage": stage,
         "pipeline": pipeline.name,
         "code": code_hash(Path("tasks", f"{stage}.py")),
-        "params": sections,
+        "params": keyed,
         "libraries": {name: installed_version(name) for name in declared_params(stage, str(LIBRARIES))},
         "python": list(sys.version_info[:2]),
     }

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from configs.schema import Pipeline
 from tasks import ingest
 from tasks.atomic import read_json
+from tasks.chunks import ContractError
 from tasks.contract.header import HeaderError, compare_header
 from tasks.contract.inferred import InferredColumn
-from tasks.ingest import ChangedFileError, ContractError
+from tasks.ingest import ChangedFileError
 from tasks.stage import declared_sections
 from tasks.table import read_table
 from tests.pipelines import make_pipeline
@@ -36,8 +37,10 @@ def put(text: str, name: str = "a.csv") -> None:
     (RAW / name).write_text(text)
 
 
-def run(on_change: str, columns: dict[str, Any] = COLUMNS, **sections: Any) -> dict[str, Any]:
-    source = {"path": "data/incoming/demo/*.csv", "on_change": on_change}
+def run(
+    on_change: str, columns: dict[str, Any] = COLUMNS, source_limit: str = "50%", **sections: Any
+) -> dict[str, Any]:
+    source = {"path": "data/incoming/demo/*.csv", "on_change": on_change, "stop_above": source_limit}
     pipeline: Pipeline = make_pipeline(columns, source=source, **sections)
     ingest.main(pipeline.limited_to("ingest", declared_sections("ingest")))
     metrics: dict[str, Any] = read_json(Path("metrics/demo/ingest.json"))
@@ -71,6 +74,13 @@ def test_quarantine_takes_every_row_of_a_batch_with_another_header(header: str, 
     metrics = run("quarantine")
     assert refusals("b") == [(2, column, reason), (3, None, "too_few_columns")]
     assert (metrics["rows_in"], metrics["rows_out"], metrics["schema"][f"{reason} {column!r}"]) == (3, 1, 1)
+
+
+def test_batch_that_is_set_aside_whole_hides_no_batch_from_the_next_stage() -> None:
+    put(SOUND)
+    put("id,n,x,y\na,1,1,1\n", "b.csv")
+    run("quarantine", source_limit="1%")
+    assert [file.name for file in TYPED.iterdir()] == ["a.parquet"]
 
 
 def test_accepted_new_column_is_told_and_not_read() -> None:
@@ -148,6 +158,12 @@ def test_new_level_stops_the_run_with_its_line() -> None:
     put("id,n,x\na,1,1\n,1,1\nc,1,1\n")
     with pytest.raises(ContractError, match=r"a\.csv:4: column 'id' has levels that are not declared: 'c'"):
         run("stop", LEVELS)
+
+
+def test_new_level_of_a_private_column_is_not_told() -> None:
+    put("id,n,x\nsecret,1,1\n")
+    with pytest.raises(ContractError, match="not declared: 'a private value'"):
+        run("stop", {**COLUMNS, "id": {**LEVELS["id"], "private": True}})
 
 
 def test_new_level_goes_to_quarantine_row_by_row() -> None:

@@ -20,7 +20,7 @@ from tasks.stage import declared_sections
 ROOT = Path(__file__).resolve().parents[1]
 YAML = """\
 owner: {}
-source: {path: "data/incoming/demo/*.csv"}
+source: {path: "data/incoming/demo/*.csv", stop_above: 100%}
 time: {column: at, timezone: America/New_York}
 target: {name: x}
 columns:
@@ -139,7 +139,16 @@ def test_another_version_of_a_library_reads_all_again(monkeypatch: pytest.Monkey
     assert (anew, incremental == from_nothing(read_here)) == (3, True)
 
 
-def test_other_section_of_the_yaml_reads_nothing_again() -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("split: {}", "split: {folds: 4}   # fewer"),
+        ("n: {type: integer", "n: {description: how many, type: integer"),
+        ("demo/*.csv", "demo/*.*"),
+        ("{name: x}", "{name: y, from: x, above: 2}"),
+    ],
+)
+def test_what_no_typed_row_depends_on_reads_nothing_again(old: str, new: str) -> None:
     read_here()
-    replaced("configs/demo.yaml", "split: {}", "split: {folds: 4}   # fewer")()
+    replaced("configs/demo.yaml", old, new)()
     assert read_here() == 0

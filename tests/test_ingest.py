@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 from configs.schema import Pipeline
 from tasks import ingest
 from tasks.atomic import read_json
+from tasks.chunks import Reading
 from tasks.contract.header import compare_header
-from tasks.ingest import HeaderError, NoRowError, Reading, read_batch
+from tasks.ingest import HeaderError, NoRowError, read_batch
 from tasks.raw_files import RawChunk, RawTable, UnreadableFileError, read_raw
 from tasks.stage import declared_sections
 from tasks.table import read_table

@@ -162,6 +162,15 @@ def test_name_that_is_spelled_in_two_ways_stays_open() -> None:
     assert (result.exit_code, "not spelled alike" in result.output, yaml_of()) == (1, True, YAML)
 
 
+def test_private_levels_are_neither_shown_nor_written() -> None:
+    text = YAML.replace("levels: [flat, house]", "levels: [flat, house], private: true").replace("[note]", "[kind]")
+    Path("configs/homes.yaml").write_text(text)
+    put("price,rooms,kind\n1.5,3,barn\n")
+    results = [schema("--json"), schema("--accept")]
+    assert ["barn" in result.output for result in results] == [False, False]
+    assert ([result.exit_code for result in results], yaml_of()) == ([1, 1], text)
+
+
 @pytest.mark.parametrize(
     "columns",
     [

@@ -267,7 +267,8 @@ def test_zone_that_is_no_more_is_refused_at_the_door() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.lists(st.datetimes(dt.datetime(1971, 1, 1), dt.datetime(2037, 1, 1)), min_size=120, max_size=200, unique=True),
+    # not beyond today: of the future the two databases may know different laws
+    st.lists(st.datetimes(dt.datetime(1971, 1, 1), dt.datetime(2024, 1, 1)), min_size=120, max_size=200, unique=True),
     st.sampled_from([zone for zone, *_ in CHANGES] + ["Africa/Casablanca", "Asia/Kolkata", "America/St_Johns"]),
     st.sampled_from(["earlier", "later", "refuse"]),
     st.sampled_from(["refuse", "forward"]),

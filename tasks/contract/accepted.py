@@ -93,10 +93,17 @@ def new_contract(seen: Survey, pipeline: Pipeline) -> NewContract:
         levels={
             name: [*(pipeline.columns[name].levels or ()), *sorted(fresh)]
             for name, fresh in seen.levels.items()
-            if fresh
+            if fresh and not pipeline.columns[name].private
         },
         floats=() if accepts else tuple(name for name in pipeline.columns if seen.became_floats(name)),
-        open=() if accepts else tuple(still_open(name) for name in renamed if name not in rename),
+        open=(
+            *(still_open(name) for name in renamed if name not in rename and not accepts),
+            *(
+                f"column {name!r} is private, so its new levels are not written; add them by hand"
+                for name, fresh in seen.levels.items()
+                if fresh and pipeline.columns[name].private
+            ),
+        ),
     )
 
 

@@ -124,7 +124,10 @@ def differences(seen: Survey, columns: Mapping[str, Column]) -> list[Difference]
                 Difference("schema_integer_became_float", name, "integer", f"floats, such as {texts[0]!r}", floats)
             )
         if fresh := seen.with_new_levels(name):
-            declared, new = shortened(column.levels or ()), shortened(sorted(seen.levels[name]))
+            levels = sorted(seen.levels[name])
+            declared, new = shortened(column.levels or ()), shortened(levels)
+            if column.private:
+                declared, new = f"{len(column.levels or ())} private levels", f"{len(levels)} private levels"
             found.append(Difference("schema_new_level", name, declared, new, fresh))
     if others := reordered({batch: header.order for batch, header in seen.headers.items()}):
         found.append(Difference("schema_reordered", "", "", "another order of columns: harmless", others, False))
