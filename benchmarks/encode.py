@@ -114,7 +114,7 @@ def holdfast(frame: pd.DataFrame) -> Encoded:
         learnt, valid = np.flatnonzero(outer != fold), np.flatnonzero(outer == fold)
         context = np.where(cell_outer == fold, -1, cell_inner)
         encodings = table.encoded(Fit(learnt, valid[:0], valid, context, sees), "auto")
-        matrices = np.empty((len(learnt), len(names))), np.empty((len(valid), len(names)))
+        matrices = [np.empty((len(rows), len(names)), order="F") for rows in (learnt, valid)]  # as training lays them
         encodings.write(matrices[0], range(len(names)), learnt, learnt=True)
         encodings.write(matrices[1], range(len(names)), valid, learnt=False)
         yield matrices

@@ -229,19 +229,20 @@ class Encodings:
         rows, learnt
             As of `column`.
         """
+        context = np.where(self.context < 0, len(self.priors) - 1, self.context)
         plans = []
         for name, place in zip(self.tables, places, strict=True):
             table = (self.tables[name] if learnt else self.tables[name][-1:]).astype(matrix.dtype)
-            offset = np.where(self.context < 0, len(table) - 1, self.context) * table.shape[1] if learnt else None
             outputs = table.reshape(-1, self.table.outputs).T.copy()  # one after the other, so that each is dense
-            plans.append((place, self.table.codes[name], offset, outputs))
+            plans.append((place, self.table.codes[name], table.shape[1], outputs))
         for start in range(0, len(rows), BLOCK):
             some = rows[start : start + BLOCK]
-            cell = self.table.cell[some]
-            for place, codes, offset, outputs in plans:
-                code = codes[some] if offset is None else codes[some] + offset[cell]
+            seen = context.take(self.table.cell.take(some)) if learnt else np.zeros(len(some), dtype=np.intp)
+            for place, codes, width, outputs in plans:
+                code = seen * width
+                code += codes.take(some)
                 for number, values in enumerate(outputs, start=place):
-                    matrix[start : start + BLOCK, number] = values.take(code)
+                    values.take(code, out=matrix[start : start + BLOCK, number], mode="clip")  # by itself it copies
 
 
 def as_target(y: Any, rows: int, classes: int | None = None) -> Floats:
