@@ -106,6 +106,10 @@ def encodings() -> list[DirtyFile]:
         ("caf\u00e9", "3 \u20ac", "\u201cna\u00efve\u201d"),
         ("th\u00e9", "2 \u20ac", "l\u2019eau"),
     ]
+    signs = [
+        ("id", "said"),
+        *((str(number), "\u201cq\u201d \u2013 \u201eso\u201c\u2026 \u20ac") for number in range(5)),
+    ]
     half = plain.encode() + "Andr\u00e9,7,Sète\n".encode("cp1252")
     other_half = text(FRENCH * 2).encode("cp1252") + "Andr\u00e9,7,Sète\n".encode()
     repeated = [(5, "repeated_header"), (9, "other_encoding")]
@@ -117,6 +121,16 @@ def encodings() -> list[DirtyFile]:
             rows=euro[1:],
             names=euro[0],
             dialect={"encoding": "windows-1252"},
+        ),
+        people(
+            "typographic-1252.csv",
+            text(signs).encode("cp1252"),
+            rows=signs[1:],
+            names=signs[0],
+            dialect={"encoding": "windows-1252", "second": "encoding iso-8859-1"},
+        ),
+        people(
+            "signs-in-words-850.csv", ("name,age\n" + "K\u00f6ln,1\n" * 9).encode("cp850"), error="no encoding that can"
         ),
         people("utf-8-then-1252.csv", half, refused=[(5, "not_utf8")], note="line 5", **french),
         people("1252-then-utf-8.csv", other_half, **french | {"rows": FRENCH[1:] * 2}, refused=repeated, note="line 9"),
