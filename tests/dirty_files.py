@@ -110,6 +110,7 @@ def encodings() -> list[DirtyFile]:
         ("id", "said"),
         *((str(number), "\u201cq\u201d \u2013 \u201eso\u201c\u2026 \u20ac") for number in range(5)),
     ]
+    later = [("Andr\u00e9", "7", "S\u00e8te"), ("Zo\u00e9", "8", "N\u00eemes"), ("L\u00e9a", "9", "\u201cici\u201d")]
     half = plain.encode() + "Andr\u00e9,7,Sète\n".encode("cp1252")
     other_half = text(FRENCH * 2).encode("cp1252") + "Andr\u00e9,7,Sète\n".encode()
     repeated = [(5, "repeated_header"), (9, "other_encoding")]
@@ -131,6 +132,16 @@ def encodings() -> list[DirtyFile]:
         ),
         people(
             "signs-in-words-850.csv", ("name,age\n" + "K\u00f6ln,1\n" * 9).encode("cp850"), error="no encoding that can"
+        ),
+        *(
+            people(
+                f"half-{first}-half-{then}.csv",
+                plain.encode(first) + text(later).encode(then),
+                dialect={"encoding": first, "other_encoding": then, "certainty": 0.7},
+                note=f"3 lines are in {then}, the first is line 5",
+                **french | {"rows": [*FRENCH[1:], *later]},
+            )
+            for first, then in (("utf-8", "windows-1252"), ("windows-1252", "utf-8"))
         ),
         people("utf-8-then-1252.csv", half, refused=[(5, "not_utf8")], note="line 5", **french),
         people("1252-then-utf-8.csv", other_half, **french | {"rows": FRENCH[1:] * 2}, refused=repeated, note="line 9"),

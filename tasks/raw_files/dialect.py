@@ -22,6 +22,8 @@ class Dialect:
     compression : none, gzip or zstd
     encoding : str
         Python's name of the text's encoding; empty for Parquet.
+    other_encoding : str or None
+        That of some of the lines, where the encoding changes in the file.
     delimiter : str
         One character between fields; empty where the format has none.
     quote, escape : str or None
@@ -50,6 +52,7 @@ class Dialect:
     format: Format = "csv"
     compression: Compression = "none"
     encoding: str = ""
+    other_encoding: str | None = None
     delimiter: str = ""
     quote: str | None = None
     escape: str | None = None

@@ -19,6 +19,7 @@ MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs
 UTF8, WESTERN, LATIN = "utf-8", "windows-1252", "iso-8859-1"
 SURE_ENOUGH = 0.5  # to decode by; below it a text is UTF-8 with a few damaged lines, or refused
 FEW = 5  # lines
+SEVERAL = 3  # lines that make a second encoding, not a few damaged bytes
 ONE_BYTE = (WESTERN, LATIN)
 HIGH_BYTES = bytes(range(128, 256))
 HIGH = re.compile(rb"[\x80-\xff]")
@@ -48,12 +49,16 @@ SIGNS = frozenset(
 
 @dataclass(frozen=True)
 class FoundEncoding:
-    """An encoding, how sure it is, what it would be otherwise, and the length of a byte order mark."""
+    """An encoding, how sure it is, what it would be otherwise, the length of a byte order mark, and a second encoding.
+
+    The second one, `other`, is that of some of the lines; None where there is one encoding.
+    """
 
     name: str
     certainty: float = 1.0
     second: str | None = None
     mark: int = 0
+    other: str | None = None
 
 
 def find_encoding(head: bytes, others: Iterable[bytes] = ()) -> FoundEncoding:
@@ -64,18 +69,33 @@ def find_encoding(head: bytes, others: Iterable[bytes] = ()) -> FoundEncoding:
     UnreadableFileError
         If it is none that is told with any certainty.
     """
-    for mark, name in MARKS:
-        if head.startswith(mark):
-            return FoundEncoding(name, mark=len(mark))
-    if (wide := find_utf16(head)) is not None:
-        return wide
+    return find_marked(head) or find_utf16(head) or find_unmarked(head, others)
+
+
+def find_marked(head: bytes) -> FoundEncoding | None:
+    """The encoding that a byte order mark tells."""
+    found = (FoundEncoding(name, mark=len(mark)) for mark, name in MARKS if head.startswith(mark))
+    return next(found, None)
+
+
+def find_unmarked(head: bytes, others: Iterable[bytes]) -> FoundEncoding:
+    """UTF-8, a one-byte encoding, or both in one file.
+
+    Raises
+    ------
+    UnreadableFileError
+        If neither is told with any certainty.
+    """
     samples = [b"" if cut_at_the_end(head) else head, *others]
     legacy = [line for sample in samples for line in sample.splitlines() if HIGH.search(line) and not is_utf8(line)]
     if not legacy:
         return FoundEncoding(UTF8)
-    if valid_share([head, *others]) > 0.5:
-        return FoundEncoding(UTF8, 0.9, f"{WESTERN} in some lines")
+    valid = validity([head, *others])
     found = western(legacy)
+    if found.certainty >= SURE_ENOUGH and min(len(legacy), sum(valid)) >= SEVERAL:
+        return two_encodings(valid, found.name)
+    if sum(valid) > len(valid) / 2:
+        return FoundEncoding(UTF8, 0.9, f"{WESTERN} in some lines")
     if found.certainty >= SURE_ENOUGH:
         return found
     if len(legacy) <= max(FEW, sum(sample.count(b"\n") for sample in samples) // 20):
@@ -116,10 +136,16 @@ def cut_at_the_end(content: bytes) -> bool:
     return True
 
 
-def valid_share(samples: Iterable[bytes]) -> float:
-    """Share of the lines beyond ASCII that are UTF-8."""
-    lines = [line for sample in samples for line in sample.splitlines() if HIGH.search(line)]
-    return sum(map(is_utf8, lines)) / len(lines)
+def validity(samples: Iterable[bytes]) -> list[bool]:
+    """Whether each line beyond ASCII is UTF-8."""
+    return [is_utf8(line) for sample in samples for line in sample.splitlines() if HIGH.search(line)]
+
+
+def two_encodings(valid: list[bool], legacy: str) -> FoundEncoding:
+    """The encoding of most lines, and that of the others; of as many, the one that comes first is the base."""
+    doubled = 2 * sum(valid)
+    base = UTF8 if doubled > len(valid) or (doubled == len(valid) and valid[0]) else legacy
+    return FoundEncoding(base, 0.7, f"encoding {base} throughout", other=legacy if base == UTF8 else UTF8)
 
 
 def western(lines: list[bytes]) -> FoundEncoding:
