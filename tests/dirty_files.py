@@ -291,6 +291,8 @@ def layouts() -> list[DirtyFile]:
     plain = text(PEOPLE)
     numbers = "".join(f"{number},{number * 2}\n" for number in range(1, 9))
     number_rows = [(str(number), str(number * 2)) for number in range(1, 9)]
+    three_rows = [(first, second, "x") for first, second in number_rows]
+    threes = text(three_rows)
     ab: dict[str, Any] = {"names": ("a", "b"), "rows": number_rows}
     return [
         people("comments.csv", "# made by a tool\n# on a day, at an hour\n" + plain, dialect={"preamble": 2}),
@@ -299,6 +301,27 @@ def layouts() -> list[DirtyFile]:
             "title.csv", "People of computing\n\n" + plain, dialect={"preamble": 2}, note="2 lines above the header"
         ),
         people("padded-title.csv", "People of computing,,\n" + plain, dialect={"preamble": 1}),
+        people(
+            "preamble-with-commas.csv",
+            "Report of 2020\nGenerated, by X\n\na,b,c\n" + threes,
+            names=("a", "b", "c"),
+            rows=three_rows,
+            dialect={"preamble": 3, "certainty": 0.8},
+            note="3 lines above the header",
+        ),
+        people(
+            "preamble-of-words.csv",
+            "Report of 2020\nGenerated, by X\n\n" + plain + text(PEOPLE[1:]),
+            rows=PEOPLE[1:] * 2,
+            dialect={"preamble": 3},
+        ),
+        people(
+            "header-lacks-a-name.csv",
+            "a,b\n" + threes,
+            names=("a", "b"),
+            rows=[],
+            refused=[(line, "too_many_columns") for line in range(2, 10)],
+        ),
         people("declared-preamble.csv", "a,b,c\n" + plain, declared={"preamble": 1}),
         people(
             "no-header.csv",
