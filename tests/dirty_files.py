@@ -226,6 +226,26 @@ def delimiters() -> list[DirtyFile]:
             names=quoted[0],
             dialect={"quote": "'"},
         ),
+        *(
+            people(
+                f"single-quotes-{name}.csv",
+                header + "".join(f"{number},'a,b',1\n" for number in range(9)),
+                rows=[(str(number), "a,b", "1") for number in range(9)],
+                names=names,
+                dialect={"quote": "'"},
+            )
+            for name, header, names in (
+                ("with-header", "id,said,n\n", ("id", "said", "n")),
+                ("without-header", "", ("c1", "c2", "c3")),
+            )
+        ),
+        people(
+            "apostrophes.csv",
+            "id,said,n\n1,'t is,2\n2,rock 'n' roll,3\n3,'cause,4\n4,dogs',5\n",
+            rows=[("1", "'t is", "2"), ("2", "rock 'n' roll", "3"), ("3", "'cause", "4"), ("4", "dogs'", "5")],
+            names=("id", "said", "n"),
+            dialect={"quote": '"'},
+        ),
         people(
             "no-quotes.csv",
             'size,n\n5" pipe,1\n6" pipe,2\n',
