@@ -410,9 +410,36 @@ def layouts() -> list[DirtyFile]:
         people("header-only.csv", "name,age,city\n", rows=[]),
         people(
             "spaces.csv",
-            "name, age, city\nAda, 36, London\n",
-            names=("name", " age", " city"),
-            rows=[("Ada", " 36", " London")],
+            text(PEOPLE, ", "),
+            dialect={"delimiter": ",", "spaces": "behind"},
+            note="a space stands behind",
+        ),
+        people(
+            "spaces-and-quotes.csv",
+            'name, said, n\nAda, "well, well", 1\nAlan, "say ""so""", 2\nGrace, , 3\n',
+            names=("name", "said", "n"),
+            rows=[("Ada", "well, well", "1"), ("Alan", 'say "so"', "2"), ("Grace", "", "3")],
+            dialect={"quote": '"', "spaces": "behind"},
+        ),
+        people(
+            "spaces-behind-some.csv",
+            "name, age\nAda,36\nAlan, 41\n",
+            names=("name", " age"),
+            rows=[("Ada", "36"), ("Alan", " 41")],
+            dialect={"spaces": ""},
+        ),
+        people(
+            "fixed-width.txt",
+            "".join(f"{name:<8}{age:>5}   {city}   \n" for name, age, city in PEOPLE),
+            dialect={"delimiter": " ", "spaces": "runs"},
+            note="runs of spaces are one delimiter",
+        ),
+        people(
+            "double-spaces.csv",
+            "name,said\nAda,so  it  is\nAlan,  no\n",
+            names=("name", "said"),
+            rows=[("Ada", "so  it  is"), ("Alan", "  no")],
+            dialect={"spaces": ""},
         ),
         people(
             "misplaced-quote-in-header.csv", 'name,"age,city\nAda,36,London\n', error="the header has a misplaced quote"

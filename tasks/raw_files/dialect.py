@@ -8,6 +8,7 @@ from typing import Literal
 
 Format = Literal["csv", "json_lines", "parquet"]
 Compression = Literal["none", "gzip", "zstd"]
+Spaces = Literal["", "behind", "runs"]
 LineEnds = Literal["lf", "crlf", "mixed", "cr", "any"]
 
 
@@ -26,6 +27,8 @@ class Dialect:
         That of some of the lines, where the encoding changes in the file.
     delimiter : str
         One character between fields; empty where the format has none.
+    spaces : behind, runs or empty
+        Spaces that belong to the delimiter: one behind each, or runs of them that are one delimiter.
     quote, escape : str or None
         What stands around a field, and before a character that is meant literally; None where nothing does. A quote
         inside quotes may be written twice in either case.
@@ -54,6 +57,7 @@ class Dialect:
     encoding: str = ""
     other_encoding: str | None = None
     delimiter: str = ""
+    spaces: Spaces = ""
     quote: str | None = None
     escape: str | None = None
     line_ends: LineEnds = "lf"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -61,7 +61,7 @@ class FoundEncoding:
     other: str | None = None
 
 
-def find_encoding(head: bytes, others: Iterable[bytes] = ()) -> FoundEncoding:
+def find_encoding(head: bytes, others: Sequence[bytes] = ()) -> FoundEncoding:
     """Encoding of a text, from its first bytes and, where there are some, from samples of the rest.
 
     Raises
@@ -78,7 +78,7 @@ def find_marked(head: bytes) -> FoundEncoding | None:
     return next(found, None)
 
 
-def find_unmarked(head: bytes, others: Iterable[bytes]) -> FoundEncoding:
+def find_unmarked(head: bytes, others: Sequence[bytes]) -> FoundEncoding:
     """UTF-8, a one-byte encoding, or both in one file.
 
     Raises

@@ -188,7 +188,7 @@ def refuse_unreadable(path: Path) -> None:
         if is_parquet(opened, NOTHING_DECLARED):
             open_parquet(path)
             return
-        text = open_text(opened, ANY_ENCODING, [].append)
+        text = open_text(opened, ANY_ENCODING, lambda note: None)
         is_json(path, text.head, NOTHING_DECLARED)
 
 
