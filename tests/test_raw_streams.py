@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +68,13 @@ def test_encoding_that_changes_beyond_the_first_mebibyte_is_read(tmp_path: Path)
     assert {text for chunk in chunks for text in chunk.texts["c2"].unique().to_pylist()} == {"Zoé"}
     assert sum(len(chunk.lines) for chunk in chunks) == 2 * count
     assert f"{count} lines are in windows-1252, the first is line {count + 2}" in raw.dialect.notes[0]
+
+
+@pytest.mark.parametrize("damaged", [b"caf\xc3", b"\xc3", b"so\xe2\x80", b"\xe2\x80 so"])
+def test_characters_of_utf8_that_were_cut_are_no_other_encoding(damaged: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "cut.csv"
+    file.write_bytes(b"a,b\n" + "é,1\n".encode() * 9 + (damaged + b",2\n") * 4)
+    assert [record.reason for record in read_raw(file).refused] == ["not_utf8"] * 4
 
 
 def test_line_that_is_in_both_encodings_at_once_is_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ where it reads as words in it. A line in both at once is left as it is for `reco
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 from tasks.raw_files.encodings import (
@@ -21,6 +22,10 @@ from tasks.raw_files.encodings import (
     western_share,
 )
 from tasks.raw_files.rows import LONGEST_RECORD
+
+CUT_UTF8 = re.compile(  # what is left of a character of UTF-8, that would read as a letter where none is usual
+    rb"\xe2[\x80-\xbf]|(?<![A-Z])[\xc2\xc3](?![A-Za-z\xc0-\xff])|(?<=[a-z])[\xc2-\xde]"
+)
 
 
 def decoded_by_line(pieces: Iterable[bytes], found: FoundEncoding, note: Callable[[str], None]) -> Iterator[bytes]:
@@ -93,7 +98,7 @@ def is_in_other(line: bytes, found: FoundEncoding) -> bool:
 
 
 def reads_as_western(line: bytes, encoding: str) -> bool:
-    """Whether a line is no UTF-8 in any part, and reads as words in a one-byte encoding."""
-    if MULTIBYTE.search(line) or (encoding == WESTERN and UNDEFINED.search(line)):
+    """Whether a line is no UTF-8 in any part, nor cut UTF-8, and reads as words in a one-byte encoding."""
+    if MULTIBYTE.search(line) or CUT_UTF8.search(line) or (encoding == WESTERN and UNDEFINED.search(line)):
         return False
     return western_share([line], encoding) >= SURE_ENOUGH
