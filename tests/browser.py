@@ -21,6 +21,7 @@ FLAGS = (
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
+    "--component-updater=url-source=http://127.0.0.1:1/",  # what is asked for all the same
     "--disable-sync",
     "--disable-default-apps",
     "--disable-extensions",
@@ -30,7 +31,7 @@ FLAGS = (
     "--no-default-browser-check",
     "--no-pings",
     "--metrics-recording-only",
-    "--gcm-registration-url=http://127.0.0.1:1/",  # port 1 is one that Chromium itself refuses: it asks for nothing
+    "--gcm-registration-url=http://127.0.0.1:1/",  # Chromium itself refuses port 1: it asks for nothing
     "--gaia-url=http://127.0.0.1:1/",
     "--google-base-url=http://127.0.0.1:1/",
     "--disable-features=NetworkTimeServiceQuerying,OptimizationHints,OptimizationGuideModelDownloading,Translate,"

@@ -117,6 +117,7 @@ def test_quarantine_holds_file_detail_and_raw_text() -> None:
             "reason": "not_an_integer",
             "detail": "'one' is no whole number; digits with an optional sign are expected",
             "raw": '"a,\n""b""",one,1',
+            "expectation": None,
         }
     ]
 
