@@ -82,3 +82,13 @@ def test_line_that_is_in_both_encodings_at_once_is_refused(tmp_path: Path) -> No
     lines = ["é,1\n".encode(), "ü,2\n".encode()] * 3 + ["é,3\n".encode("cp1252")] * 3
     file.write_bytes(b"a,b\n" + b"".join(lines) + "é,".encode() + b"\xfc\n")
     assert [(record.line, record.reason) for record in read_raw(file).refused] == [(11, "not_utf8")]
+
+
+def test_record_with_spaces_behind_its_delimiters_is_shown_as_it_stands(tmp_path: Path) -> None:
+    file = tmp_path / "spaced.csv"
+    lines = ['1, "a, b"', "2, x\x1fy", "3,z"]
+    file.write_text("id, said\n" + "0, q\n" * 20_000 + "\n".join(lines) + "\n")
+    raw = read_raw(file)
+    assert [raw.raw(row) for row in (20_000, 20_001)] == lines[:2]
+    assert raw.texts["c2"].to_pylist()[-2:] == ["a, b", "x\x1fy"]
+    assert [(record.line, record.raw) for record in raw.refused] == [(20_004, "3,z")]
