@@ -89,10 +89,12 @@ def layout_of(file: Path, declared: DeclaredDialect) -> Layout:
     with open_raw(file, declared) as raw:
         found, names = raw.dialect, list(raw.names)
     is_plain = found.format == "csv" and found.compression == "none" and found.line_ends in ("lf", "crlf", "mixed")
-    if not is_plain or "a\n".encode(found.encoding) != b"a\n":
+    if not is_plain or found.other_encoding or found.spaces or "a\n".encode(found.encoding) != b"a\n":
+        encoding = f"{found.encoding} and {found.other_encoding}" if found.other_encoding else found.encoding or "none"
         raise OtherFormatError(
             f"{file}: rows are changed one by one in plain text with lines that end in LF; this is {found.format}, "
-            f"compression {found.compression}, encoding {found.encoding or 'none'}, line ends {found.line_ends}. Land "
+            f"compression {found.compression}, encoding {encoding}, line ends {found.line_ends}, spaces "
+            f"{found.spaces or 'none'} at its delimiters. Land "
             "a corrected file in its place with `--replace`, or erase the whole batch."
         )
     return Layout(names, found.delimiter, found.quote, found.escape, found.encoding, found.trailing_delimiter)

@@ -106,6 +106,11 @@ def encodings() -> list[DirtyFile]:
         ("caf\u00e9", "3 \u20ac", "\u201cna\u00efve\u201d"),
         ("th\u00e9", "2 \u20ac", "l\u2019eau"),
     ]
+    signs = [
+        ("id", "said"),
+        *((str(number), "\u201cq\u201d \u2013 \u201eso\u201c\u2026 \u20ac") for number in range(5)),
+    ]
+    later = [("Andr\u00e9", "7", "S\u00e8te"), ("Zo\u00e9", "8", "N\u00eemes"), ("L\u00e9a", "9", "\u201cici\u201d")]
     half = plain.encode() + "Andr\u00e9,7,Sète\n".encode("cp1252")
     other_half = text(FRENCH * 2).encode("cp1252") + "Andr\u00e9,7,Sète\n".encode()
     repeated = [(5, "repeated_header"), (9, "other_encoding")]
@@ -117,6 +122,26 @@ def encodings() -> list[DirtyFile]:
             rows=euro[1:],
             names=euro[0],
             dialect={"encoding": "windows-1252"},
+        ),
+        people(
+            "typographic-1252.csv",
+            text(signs).encode("cp1252"),
+            rows=signs[1:],
+            names=signs[0],
+            dialect={"encoding": "windows-1252", "second": "encoding iso-8859-1"},
+        ),
+        people(
+            "signs-in-words-850.csv", ("name,age\n" + "K\u00f6ln,1\n" * 9).encode("cp850"), error="no encoding that can"
+        ),
+        *(
+            people(
+                f"half-{first}-half-{then}.csv",
+                plain.encode(first) + text(later).encode(then),
+                dialect={"encoding": first, "other_encoding": then, "certainty": 0.7},
+                note=f"3 lines are in {then}, the first is line 5",
+                **french | {"rows": [*FRENCH[1:], *later]},
+            )
+            for first, then in (("utf-8", "windows-1252"), ("windows-1252", "utf-8"))
         ),
         people("utf-8-then-1252.csv", half, refused=[(5, "not_utf8")], note="line 5", **french),
         people("1252-then-utf-8.csv", other_half, **french | {"rows": FRENCH[1:] * 2}, refused=repeated, note="line 9"),
@@ -201,6 +226,26 @@ def delimiters() -> list[DirtyFile]:
             names=quoted[0],
             dialect={"quote": "'"},
         ),
+        *(
+            people(
+                f"single-quotes-{name}.csv",
+                header + "".join(f"{number},'a,b',1\n" for number in range(9)),
+                rows=[(str(number), "a,b", "1") for number in range(9)],
+                names=names,
+                dialect={"quote": "'"},
+            )
+            for name, header, names in (
+                ("with-header", "id,said,n\n", ("id", "said", "n")),
+                ("without-header", "", ("c1", "c2", "c3")),
+            )
+        ),
+        people(
+            "apostrophes.csv",
+            "id,said,n\n1,'t is,2\n2,rock 'n' roll,3\n3,'cause,4\n4,dogs',5\n",
+            rows=[("1", "'t is", "2"), ("2", "rock 'n' roll", "3"), ("3", "'cause", "4"), ("4", "dogs'", "5")],
+            names=("id", "said", "n"),
+            dialect={"quote": '"'},
+        ),
         people(
             "no-quotes.csv",
             'size,n\n5" pipe,1\n6" pipe,2\n',
@@ -266,6 +311,8 @@ def layouts() -> list[DirtyFile]:
     plain = text(PEOPLE)
     numbers = "".join(f"{number},{number * 2}\n" for number in range(1, 9))
     number_rows = [(str(number), str(number * 2)) for number in range(1, 9)]
+    three_rows = [(first, second, "x") for first, second in number_rows]
+    threes = text(three_rows)
     ab: dict[str, Any] = {"names": ("a", "b"), "rows": number_rows}
     return [
         people("comments.csv", "# made by a tool\n# on a day, at an hour\n" + plain, dialect={"preamble": 2}),
@@ -274,6 +321,27 @@ def layouts() -> list[DirtyFile]:
             "title.csv", "People of computing\n\n" + plain, dialect={"preamble": 2}, note="2 lines above the header"
         ),
         people("padded-title.csv", "People of computing,,\n" + plain, dialect={"preamble": 1}),
+        people(
+            "preamble-with-commas.csv",
+            "Report of 2020\nGenerated, by X\n\na,b,c\n" + threes,
+            names=("a", "b", "c"),
+            rows=three_rows,
+            dialect={"preamble": 3, "certainty": 0.8},
+            note="3 lines above the header",
+        ),
+        people(
+            "preamble-of-words.csv",
+            "Report of 2020\nGenerated, by X\n\n" + plain + text(PEOPLE[1:]),
+            rows=PEOPLE[1:] * 2,
+            dialect={"preamble": 3},
+        ),
+        people(
+            "header-lacks-a-name.csv",
+            "a,b\n" + threes,
+            names=("a", "b"),
+            rows=[],
+            refused=[(line, "too_many_columns") for line in range(2, 10)],
+        ),
         people("declared-preamble.csv", "a,b,c\n" + plain, declared={"preamble": 1}),
         people(
             "no-header.csv",
@@ -342,9 +410,36 @@ def layouts() -> list[DirtyFile]:
         people("header-only.csv", "name,age,city\n", rows=[]),
         people(
             "spaces.csv",
-            "name, age, city\nAda, 36, London\n",
-            names=("name", " age", " city"),
-            rows=[("Ada", " 36", " London")],
+            text(PEOPLE, ", "),
+            dialect={"delimiter": ",", "spaces": "behind"},
+            note="a space stands behind",
+        ),
+        people(
+            "spaces-and-quotes.csv",
+            'name, said, n\nAda, "well, well", 1\nAlan, "say ""so""", 2\nGrace, , 3\n',
+            names=("name", "said", "n"),
+            rows=[("Ada", "well, well", "1"), ("Alan", 'say "so"', "2"), ("Grace", "", "3")],
+            dialect={"quote": '"', "spaces": "behind"},
+        ),
+        people(
+            "spaces-behind-some.csv",
+            "name, age\nAda,36\nAlan, 41\n",
+            names=("name", " age"),
+            rows=[("Ada", "36"), ("Alan", " 41")],
+            dialect={"spaces": ""},
+        ),
+        people(
+            "fixed-width.txt",
+            "".join(f"{name:<8}{age:>5}   {city}   \n" for name, age, city in PEOPLE),
+            dialect={"delimiter": " ", "spaces": "runs"},
+            note="runs of spaces are one delimiter",
+        ),
+        people(
+            "double-spaces.csv",
+            "name,said\nAda,so  it  is\nAlan,  no\n",
+            names=("name", "said"),
+            rows=[("Ada", "so  it  is"), ("Alan", "  no")],
+            dialect={"spaces": ""},
         ),
         people(
             "misplaced-quote-in-header.csv", 'name,"age,city\nAda,36,London\n', error="the header has a misplaced quote"

@@ -323,6 +323,11 @@ def test_unsure_dialect_is_declared(certainty: float) -> None:
     assert sample.unsure(found) == (declared if certainty < 0.9 else {})
 
 
+def test_what_is_found_only_where_nothing_is_declared_is_not_declared() -> None:
+    found = Dialect(encoding="utf-8", other_encoding="windows-1252", delimiter=",", spaces="behind", certainty=0.5)
+    assert sample.unsure(found).keys().isdisjoint({"encoding", "delimiter"})
+
+
 def test_doubtful_points_are_told() -> None:
     decision = decide_type(column_texts("x", pa.chunked_array([["1.234", "5.678", "12.345"]])))
     assert decision.remarks == ("or are these points between thousands?",)

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from configs.schema import DeclaredDialect
 from tasks import land as land_module
 from tasks import registry
-from tasks.raw_rows import Layout, NotYetReadError, RawRows
+from tasks.raw_rows import Layout, NotYetReadError, OtherFormatError, RawRows, layout_of
 from tasks.refused_rows import UnknownRefusalError, grouped, refused_rows
 from tasks.repair import RepairError, export_rows, repair
 from tasks.superseded import Superseded, note
@@ -255,3 +256,17 @@ def test_row_left_out_takes_no_other_byte_with_it() -> None:
     rows = RawRows(b"a,b\r\n1,x\r\n2,\xff\n3,y", (2, 3, 4), Layout(["a", "b"]))
     assert rows.changed({2: None}) == b"a,b\r\n2,\xff\n3,y"
     assert rows.changed({4: None, 3: ["2", 'a "b"']}) == b'a,b\r\n1,x\r\n2,"a ""b"""\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"name, age\nAda, 36\nAlan, 41\n", "spaces behind"),
+        (("a,b\n" + "\u00e9,1\n" * 4).encode() + ("\u00e9t\u00e9,1\n" * 3).encode("cp1252"), "utf-8 and windows-1252"),
+    ],
+)
+def test_file_that_is_rewritten_to_be_read_has_no_rows_to_change(content: bytes, found: str, tmp_path: Path) -> None:
+    file = tmp_path / "odd.csv"
+    file.write_bytes(content)
+    with pytest.raises(OtherFormatError, match=found):
+        layout_of(file, DeclaredDialect())

@@ -219,10 +219,12 @@ def unsure(dialect: Dialect) -> dict[str, Any]:
     """The keys of `source.dialect`, where detection is not sure of them; none where it is."""
     if dialect.certainty >= SURE:
         return {}
-    text = {"encoding": dialect.encoding}
+    text = {} if dialect.other_encoding else {"encoding": dialect.encoding}  # declared, it would be that of all lines
     if dialect.format != "csv":
         return {"format": dialect.format, **text}
     marks = {"delimiter": dialect.delimiter, "quote": dialect.quote or "none", "escape": dialect.escape or "none"}
+    if dialect.spaces:  # found only where no delimiter is declared
+        del marks["delimiter"]
     return {**text, **marks, "preamble": dialect.preamble, "header": dialect.header_lines}
 
 

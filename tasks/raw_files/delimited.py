@@ -37,7 +37,7 @@ class Table:
     trailing : bool
         Whether each row ends in one more delimiter.
     swaps : dict of str to str
-        Characters that changed places in the text, to be changed back.
+        Marks that changed places in the text, to be changed back.
     first_line : int
         Line of the file that the text starts with.
     footer : int
@@ -126,8 +126,7 @@ def parse(records: Records, table: Table) -> RawChunk:
     refused = sorted([*records.refused, *refused])
     if table.swaps:
         texts = swapped_back(texts, table.swaps)
-        back = back_again(table.swaps)
-        refused = [record._replace(raw=record.raw.translate(back)) for record in refused]
+        refused = [record._replace(raw=exchanged(record.raw, table.swaps)) for record in refused]
     return RawChunk(texts, records.lines[kept_rows], refused, Raw(records, kept_rows, table.swaps))
 
 
@@ -148,7 +147,7 @@ class Raw:
     def __call__(self, row: int) -> str:
         """One record's text."""
         text = shown(self.records.content(int(self.rows[row])))
-        return text.translate(back_again(self.swaps)) if self.swaps else text
+        return exchanged(text, self.swaps)
 
 
 def parse_texts(
@@ -259,7 +258,7 @@ def swapped(pieces: Iterator[bytes], swaps: dict[str, str]) -> Iterator[bytes]:
     if not swaps:
         yield from pieces
         return
-    table = {one.encode(): other.encode() for pair in swaps.items() for one, other in (pair, pair[::-1])}
+    table = {one.encode(): other.encode() for one, other in both_ways(swaps).items()}
     pattern = re.compile(b"|".join(map(re.escape, table)))
     tail = b""
     for piece in pieces:
@@ -273,15 +272,29 @@ def swapped(pieces: Iterator[bytes], swaps: dict[str, str]) -> Iterator[bytes]:
         yield tail
 
 
-def back_again(swaps: dict[str, str]) -> dict[int, str]:
-    """The table of `str.translate` that undoes `swapped`."""
-    return {ord(one): other for pair in swaps.items() for one, other in (pair, pair[::-1])}
+def both_ways(swaps: dict[str, str]) -> dict[str, str]:
+    """What each mark becomes, in the text and back in what was read."""
+    return {one: other for pair in swaps.items() for one, other in (pair, pair[::-1])}
+
+
+def exchanged(text: str, swaps: dict[str, str]) -> str:
+    """A text in which marks change places."""
+    if not swaps:
+        return text
+    table = both_ways(swaps)
+    return re.sub("|".join(map(re.escape, table)), lambda match: table[match[0]], text)
 
 
 def swapped_back(texts: pa.Table, swaps: dict[str, str]) -> pa.Table:
-    """Cells with their characters in their own places."""
+    """Cells with their marks in their own places."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    back = back_again(swaps)
-    columns = [pa.array([text.translate(back) for text in column.to_pylist()], pa.string()) for column in texts.columns]
+    marks = "|".join(map(re.escape, both_ways(swaps)))
+    columns = [
+        pa.array([exchanged(text, swaps) for text in column.to_pylist()], pa.string())
+        if pc.any(pc.match_substring_regex(column, marks)).as_py()
+        else column
+        for column in texts.columns
+    ]
     return pa.table(columns, names=texts.column_names)

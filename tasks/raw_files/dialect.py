@@ -8,6 +8,7 @@ from typing import Literal
 
 Format = Literal["csv", "json_lines", "parquet"]
 Compression = Literal["none", "gzip", "zstd"]
+Spaces = Literal["", "behind", "runs"]
 LineEnds = Literal["lf", "crlf", "mixed", "cr", "any"]
 
 
@@ -22,8 +23,12 @@ class Dialect:
     compression : none, gzip or zstd
     encoding : str
         Python's name of the text's encoding; empty for Parquet.
+    other_encoding : str or None
+        That of some of the lines, where the encoding changes in the file.
     delimiter : str
         One character between fields; empty where the format has none.
+    spaces : behind, runs or empty
+        Spaces that belong to the delimiter: one behind each, or runs of them that are one delimiter.
     quote, escape : str or None
         What stands around a field, and before a character that is meant literally; None where nothing does. A quote
         inside quotes may be written twice in either case.
@@ -50,7 +55,9 @@ class Dialect:
     format: Format = "csv"
     compression: Compression = "none"
     encoding: str = ""
+    other_encoding: str | None = None
     delimiter: str = ""
+    spaces: Spaces = ""
     quote: str | None = None
     escape: str | None = None
     line_ends: LineEnds = "lf"

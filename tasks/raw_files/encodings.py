@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,31 +19,49 @@ MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs
 UTF8, WESTERN, LATIN = "utf-8", "windows-1252", "iso-8859-1"
 SURE_ENOUGH = 0.5  # to decode by; below it a text is UTF-8 with a few damaged lines, or refused
 FEW = 5  # lines
+SEVERAL = 3  # lines that make a second encoding, not a few damaged bytes
 ONE_BYTE = (WESTERN, LATIN)
+HIGH_BYTES = bytes(range(128, 256))
 HIGH = re.compile(rb"[\x80-\xff]")
 MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")  # in Windows-1252
 WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
+TYPOGRAPHIC = (
+    b"\x80\x82\x84\x85\x86\x87\x89\x8b\x91\x92\x93\x94\x95\x96\x97\x99\x9b\xa0\xab\xb0\xbb"  # signs in Windows-1252
+)
+SPELLED = re.compile(rb"[^\x00-\x7f" + TYPOGRAPHIC + rb"]")
+LOW_QUOTES = re.compile(rb"\x84[^\x84\x93\r\n]*\x93|\x82[^\x82\x91\r\n]*\x91")  # as in German
+LETTER = rb"[A-Za-z\x8a\x8c\x8e\x9a\x9c\x9e\x9f\xc0-\xff]"
+MISPLACED_SIGN = re.compile(  # an opening quote or a bullet behind a letter, a closing quote before one, any in a word
+    rb"(?<=" + LETTER + rb")[\x82\x84\x8b\x91\x93\x95]"
+    rb"|[\x94\x9b](?=" + LETTER + rb")"
+    rb"|(?<=" + LETTER + rb")[\x80\x85-\x87\x89\x96\x97\x99](?=" + LETTER + rb")"
+)
 LETTERS = frozenset(
     "\u00e0\u00e1\u00e2\u00e3\u00e4\u00e5\u00e6\u00e7\u00e8\u00e9\u00ea\u00eb\u00ec\u00ed\u00ee\u00ef"
     "\u00f1\u00f2\u00f3\u00f4\u00f5\u00f6\u00f8\u00f9\u00fa\u00fb\u00fc\u00df"
 )
 SIGNS = frozenset(
+    "\u201a\u201e\u2020\u2021\u2022\u2030\u2039\u203a"
     "\u20ac\u00a3\u00a7\u00b0\u00b1\u00b2\u00b3\u00b5\u00bd\u00ab\u00bb\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u00a0\u00ba\u00aa\u00a9\u00ae\u2122"
 )
 
 
 @dataclass(frozen=True)
 class FoundEncoding:
-    """An encoding, how sure it is, what it would be otherwise, and the length of a byte order mark."""
+    """An encoding, how sure it is, what it would be otherwise, the length of a byte order mark, and a second encoding.
+
+    The second one, `other`, is that of some of the lines; None where there is one encoding.
+    """
 
     name: str
     certainty: float = 1.0
     second: str | None = None
     mark: int = 0
+    other: str | None = None
 
 
-def find_encoding(head: bytes, others: Iterable[bytes] = ()) -> FoundEncoding:
+def find_encoding(head: bytes, others: Sequence[bytes] = ()) -> FoundEncoding:
     """Encoding of a text, from its first bytes and, where there are some, from samples of the rest.
 
     Raises
@@ -51,18 +69,33 @@ def find_encoding(head: bytes, others: Iterable[bytes] = ()) -> FoundEncoding:
     UnreadableFileError
         If it is none that is told with any certainty.
     """
-    for mark, name in MARKS:
-        if head.startswith(mark):
-            return FoundEncoding(name, mark=len(mark))
-    if (wide := find_utf16(head)) is not None:
-        return wide
+    return find_marked(head) or find_utf16(head) or find_unmarked(head, others)
+
+
+def find_marked(head: bytes) -> FoundEncoding | None:
+    """The encoding that a byte order mark tells."""
+    found = (FoundEncoding(name, mark=len(mark)) for mark, name in MARKS if head.startswith(mark))
+    return next(found, None)
+
+
+def find_unmarked(head: bytes, others: Sequence[bytes]) -> FoundEncoding:
+    """UTF-8, a one-byte encoding, or both in one file.
+
+    Raises
+    ------
+    UnreadableFileError
+        If neither is told with any certainty.
+    """
     samples = [b"" if cut_at_the_end(head) else head, *others]
     legacy = [line for sample in samples for line in sample.splitlines() if HIGH.search(line) and not is_utf8(line)]
     if not legacy:
         return FoundEncoding(UTF8)
-    if valid_share([head, *others]) > 0.5:
-        return FoundEncoding(UTF8, 0.9, f"{WESTERN} in some lines")
+    valid = validity([head, *others])
     found = western(legacy)
+    if found.certainty >= SURE_ENOUGH and min(len(legacy), sum(valid)) >= SEVERAL:
+        return two_encodings(valid, found.name)
+    if sum(valid) > len(valid) / 2:
+        return FoundEncoding(UTF8, 0.9, f"{WESTERN} in some lines")
     if found.certainty >= SURE_ENOUGH:
         return found
     if len(legacy) <= max(FEW, sum(sample.count(b"\n") for sample in samples) // 20):
@@ -103,22 +136,43 @@ def cut_at_the_end(content: bytes) -> bool:
     return True
 
 
-def valid_share(samples: Iterable[bytes]) -> float:
-    """Share of the lines beyond ASCII that are UTF-8."""
-    lines = [line for sample in samples for line in sample.splitlines() if HIGH.search(line)]
-    return sum(map(is_utf8, lines)) / len(lines)
+def validity(samples: Iterable[bytes]) -> list[bool]:
+    """Whether each line beyond ASCII is UTF-8."""
+    return [is_utf8(line) for sample in samples for line in sample.splitlines() if HIGH.search(line)]
+
+
+def two_encodings(valid: list[bool], legacy: str) -> FoundEncoding:
+    """The encoding of most lines, and that of the others; of as many, the one that comes first is the base."""
+    doubled = 2 * sum(valid)
+    base = UTF8 if doubled > len(valid) or (doubled == len(valid) and valid[0]) else legacy
+    return FoundEncoding(base, 0.7, f"encoding {base} throughout", other=legacy if base == UTF8 else UTF8)
 
 
 def western(lines: list[bytes]) -> FoundEncoding:
-    """Windows-1252 or ISO-8859-1, as sure as what is beyond ASCII reads as letters in words of several lines."""
-    content = b"\n".join(lines)
-    name, second = (LATIN, WESTERN) if UNDEFINED.search(content) else (WESTERN, LATIN)
-    high = [char for char in content.decode(name) if ord(char) > 127]
-    known = sum(char.lower() in LETTERS or char in SIGNS for char in high) / len(high)
-    words = [word for word in WORD.findall(content) if HIGH.search(word)]
-    foreign = sum(len(HIGH.findall(word)) > max(1, len(word) // 2) for word in words) / max(1, len(words))
-    certainty = 0.95 * known * (1 - foreign) * (1 - 0.5 ** len(lines))
+    """Windows-1252 or ISO-8859-1, as sure as several lines read as western words or have its typographic signs."""
+    name, second = (LATIN, WESTERN) if any(map(UNDEFINED.search, lines)) else (WESTERN, LATIN)
+    certainty = western_share(lines, name) * (1 - 0.5 ** len(lines))
     return FoundEncoding(name, round(certainty, 2), f"encoding {second}")
+
+
+def western_share(lines: list[bytes], name: str) -> float:
+    """How well what is beyond ASCII reads as letters in words, or as signs that stand where such signs do."""
+    content = b"\n".join(lines)
+    high = [char for char in content.decode(name) if ord(char) > 127]
+    known = sum(char.lower() in LETTERS or char in SIGNS for char in high)
+    if name == WESTERN:
+        known -= len(MISPLACED_SIGN.findall(LOW_QUOTES.sub(lambda quoted: quoted[0][:-1] + b" ", content)))
+    spelled = b"\n".join(filter(SPELLED.search, lines))
+    words = [word for word in WORD.findall(spelled) if HIGH.search(word)]
+    foreign = sum(map(is_foreign, words)) / max(1, len(words))
+    return (0.95 if spelled else 0.9) * max(0.0, known / len(high)) * (1 - foreign)
+
+
+def is_foreign(word: bytes) -> bool:
+    """Whether most of a word is beyond ASCII; signs around it do not count where it has letters of ASCII."""
+    bare = word.strip(TYPOGRAPHIC)
+    measured = bare if not bare or bare.translate(None, HIGH_BYTES) else word
+    return len(HIGH.findall(measured)) > max(1, (len(measured) + 1) // 2)
 
 
 def shown_characters(lines: list[bytes], encoding: str) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 WIDEST = 4096  # columns
 MOST_ROWS = 100  # that a header is told by
+UNLIKE_CERTAINTY = 0.8  # of a header under lines that have several fields, as a header has
+MOST = 0.9  # of the rows: what refuses that many is no header of theirs
 ROWS_BELOW = 5  # that a second header line must have below it to be taken for one
 
 Row = list[str]
@@ -59,10 +61,14 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
         If there is none that can be read, or it has too many columns.
     """
     start = 0 if declared.preamble is not None else preamble_of(trial.records, trial.width)
+    unlike = 0 if declared.preamble is not None else lines_unlike_rows(trial.records[start:], trial.width)
+    start += unlike
     records = trial.records[start:]
     if all(record == [""] for record in records):
         raise UnreadableFileError("there is no header and no row; both are expected")
     count, certainty, second = header_of(records) if declared.header is None else (declared.header, 1.0, None)
+    if unlike and certainty > UNLIKE_CERTAINTY:
+        certainty, second = UNLIKE_CERTAINTY, "a header above, whose rows would all be refused"
     header, rows = records[:count], records[count:]
     if len(header) < count:
         raise UnreadableFileError(f"the header is declared to have {count} records; there are {len(header)}")
@@ -115,6 +121,22 @@ def preamble_of(records: Sequence[Row], width: int) -> int:
     while start + 1 < len(records) and is_title(records[start], records[start + 1 :], width):
         start += 1
     return start
+
+
+def lines_unlike_rows(records: Sequence[Row], width: int) -> int:
+    """Records above the header that would make a header which refuses nearly all rows, where one below fits them.
+
+    The one below must be words above values, or stand under a blank line: a header that lacks a name is no preamble.
+    """
+    place = next((number for number, record in enumerate(records) if len(record) == width), 0)
+    above, below = records[:place], [record for record in records[place:] if record != [""]]
+    fitting = sum(len(record) == width for record in below)
+    if not above or width == 1 or fitting < ROWS_BELOW or fitting < MOST * len(below):
+        return 0
+    if len(above[0]) == width - 1 and all(row[-1] == "" for row in below if len(row) == width):
+        return 0
+    count, certainty, _ = header_of(records[place:])
+    return place if count and (certainty > MOST or [""] in above) else 0
 
 
 def is_row_below(row: Row, header: Row) -> bool:

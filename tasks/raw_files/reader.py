@@ -141,13 +141,13 @@ def opened_as(path: Path, opened: OpenedFile, declared: DeclaredDialect) -> RawF
         names = tuple(file.schema_arrow.names)
         refuse_too_wide(len(names))
         return RawFile(path, opened, Dialect(format="parquet"), names, parquet_chunks(file))
-    text = open_text(opened, declared)
+    notes: list[str] = []
+    text = open_text(opened, declared, notes.append)
     if is_json(path, text.head, declared):
         names = keys_of(text.head if text.ended else text.head[: text.head.rfind(b"\n") + 1])
         refuse_too_wide(len(names))
         rows = json_chunks(chain([text.head], text.rest), names, text.dialect.encoding)
-        return RawFile(path, opened, replace(text.dialect, format="json_lines"), names, rows)
-    notes: list[str] = []
+        return RawFile(path, opened, replace(text.dialect, format="json_lines"), names, rows, notes)
     dialect, names, rows = read_table(text, declared, notes.append)
     return RawFile(path, opened, dialect, names, rows, notes)
 
@@ -188,7 +188,7 @@ def refuse_unreadable(path: Path) -> None:
         if is_parquet(opened, NOTHING_DECLARED):
             open_parquet(path)
             return
-        text = open_text(opened, ANY_ENCODING)
+        text = open_text(opened, ANY_ENCODING, lambda note: None)
         is_json(path, text.head, NOTHING_DECLARED)
 
 

@@ -8,14 +8,15 @@ from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from tasks.raw_files.delimited import Table, back_again, chunks_of, swapped
+from tasks.raw_files.delimited import Table, chunks_of, exchanged, swapped
 from tasks.raw_files.detection import SAMPLE, SEPARATOR_LINE, FoundGrammar, end_of_line, find_grammar
 from tasks.raw_files.dialect import Dialect
 from tasks.raw_files.errors import UnreadableFileError
-from tasks.raw_files.grammar import Grammar, swaps_of
+from tasks.raw_files.grammar import STAND_INS, Grammar, swaps_of
 from tasks.raw_files.layout import Layout, find_layout
 from tasks.raw_files.records import Rules
 from tasks.raw_files.rows import LONGEST_RECORD
+from tasks.raw_files.spacing import NOTES, Spacing, find_spacing, one_spaced
 
 if TYPE_CHECKING:
     from configs.schema import DeclaredDialect
@@ -36,7 +37,9 @@ class Found:
     above, header, below : int
         Offsets in the text's beginning: of the first line of the header, of its last line, and of the first row.
     swaps : dict of str to str
-        Characters that changed places.
+        Marks that changed places.
+    spacing : Spacing
+        Spaces that belong to the delimiter.
     """
 
     grammar: FoundGrammar
@@ -45,6 +48,7 @@ class Found:
     header: int
     below: int
     swaps: dict[str, str]
+    spacing: Spacing
 
 
 def read_table(
@@ -61,8 +65,12 @@ def read_table(
         raise UnreadableFileError(f"the first line is longer than {LONGEST_RECORD} bytes; a header is expected")
     text, declared, swaps = with_swaps(text, declared)
     found = examine(text, declared, swaps)
+    spacing = found.spacing
+    if spacing.spaces:
+        text, declared, swaps = with_spacing(text, declared, spacing)
+        found = examine(text, declared, swaps)
     grammar, names = found.grammar.trial.grammar, found.layout.names
-    dialect = described(text, found, declared)
+    dialect = with_spaces(described(text, found, declared), spacing)
     header = text.head[found.header : found.below].rstrip(b"\r\n") if found.layout.header_lines else b""
     table = Table(
         rules=Rules(grammar, header if len(names) > 1 else b"", dialect.encoding, declared.encoding is None),
@@ -72,9 +80,8 @@ def read_table(
         first_line=1 + line_count(text.head[: found.below], grammar),
         footer=dialect.footer,
     )
-    back = back_again(swaps)
     rows = chunks_of(without_ctrl_z(chain([text.head[found.below :]], text.rest), note), table)
-    return dialect, tuple(name.translate(back) for name in names), rows
+    return dialect, tuple(exchanged(name, swaps) for name in names), rows
 
 
 def with_swaps(text: Text, declared: DeclaredDialect) -> tuple[Text, DeclaredDialect, dict[str, str]]:
@@ -83,9 +90,32 @@ def with_swaps(text: Text, declared: DeclaredDialect) -> tuple[Text, DeclaredDia
     if not swaps:
         return text, declared, swaps
     marks = {key: swaps.get(value, value) for key, value in declared if key in ("delimiter", "quote", "escape")}
+    return exchange(text, swaps), declared.model_copy(update=marks), swaps
+
+
+def with_spacing(
+    text: Text, declared: DeclaredDialect, spacing: Spacing
+) -> tuple[Text, DeclaredDialect, dict[str, str]]:
+    """The text with one byte between its fields."""
+    if spacing.spaces == "runs":
+        return one_spaced(text), declared.model_copy(update={"delimiter": " ", "quote": "none"}), {}
+    swaps = {f"{spacing.delimiter} ": STAND_INS[0]}
+    return exchange(text, swaps), declared.model_copy(update={"delimiter": STAND_INS[0]}), swaps
+
+
+def exchange(text: Text, swaps: dict[str, str]) -> Text:
+    """The text with marks in each other's places."""
     stream = swapped(chain([text.head], text.rest), swaps)
     head = next(stream)
-    return replace(text, head=head, rest=stream), declared.model_copy(update=marks), swaps
+    return replace(text, head=head, rest=stream)
+
+
+def with_spaces(dialect: Dialect, spacing: Spacing) -> Dialect:
+    """The dialect with the delimiter that a person sees, and what is to be known of the spaces."""
+    if not spacing.spaces:
+        return dialect
+    notes = (*dialect.notes, NOTES[spacing.spaces])
+    return replace(dialect, delimiter=spacing.delimiter, spaces=spacing.spaces, notes=notes)
 
 
 def examine(text: Text, declared: DeclaredDialect, swaps: dict[str, str]) -> Found:
@@ -98,11 +128,13 @@ def examine(text: Text, declared: DeclaredDialect, swaps: dict[str, str]) -> Fou
     for _ in range(declared.preamble or 0):
         begin = end_of_line(text.head, begin, Grammar(b",", cr_ends=b"\n" not in text.head))
     sample = sample_of(text, begin)
-    grammar = find_grammar(sample, declared, whole=text.ended and begin + len(sample) == len(text.head))
+    whole = text.ended and begin + len(sample) == len(text.head)
+    grammar = find_grammar(sample, declared, whole=whole)
+    spacing = Spacing() if swaps else find_spacing(sample, grammar, declared, whole=whole)
     layout = find_layout(grammar.trial, declared)
     begins = [begin + place for place in grammar.trial.begins]
     last = layout.start + layout.header_lines
-    return Found(grammar, layout, begins[layout.start], begins[max(0, last - 1)], begins[last], swaps)
+    return Found(grammar, layout, begins[layout.start], begins[max(0, last - 1)], begins[last], swaps, spacing)
 
 
 def sample_of(text: Text, begin: int) -> bytes:
@@ -117,7 +149,7 @@ def sample_of(text: Text, begin: int) -> bytes:
 
 def described(text: Text, found: Found, declared: DeclaredDialect) -> Dialect:
     """What was found, with the certainty of what is least certain."""
-    grammar, layout, back = found.grammar.trial.grammar, found.layout, back_again(found.swaps)
+    grammar, layout, swaps = found.grammar.trial.grammar, found.layout, found.swaps
     of_text, of_grammar = text.dialect, found.grammar
     certainty, second = min(
         (of_text.certainty, of_text.second),
@@ -127,9 +159,9 @@ def described(text: Text, found: Found, declared: DeclaredDialect) -> Dialect:
     )
     return replace(
         text.dialect,
-        delimiter=grammar.delimiter.decode().translate(back),
-        quote=grammar.quote.decode().translate(back) or None,
-        escape=grammar.escape.decode().translate(back) or None,
+        delimiter=exchanged(grammar.delimiter.decode(), swaps),
+        quote=exchanged(grammar.quote.decode(), swaps) or None,
+        escape=exchanged(grammar.escape.decode(), swaps) or None,
         line_ends=found.grammar.line_ends,
         preamble=line_count(text.head[: found.above], grammar),
         header_lines=layout.header_lines,

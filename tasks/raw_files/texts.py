@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from tasks.raw_files.dialect import Dialect
 from tasks.raw_files.encodings import FoundEncoding, as_utf8, find_encoding
 from tasks.raw_files.errors import UnreadableFileError
 from tasks.raw_files.kinds import PARQUET, refuse_binary, refuse_foreign
+from tasks.raw_files.mixed_encodings import decoded_by_line
 from tasks.raw_files.rows import LONGEST_RECORD
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class Text:
     dialect: Dialect
 
 
-def open_text(opened: OpenedFile, declared: DeclaredDialect) -> Text:
-    """Begin to read a file as text.
+def open_text(opened: OpenedFile, declared: DeclaredDialect, note: Callable[[str], None]) -> Text:
+    """Begin to read a file as text; `note` takes, at its end, where its encoding changes.
 
     Raises
     ------
@@ -62,11 +63,18 @@ def open_text(opened: OpenedFile, declared: DeclaredDialect) -> Text:
     if compression != "none":
         refuse_inner(head)
     found = encoding_of(head, opened.samples(HEAD // 4) if compression == "none" else [], declared)
-    texts = as_utf8(chain([head[found.mark :]], pieces), found.name)
+    whole = chain([head[found.mark :]], pieces)
+    texts = as_utf8(whole, found.name) if found.other is None else decoded_by_line(whole, found, note)
     text, ended = begun(texts)
     if declared.delimiter is None:
         refuse_binary(text[:MAGIC])
-    dialect = Dialect(compression=compression, encoding=found.name, certainty=found.certainty, second=found.second)
+    dialect = Dialect(
+        compression=compression,
+        encoding=found.name,
+        other_encoding=found.other,
+        certainty=found.certainty,
+        second=found.second,
+    )
     return Text(text, ended, texts, dialect)
 
 
