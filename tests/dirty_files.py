@@ -145,6 +145,14 @@ def encodings() -> list[DirtyFile]:
         ),
         people("utf-8-then-1252.csv", half, refused=[(5, "not_utf8")], note="line 5", **french),
         people("1252-then-utf-8.csv", other_half, **french | {"rows": FRENCH[1:] * 2}, refused=repeated, note="line 9"),
+        people(
+            "letters-in-the-header-alone.csv",
+            "name,stra\u00dfe,jahr\nAnn,1,2\nBob,3,4\n".encode("cp1252"),
+            rows=[("Ann", "1", "2"), ("Bob", "3", "4")],
+            names=("name", "stra\u00dfe", "jahr"),
+            dialect={"encoding": "windows-1252"},
+        ),
+        people("damaged-header.csv", b"na\xffme,age\nAnn,1\nBob,2\n", error="the header is not in utf-8"),
         people("one-bad-byte.csv", text(PEOPLE).encode() + b"Al\xffn,1,x\n", refused=[(5, "not_utf8")]),
         people(
             "cyrillic-1251.csv",

@@ -18,6 +18,8 @@ from tasks.raw_files.errors import UnreadableFileError
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 UTF8, WESTERN, LATIN = "utf-8", "windows-1252", "iso-8859-1"
 SURE_ENOUGH = 0.5  # to decode by; below it a text is UTF-8 with a few damaged lines, or refused
+SURE_ABOVE = 0.4  # where a line is meant that may be the header, which cannot be set aside
+ABOVE = 20  # lines
 FEW = 5  # lines
 SEVERAL = 3  # lines that make a second encoding, not a few damaged bytes
 ONE_BYTE = (WESTERN, LATIN)
@@ -96,7 +98,8 @@ def find_unmarked(head: bytes, others: Sequence[bytes]) -> FoundEncoding:
         return two_encodings(valid, found.name)
     if sum(valid) > len(valid) / 2:
         return FoundEncoding(UTF8, 0.9, f"{WESTERN} in some lines")
-    if found.certainty >= SURE_ENOUGH:
+    above = not any(valid) and not all(map(is_utf8, head.splitlines()[:ABOVE]))
+    if found.certainty >= (SURE_ABOVE if above else SURE_ENOUGH):
         return found
     if len(legacy) <= max(FEW, sum(sample.count(b"\n") for sample in samples) // 20):
         return FoundEncoding(UTF8, 0.5, f"{found.name}, or a few damaged bytes")

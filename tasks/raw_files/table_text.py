@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tasks.raw_files.delimited import Table, chunks_of, exchanged, swapped
 from tasks.raw_files.detection import SAMPLE, SEPARATOR_LINE, FoundGrammar, end_of_line, find_grammar
 from tasks.raw_files.dialect import Dialect
+from tasks.raw_files.encodings import is_utf8
 from tasks.raw_files.errors import UnreadableFileError
 from tasks.raw_files.grammar import STAND_INS, Grammar, swaps_of
 from tasks.raw_files.layout import Layout, find_layout
@@ -72,6 +73,11 @@ def read_table(
     grammar, names = found.grammar.trial.grammar, found.layout.names
     dialect = with_spaces(described(text, found, declared), spacing)
     header = text.head[found.header : found.below].rstrip(b"\r\n") if found.layout.header_lines else b""
+    if not is_utf8(header):
+        raise UnreadableFileError(
+            f"the header is not in {dialect.encoding}{f' ({dialect.second}?)' if dialect.second else ''}: "
+            f"{', '.join(map(repr, names))}. Declare source.dialect.encoding, or save the file as UTF-8"
+        )
     table = Table(
         rules=Rules(grammar, header if len(names) > 1 else b"", dialect.encoding, declared.encoding is None),
         width=len(names),
