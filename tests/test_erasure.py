@@ -32,7 +32,7 @@ def declared() -> Any:
 
 def files(folder: Path) -> Iterator[tuple[Path, bytes]]:
     for path in folder.rglob("*"):
-        if path.is_file() and ".git" not in path.relative_to(folder).parts:
+        if path.is_file() and not {".git", "__pycache__"} & {*path.relative_to(folder).parts}:
             yield path, path.read_bytes()
 
 

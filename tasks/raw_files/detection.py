@@ -119,10 +119,10 @@ def line_ends_of(sample: bytes, grammar: Grammar) -> LineEnds:
 
 
 def misfits(sample: bytes, grammar: Grammar, *, cr_ends: bool) -> int:
-    """Records of a sample that are malformed or of an unusual width."""
+    """Records of a sample that are malformed or of an unusual width; all, where most are one field, as any text is."""
     trial = read_sample(sample, with_line_ends(grammar, cr_ends), whole=True)
-    if trial.width == 1:  # where any text is a record, nothing can be told
-        return 0
+    if trial.width == 1:
+        return len(trial.records)
     return sum(len(record) != trial.width for record in trial.records if record != [""])
 
 

@@ -93,6 +93,12 @@ class LineTable:
         """Whether an escape stands anywhere."""
         return bool(self.grammar.escape) and self.grammar.escape in self.body
 
+    @cached_property
+    def has_bare_cr(self) -> bool:
+        """Whether a CR stands anywhere that ends no line."""
+        returns = 0 if self.grammar.cr_ends else self.body.count(b"\r")
+        return returns > 0 and returns > self.body.count(b"\r\n")
+
     def _fits(self, opens: Flags, at_start: Flags, at_end: Flags) -> Flags:
         """Whether each quote stands where one may that opens or closes a field, or that is one of two in a row."""
         import numpy as np
@@ -115,7 +121,9 @@ class LineTable:
         """
         import numpy as np
 
-        if self.has_escape:
+        if self.has_escape or (
+            self.has_bare_cr and len(self.quotes)
+        ):  # a bare one may stand behind a quote that goes on
             return None
         if not len(self.quotes):
             return np.arange(self.count)
@@ -162,8 +170,7 @@ class LineTable:
         """Lines with a CR that ends no line and stands outside quotes."""
         import numpy as np
 
-        bare = b"\r" in self.body and self.body.count(b"\r") > self.body.count(b"\r\n")
-        if self.grammar.cr_ends or not bare:
+        if not self.has_bare_cr:
             return np.zeros(self.count, dtype=bool)
         returns = self.where(CR)
         lines = self.line_of(returns)
