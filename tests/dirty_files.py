@@ -307,6 +307,7 @@ def lines() -> list[DirtyFile]:
             rows=[("Ann", "1"), ("Bob", "2"), ("Cy", "3")],
             names=("name", "age"),
             refused=[(4, "misplaced_quote"), (5, "misplaced_quote")],
+            declared={"quote": '"'},
         ),
         people(
             "many-stray-crs.csv",
