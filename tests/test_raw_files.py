@@ -467,7 +467,7 @@ def test_memory_does_not_grow_with_the_file() -> None:
                 writer.write(block)
         grown.append(measured(file.resolve())[2])
         file.unlink()
-    assert grown[1] < grown[0] * 1.3 + 20, grown
+    assert grown[1] < grown[0] * 1.3 + 50, grown  # MB; the larger file has 115 MB more, its texts thrice that
 
 
 def test_parquet_is_read_in_chunks() -> None:
