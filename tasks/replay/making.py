@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.atomic import read_json, write_json
+from tasks.closure import code_hash
 from tasks.model.bundle import FILES, MANIFEST, load_bundle, sha256
 from tasks.replay.known import Known, project_of
 from tasks.stage import run_stage
-from tasks.store import SUMMARY, BatchStore
+from tasks.store import SUMMARY, BatchStore, content_hash
 
 if TYPE_CHECKING:
     from configs.schema import Pipeline
     from tasks.model.estimator import TabularModel
 
-BUNDLE, SPLIT, METRICS = "bundle", "split.parquet", "train.json"
+CODE = Path("tasks/replay/making.py")
+BUNDLE, SPLIT, PREDICTIONS, METRICS = "bundle", "split.parquet", "predictions.parquet", "train.json"
 
 
 @dataclass(frozen=True)
@@ -31,22 +33,22 @@ class Made:
     Attributes
     ----------
     folder : Path
-        Holds `bundle/`; `split.parquet`, which rows it was trained on; `train.json`, the metrics of its training.
+        Holds `bundle/` and what else its training wrote (`written_by_training`).
+    known : Known
+        What it was made of.
     manifest_sha256 : str
         Names the model: of two dates on which the same was known it is the same.
     rows : int
         Trained on.
     cpu_seconds : float
         When it was made; a replay that finds it made says the same.
-    date : int
-        On which it was made.
     """
 
     folder: Path
+    known: Known
     manifest_sha256: str
     rows: int
     cpu_seconds: float
-    date: int
 
     @property
     def bundle(self) -> Path:
@@ -54,11 +56,11 @@ class Made:
         return self.folder / BUNDLE
 
     def link_into(self, project: Path, name: str) -> None:
-        """Put what its training wrote beside the bundle where the stages would have put it."""
-        for source, target in ((SPLIT, f"data/split/{name}.parquet"), (METRICS, f"metrics/{name}/train.json")):
-            place = project / target
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.symlink_to((self.folder / source).resolve())
+        """Put it and what its training wrote where the stages would have put them."""
+        places = {BUNDLE: Path("models", name), **written_by_training(name)}
+        for source, target in places.items():
+            (project / target).parent.mkdir(parents=True, exist_ok=True)
+            (project / target).symlink_to((self.folder / source).resolve())
 
     def load(self) -> TabularModel:
         """Load the model, its bytes checked."""
@@ -100,10 +102,11 @@ class Kept:
         folder = self.folder / known.hash[:20]
         (folder / BUNDLE).mkdir(parents=True, exist_ok=True)
         into = {name: folder / BUNDLE / name for name in (*FILES, MANIFEST)}
-        into |= {name: folder / name for name in (SPLIT, METRICS)}
-        facts = self.store.get_or_make("model", known.hash, lambda entry: self._train(known, entry), into)
+        into |= {name: folder / name for name in written_by_training(self.pipeline.name)}
+        key = content_hash(f"{code_hash(CODE)}\n{known.hash}".encode())
+        facts = self.store.get_or_make("model", key, lambda entry: self._train(known, entry), into)
         manifest = sha256((folder / BUNDLE / MANIFEST).read_bytes())
-        return Made(folder, manifest, facts["rows"], facts["cpu_seconds"], known.date)
+        return Made(folder, known, manifest, facts["rows"], facts["cpu_seconds"])
 
     def _train(self, known: Known, entry: Path) -> None:
         """Let the stages make it in a project that has the known rows alone."""
@@ -118,11 +121,19 @@ class Kept:
 
         with project_of(known, self.pipeline) as project:
             facts = timed(stages)
-            written = {file: project / "models" / name / file for file in (*FILES, MANIFEST)}
-            written |= {SPLIT: project / f"data/split/{name}.parquet", METRICS: project / f"metrics/{name}/train.json"}
+            written = {file: Path("models", name, file) for file in (*FILES, MANIFEST)} | written_by_training(name)
             for file, source in written.items():
-                shutil.copyfile(source, entry / file)
+                shutil.copyfile(project / source, entry / file)
         write_json(entry / SUMMARY, facts)
+
+
+def written_by_training(pipeline: str) -> dict[str, Path]:
+    """What the stages write beside the bundle that is asked for later: its name here, and its place in a project."""
+    return {
+        SPLIT: Path(f"data/split/{pipeline}.parquet"),
+        PREDICTIONS: Path(f"data/predictions/{pipeline}.parquet"),
+        METRICS: Path(f"metrics/{pipeline}/train.json"),
+    }
 
 
 def timed(make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
