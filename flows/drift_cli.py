@@ -1,0 +1,103 @@
+"""The command about drift: a batch against the champion's profile."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.registry_cli import AsJson, Pipeline
+from flows.tables import show, table_of
+
+if TYPE_CHECKING:
+    from tasks.drift.document import FindingPart, Verdict
+
+app = typer.Typer()
+MATERIAL, BROKEN_FEED = 1, 5  # docs/exit-codes.md
+SHOWN = 12  # columns in the table
+WIDEST = 22  # characters of a name in it
+
+
+@app.command()
+def drift(
+    context: typer.Context,
+    pipeline: Pipeline,
+    batch: Annotated[str, typer.Option(help="a landed batch, such as 2013-07", show_default=False)],
+    as_json: AsJson = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="end with 1 on material drift, with 5 on a broken feed")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="a folder for what is written; in reports/ when absent")] = None,
+) -> None:
+    """Hold a batch against the champion's profile: has it drifted, does it matter, is the feed or the world to blame?"""
+    from configs.load import check_pipeline
+    from tasks.drift.outputs import write_outputs
+    from tasks.drift.verdict import judge_batch
+
+    judged = judge_batch(check_pipeline(pipeline), batch)
+    into = None if out is None else (context.obj or Path.cwd()) / out
+    folder = write_outputs(judged.verdict, judged.cells, into)
+    if as_json:
+        print(json.dumps(judged.verdict.as_json(), indent=2))
+    else:
+        tell(judged.verdict)
+        print(f"More: {folder}/index.html")
+    if exit_code:
+        raise typer.Exit(code_of(judged.verdict))
+
+
+def code_of(verdict: Verdict) -> int:
+    """What `--exit-code` ends with: a broken feed goes before material drift, since nobody should retrain on it."""
+    if verdict.cause == "broken_feed":
+        return BROKEN_FEED
+    return MATERIAL if verdict.material else 0
+
+
+def tell(verdict: Verdict) -> None:
+    """Print a verdict: one line per column, the most material first, then what it comes to."""
+    strongest: dict[str, FindingPart] = {}
+    for finding in verdict.findings:
+        strongest.setdefault(finding.column, finding)
+    rows = [row_of(finding) for finding in list(strongest.values())[:SHOWN]]
+    if rows:
+        show(table_of(("column", "test", "found", "alarm above", "effect", "moves by", ""), rows))
+    if len(strongest) > SHOWN:
+        print(f"and {len(strongest) - SHOWN} more columns, none of which moves the model more")
+    for cause in verdict.causes:
+        named = f" ({', '.join(cause.columns)})" if cause.columns else ""
+        since = f" since {cause.time}" if cause.time else ""
+        print(f"{cause.kind.replace('_', ' ')}{named}{since}: {cause.evidence}")
+    for note in (verdict.budget.sentence, verdict.widened, *verdict.notes):
+        if note:
+            print(f"  {note}")
+    print(f"{verdict.pipeline} {verdict.batch} against {verdict.champion}: {verdict.sentence}")
+
+
+def row_of(finding: FindingPart) -> tuple[str, ...]:
+    """One line of the table."""
+    numbers = (finding.statistic, finding.threshold, finding.effect, finding.moved)
+    name, test = short(finding.column), finding.test.replace("_", " ")
+    return (name, test, *map(figure, numbers), "alarm" if finding.alarmed else "")
+
+
+def short(name: str) -> str:
+    """A name that leaves room for the rest of a line.
+
+    >>> short("minutes_since_last_maintenance")
+    'minutes_sin…aintenance'
+    """
+    half = WIDEST // 2
+    return name if len(name) <= WIDEST else f"{name[:half]}…{name[-(WIDEST - half - 1) :]}"
+
+
+def figure(value: float | None) -> str:
+    """A number in at most seven characters.
+
+    >>> figure(0.012345), figure(1234567.0), figure(None)
+    ('0.0123', '1.2e+06', '-')
+    """
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if abs(value) < 1e5 else f"{value:.1e}"
