@@ -1,1 +1,1 @@
-"""Has a batch drifted from what the champion was trained on, does it matter, and is the world or the feed to blame?"""
+"""Drift: a batch against the profile of the champion's reference, with a declared budget of false alarms."""
