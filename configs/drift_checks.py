@@ -1,4 +1,4 @@
-"""What `drift` and the drift profile must agree on: a budget that leaves something to tell, a sample that can tell it."""
+"""What `drift` and the drift profile must agree on: a budget that leaves something to tell, a sample that tells it."""
 
 from __future__ import annotations
 

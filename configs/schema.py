@@ -496,6 +496,15 @@ def parse_cadence(text: object) -> str:
     return text
 
 
+class EffectFloor(Section):
+    """Changes that are too small to be told of, however sure they are."""
+
+    shift: float = Field(0.03, ge=0, lt=1e9, description="of a number, in its standard deviations")
+    mix: float = Field(0.01, ge=0, le=1, description="of a category: share of rows that are of another level")
+    missing: float = Field(0.005, ge=0, le=1, description="share of rows that lack a value, or lack none any more")
+    outside: float = Field(0.005, ge=0, le=1, description="share of rows that are out of range, or of a new level")
+
+
 class Drift(Section):
     """How often a user can stand to be woken for nothing."""
 
@@ -505,13 +514,7 @@ class Drift(Section):
     batches: Annotated[str, BeforeValidator(parse_cadence), written(CADENCE, "1 per day")] | None = Field(
         None, description="how often a batch comes; told from the times of the training rows when absent"
     )
-    effect_floor: float = Field(
-        0.05,
-        ge=0,
-        lt=1e9,
-        description="least shift that may alarm, however sure it is: in standard deviations of a number, for shares in "
-        "those of a share",
-    )
+    effect_floor: EffectFloor = Field(EffectFloor(), description="changes that alarm only when they are larger")
     owner: str | None = Field(None, description="who is told; `owner` of the pipeline when absent")
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from configs.errors import ConfigError, HoldfastError
 from flows.registry_cli import AsJson, Pipeline
 from flows.tables import show, table_of
 
@@ -21,7 +25,7 @@ WIDEST = 22  # characters of a name in it
 
 
 @app.command()
-def drift(
+def drift(  # noqa: PLR0913, PLR0917 - one word each of what a user may ask for
     context: typer.Context,
     pipeline: Pipeline,
     batch: Annotated[str, typer.Option(help="a landed batch, such as 2013-07", show_default=False)],
@@ -31,12 +35,13 @@ def drift(
     ] = False,
     out: Annotated[Path | None, typer.Option(help="a folder for what is written; in reports/ when absent")] = None,
 ) -> None:
-    """Hold a batch against the champion's profile: has it drifted, does it matter, is the feed or the world to blame?"""
+    """Say whether a batch has drifted, whether that matters to the champion, and whether feed or world is to blame."""
     from configs.load import check_pipeline
     from tasks.drift.outputs import write_outputs
     from tasks.drift.verdict import judge_batch
 
-    judged = judge_batch(check_pipeline(pipeline), batch)
+    with own_code_of_errors(exit_code):
+        judged = judge_batch(check_pipeline(pipeline), batch, as_of=datetime.now(UTC))
     into = None if out is None else (context.obj or Path.cwd()) / out
     folder = write_outputs(judged.verdict, judged.cells, into)
     if as_json:
@@ -46,6 +51,17 @@ def drift(
         print(f"More: {folder}/index.html")
     if exit_code:
         raise typer.Exit(code_of(judged.verdict))
+
+
+@contextmanager
+def own_code_of_errors(exit_code: bool) -> Iterator[None]:
+    """Keep 1 for the verdict where the verdict is the exit code: an error that would end with it ends with 2."""
+    try:
+        yield
+    except HoldfastError as error:
+        if exit_code and error.exit_code == MATERIAL:
+            error.exit_code = ConfigError.exit_code
+        raise
 
 
 def code_of(verdict: Verdict) -> int:

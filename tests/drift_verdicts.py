@@ -8,8 +8,10 @@ from tasks.drift.document import (
     BudgetPart,
     CausePart,
     EstimatePart,
+    FamilyPart,
     FindingPart,
     HashesPart,
+    LossPart,
     MaterialPart,
     MultivariatePart,
     Verdict,
@@ -22,14 +24,27 @@ CELLS = {"distance": [Cell("0 to 500", 0.6, 0.1), Cell("500 to 5,000", 0.4, 0.9)
 def finding(column: str = "distance", **facts: Any) -> FindingPart:
     """One test of one column, which alarmed unless told otherwise."""
     told = {"role": "feature", "test": "distribution", "statistic": 8.0, "threshold": 2.0, "effect": 0.7}
-    return FindingPart(**{"column": column, **told, "p_value": 1e-9, "alarmed": True, "moved": 0.03, **facts})
+    return FindingPart(
+        **{
+            "column": column,
+            **told,
+            "p_value": 1e-9,
+            "alarmed": True,
+            "excess": 4.0,
+            "found": None,
+            "moved": 0.03,
+            **facts,
+        }
+    )
 
 
 def cause(**facts: Any) -> CausePart:
     """A broken feed, unless told otherwise."""
     told = {"kind": "unit_change", "feed": True, "columns": ("distance",), "time": "2013-07-04T00:00:00+00:00"}
     evidence = "median 1,609 times that of the reference"
-    return CausePart(**{**told, "evidence": evidence, "confidence": 0.97, "owner": "ops@example.org", **facts})
+    return CausePart(
+        **{**told, "where": "all rows", "evidence": evidence, "confidence": 0.97, "owner": "ops@example.org", **facts}
+    )
 
 
 def verdict(**facts: Any) -> Verdict:
@@ -55,12 +70,28 @@ def verdict(**facts: Any) -> Verdict:
             sentence="1 false alarm per quarter of 3.0 batches, as the batches' own times say: 1 in 3.0 batches",
         ),
         "widened": None,
+        "family": FamilyPart(surprise=12.0, threshold=3.0, history=(0.5, 3.5, 1.0)),
         "notes": (),
-        "findings": (finding(), finding("origin", statistic=0.5, alarmed=False, moved=0.0)),
+        "findings": (finding(), finding("origin", statistic=0.5, excess=0.25, alarmed=False, moved=None)),
         "materiality": MaterialPart(material=True, moved=0.03, sentence="Predictions move by 0.03."),
         "causes": (cause(kind="world", feed=False),),
-        "multivariate": MultivariatePart(auc=0.61, low=0.49, high=0.52, p_value=0.001, alarmed=True, off=None),
-        "estimate": EstimatePart(metric="roc_auc", value=0.61, low=0.58, high=0.64, reference=0.66),
+        "multivariate": MultivariatePart(
+            auc=0.61, low=0.49, high=0.52, p_value=0.001, alarmed=True, told_by=("distance",), off=None
+        ),
+        "loss": LossPart(
+            loss="log loss",
+            rows=29_000,
+            waiting=0,
+            missing=0,
+            value=0.5,
+            reference=0.4,
+            low=0.3,
+            high=0.6,
+            p_value=0.1,
+            alarmed=False,
+            off=None,
+        ),
+        "estimate": EstimatePart(metric="roc_auc", value=0.61, low=0.58, high=0.64, reference=0.66, off=None),
         "hashes": HashesPart(batch="a" * 64, declaration="d" * 64, profile="b" * 64, code="c" * 64),
     }
     return Verdict(**{**told, **facts})

@@ -25,13 +25,17 @@ def read(drift="{}", evaluate="{slices: [sex], slice_rows: 20}"):
 def test_empty_drift_has_strong_defaults():
     pipeline = read(evaluate="{}")
     drift = pipeline.drift
-    assert (drift.false_alarms, drift.batches, drift.effect_floor, drift.owner) == ("1 per quarter", None, 0.05, None)
+    assert (drift.false_alarms, drift.batches, drift.owner) == ("1 per quarter", None, None)
     assert pipeline.evaluate.profile.rows == 20_000
 
 
 def test_whole_drift_is_read():
-    drift = read("{false_alarms: 2 per year, batches: 1 per day, effect_floor: 0.1, owner: night@example.org}").drift
-    assert (drift.batches, drift.effect_floor, drift.owner) == ("1 per day", 0.1, "night@example.org")
+    text = (
+        "{false_alarms: 2 per year, batches: 1 per day, effect_floor: {shift: 0.1, mix: 0}, owner: night@example.org}"
+    )
+    drift = read(text).drift
+    assert (drift.batches, drift.owner) == ("1 per day", "night@example.org")
+    assert (drift.effect_floor.shift, drift.effect_floor.mix, drift.effect_floor.missing) == (0.1, 0.0, 0.005)
 
 
 def test_profile_without_a_sample_is_declared():
@@ -55,8 +59,9 @@ def test_a_year_has_twelve_months_and_four_quarters():
     [
         ({"drift": "{batches: daily}"}, "drift.batches: found 'daily'; a cadence is a number per hour, day"),
         ({"drift": "{batches: 0 per day}"}, "drift.batches: found '0 per day'; a cadence is"),
-        ({"drift": "{effect_floor: -0.1}"}, "drift.effect_floor: found -0.1, expected"),
-        ({"drift": "{effect_floor: .nan}"}, "drift.effect_floor"),
+        ({"drift": "{effect_floor: {shift: -0.1}}"}, "drift.effect_floor.shift: found -0.1, expected"),
+        ({"drift": "{effect_floor: {mix: 2}}"}, "drift.effect_floor.mix: found 2, expected a number that is 1 or"),
+        ({"drift": "{effect_floor: {shift: .nan}}"}, "drift.effect_floor.shift"),
         ({"drift": "{floor: 0.1}"}, "drift: unknown key 'floor'"),
         (
             {"drift": "{false_alarms: 1 per week, batches: 1 per month}"},

@@ -49,7 +49,15 @@ def test_schema_is_one():
     "facts",
     [
         {},
-        {"findings": (), "causes": (), "materiality": None, "multivariate": None, "estimate": None},
+        {
+            "findings": (),
+            "causes": (),
+            "materiality": None,
+            "family": None,
+            "multivariate": None,
+            "loss": None,
+            "estimate": None,
+        },
         {"start": None, "end": None, "owner": None, "widened": "by 40%", "notes": ("a", "b"), "rows": 0},
     ],
 )
@@ -169,8 +177,9 @@ def test_same_verdict_has_the_same_bytes():
 
 
 def test_history_is_of_one_profile_in_order_of_batch():
-    for batch, excess in (("2013-09", 1.0), ("2013-06", 3.0)):
-        write_outputs(verdict(batch=batch, findings=(finding(statistic=excess),), drifted=excess > 2), CELLS)
+    for batch, excess in (("2013-09", 0.5), ("2013-06", 1.5)):
+        family = verdict().family.model_copy(update={"surprise": 3 * excess})
+        write_outputs(verdict(batch=batch, family=family, drifted=excess > 1), CELLS)
     other = verdict().hashes.model_copy(update={"profile": "e" * 64})
     write_outputs(verdict(batch="2013-08", hashes=other), CELLS)
     found = history(verdict(), folder_of("flights"))

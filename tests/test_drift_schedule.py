@@ -21,7 +21,8 @@ def daily(days):
 
 
 @pytest.mark.parametrize(
-    ("budget", "expected"), [("1 per week", 7), ("1 per month", 30.4375), ("1 per quarter", 91.3125), ("1 per year", 365.25)]
+    ("budget", "expected"),
+    [("1 per week", 7), ("1 per month", 30.4375), ("1 per quarter", 91.3125), ("1 per year", 365.25)],
 )
 def test_daily_batches_share_a_budget(budget, expected):
     assert schedule_of(Drift(false_alarms=budget), daily(range(40))).batches == pytest.approx(expected)
@@ -62,7 +63,9 @@ def test_quarterly_batches_are_not_all_let_alarm():
 
 
 @given(
-    st.integers(1, 9999), st.sampled_from(["week", "month", "quarter", "year"]), st.floats(0.01, 1e4),
+    st.integers(1, 9999),
+    st.sampled_from(["week", "month", "quarter", "year"]),
+    st.floats(0.01, 1e4),
 )
 def test_no_budget_lets_more_than_half_of_the_batches_alarm(number, period, batches):
     found = Schedule(number, period, batches, "times")

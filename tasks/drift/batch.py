@@ -15,8 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.batch import chosen_batches
 from tasks.cells import refuse_unknown_formats
-from tasks.ingest import QUARANTINE, TYPED, declared_for_batches, fingerprint, make_batch, refuse_changed
+from tasks.chunks import ContractError, stored_schema
+from tasks.contract.header import HeaderError
+from tasks.ingest import (
+    QUARANTINE,
+    TYPED,
+    NoRowError,
+    declared_for_batches,
+    fingerprint,
+    make_batch,
+    refuse_changed,
+)
 from tasks.quarantine import merge_counts
+from tasks.raw_files import UnreadableFileError
 from tasks.store import BatchStore, content_hash, file_hash
 from tasks.table import read_table
 from tasks.validate import BatchValidator, own_code_hash
@@ -27,6 +38,7 @@ if TYPE_CHECKING:
     from configs.schema import Pipeline
 
 VALID = "valid.parquet"
+UNREADABLE = (UnreadableFileError, HeaderError, ContractError, NoRowError)  # the file's fault, and nothing else's
 
 
 @dataclass(frozen=True)
@@ -37,20 +49,27 @@ class GivenBatch:
     ----------
     name : str
     rows : pa.Table
-        Typed and valid, in the order of the file, with `_line`.
+        Typed, in the order of the file, with `_line`: those that validation let through, or all where that was less
+        than half of them, since what is wrong is to be seen.
+    raw_rows : int
+        Rows of the file.
     refused : mapping of str to int
         Rows in quarantine by reason, of reading and validation together.
     problems : tuple of str
-        What of the declaration would end a run with this batch.
+        What would end a run with this batch.
     sha256 : str
         Of the landed file.
+    is_readable : bool
+        Whether the file could be read as it is declared at all.
     """
 
     name: str
     rows: pa.Table
+    raw_rows: int
     refused: Mapping[str, int]
     problems: tuple[str, ...]
     sha256: str
+    is_readable: bool = True
 
     @property
     def rows_refused(self) -> int:
@@ -67,21 +86,36 @@ def given_batch(pipeline: Pipeline, batch: str) -> GivenBatch:
     batch : str
         Its name: the file's, without extension.
 
+    Returns
+    -------
+    GivenBatch
+        A file that cannot be read as declared, or that holds no row, is one too: without rows, and with why.
+
     Raises
     ------
     DataError
-        If no such batch has landed (names the nearest), if the file cannot be read as declared, or if it holds no row.
+        If no such batch has landed; names the nearest.
     """
     file = chosen_batches(pipeline.name, [batch])[batch]
     refuse_unknown_formats(pipeline.columns, pipeline.time.timezone)
+    try:
+        return read_batch(pipeline, batch, file)
+    except UNREADABLE as error:
+        return GivenBatch(batch, nothing(pipeline), 0, {}, (str(error),), sha256_of(file), is_readable=False)
+
+
+def read_batch(pipeline: Pipeline, batch: str, file: Path) -> GivenBatch:
+    """Type and validate a landed file."""
     with tempfile.TemporaryDirectory() as folder:
         typed, valid = Path(folder, f"{batch}.parquet"), Path(folder, VALID)
         read = typed_file(pipeline, batch, file, typed)
-        if not typed.exists():  # all of it is set aside: `source.on_change` asked for that
-            return GivenBatch(batch, nothing(pipeline), read["reasons"], (), sha256_of(file))
-        checked = valid_file(pipeline, typed, valid)
-        refused = merge_counts([read["reasons"], checked["reasons"]])
-        return GivenBatch(batch, read_table(valid), refused, tuple(checked["problems"]), sha256_of(file))
+        if not typed.exists():  # all of it is set aside, as `source.on_change` asks
+            rows, refused, problems = nothing(pipeline), read["reasons"], ()
+        else:
+            checked = valid_file(pipeline, typed, valid)
+            refused, problems = merge_counts([read["reasons"], checked["reasons"]]), tuple(checked["problems"])
+            rows = read_table(valid if 2 * checked["rows_out"] >= checked["rows_in"] else typed)
+    return GivenBatch(batch, rows, read["rows_out"] + sum(read["reasons"].values()), refused, problems, sha256_of(file))
 
 
 def typed_file(pipeline: Pipeline, batch: str, file: Path, typed: Path) -> dict[str, Any]:
@@ -107,8 +141,6 @@ def valid_file(pipeline: Pipeline, typed: Path, valid: Path) -> dict[str, Any]:
 
 def nothing(pipeline: Pipeline) -> pa.Table:
     """A batch without a row, of the declared columns."""
-    from tasks.chunks import stored_schema
-
     return stored_schema(pipeline.columns).empty_table()
 
 

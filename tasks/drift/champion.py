@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.errors import CorruptionError, DataError
+from tasks.atomic import read_json
 from tasks.drift.profile import Profile, read_profile
+from tasks.drift.profile.files import PROFILE
 from tasks.model.bundle import MANIFEST, load_bundle, read_bytes, sha256
 
 if TYPE_CHECKING:
@@ -41,13 +43,16 @@ class Champion:
     model : TabularModel
     profile : Profile
     profile_sha256 : str
-        Of the profile's manifest.
+        Of profile.json, which names the hashes of the profile's other files.
+    score : float or None
+        The declared metric's mean over the folds that the model was validated on.
     """
 
     name: str
     model: TabularModel
     profile: Profile
     profile_sha256: str
+    score: float | None = None
 
 
 def champion_of(pipeline: Pipeline) -> Champion:
@@ -73,11 +78,13 @@ def of_workspace(pipeline: str) -> Champion:
     bundle, folder = Path("models", pipeline), Path("profiles", pipeline)
     for path in (bundle, folder):
         if not path.is_dir():
-            raise NoProfileError(f"{path}: missing, and no version of {pipeline} is champion. Run `holdfast run {pipeline}`.")
-    manifest = read_bytes(bundle / MANIFEST)
-    model, profile = load_bundle(bundle), read_profile(folder)
-    require_kin(profile, pipeline, sha256(manifest), str(folder))
-    return Champion(WORKSPACE, model, profile, sha256(read_bytes(folder / MANIFEST)))
+            raise NoProfileError(
+                f"{path}: missing, and no version of {pipeline} is champion. Run `holdfast run {pipeline}`."
+            )
+    model, profile, metrics = load_bundle(bundle), read_profile(folder), Path("metrics", pipeline, "train.json")
+    require_kin(profile, pipeline, sha256(read_bytes(bundle / MANIFEST)), str(folder))
+    score = read_json(metrics)["cv"]["mean"] if metrics.is_file() else None
+    return Champion(WORKSPACE, model, profile, sha256(read_bytes(folder / PROFILE)), score)
 
 
 def of_version(version: Version, pipeline: Pipeline) -> Champion:
@@ -96,9 +103,11 @@ def of_version(version: Version, pipeline: Pipeline) -> Champion:
     with tempfile.TemporaryDirectory() as folder:
         for name, data in files.items():
             Path(folder, name).write_bytes(data)
-        profile = read_profile(Path(folder))
-    require_kin(profile, version.pipeline, bundle_hashes(record)[MANIFEST], f"profiles/{version.pipeline} of {version.name}")
-    return Champion(version.name, model, profile, sha256(files[MANIFEST]))
+        profile = read_profile(Path(folder), sha256(files[PROFILE]))
+    require_kin(
+        profile, version.pipeline, bundle_hashes(record)[MANIFEST], f"profiles/{version.pipeline} of {version.name}"
+    )
+    return Champion(version.name, model, profile, sha256(files[PROFILE]), record["metrics"]["train"]["cv"]["mean"])
 
 
 def require_kin(profile: Profile, pipeline: str, model: str, where: str) -> None:

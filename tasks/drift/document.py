@@ -1,7 +1,7 @@
-"""`drift.json`: what is said of one batch, as frozen objects; `python -m tasks.drift.document` writes their JSON Schema.
+"""What is said of one batch: `drift.json` as frozen objects; `python -m tasks.drift.document` writes their schema.
 
-The schema is stable: a key that is there stays there and keeps its meaning, for as long as `format` is the same. Numbers
-that are not defined are null, never NaN.
+The schema is stable: a key that is there stays there and keeps its meaning, for as long as `format` is the same.
+Numbers that are not defined are null, never NaN.
 """
 
 from __future__ import annotations
@@ -51,6 +51,14 @@ class BudgetPart(Part):
     sentence: str = Field(description="the conversion, in words")
 
 
+class FamilyPart(Part):
+    """All tests of all columns as one, beside the reference's own history."""
+
+    surprise: Number = Field(description="largest -log(p) of any column and test")
+    threshold: Number = Field(description="what a quiet batch's surprise is above as rarely as the budget says")
+    history: tuple[Number, ...] = Field(description="the surprise of quiet batches of the reference, oldest first")
+
+
 class FindingPart(Part):
     """One test of one column."""
 
@@ -64,6 +72,10 @@ class FindingPart(Part):
     effect: Number = Field(description="size of the shift: standard deviations of a number, or a difference of shares")
     p_value: Number = Field(description="chance of so large a statistic without drift, before the family is corrected")
     alarmed: bool = Field(description="whether statistic and effect are both large enough")
+    excess: Number = Field(
+        description="how far the surprise is over its threshold: 1 is the border; null beyond bounds"
+    )
+    found: str | None = Field(description="of a break, what stands there instead of the column's values")
     moved: Number = Field(description="how far the model's predictions move by this column; null where not asked")
 
 
@@ -73,7 +85,10 @@ class CausePart(Part):
     kind: str = Field(description="such as `unit_change`, `stuck_sensor`, `null_token`, `duplicate_load` or `world`")
     feed: bool = Field(description="whether the feed is to blame, and not the world")
     columns: tuple[str, ...] = Field(description="columns that show it; empty where it is about whole rows")
-    time: str | None = Field(description="when it began in the batch, ISO 8601; null where that is not known")
+    time: str | None = Field(
+        description="when it began in the batch, ISO 8601, or `row N`; null where all rows show it"
+    )
+    where: str = Field(description="which rows show it, such as `all rows` or `rows of origin 'JFK'`")
     evidence: str = Field(description="the numbers that speak for it")
     confidence: Number = Field(description="from 0 to 1")
     owner: str | None = Field(description="who is to be told: `drift.owner`, else `owner`")
@@ -90,9 +105,26 @@ class MaterialPart(Part):
 class MultivariatePart(Part):
     """Whether a classifier tells the batch's rows from the profile's sample, over all columns together."""
 
-    auc: Number = Field(description="0.5: it cannot; 1: it always can")
-    low: Number = Field(description="lower end of what permutations give")
-    high: Number = Field(description="upper end of what permutations give")
+    auc: Number = Field(description="0.5: it cannot; 1: it always can; null where the test is off")
+    low: Number = Field(description="lower end of what quiet stretches of the reference give")
+    high: Number = Field(description="upper end of what quiet stretches of the reference give")
+    p_value: Number = Field(description="how often a quiet batch would be told apart as well")
+    alarmed: bool
+    told_by: tuple[str, ...] = Field(description="the columns that tell most")
+    off: str | None = Field(description="why there is no such test; null where there is")
+
+
+class LossPart(Part):
+    """What the model's predictions turned out to cost, once labels are there: concept drift."""
+
+    loss: str = Field(description="what `value` is the mean of, such as `log loss`")
+    rows: int = Field(ge=0, description="rows whose label is known")
+    waiting: int = Field(ge=0, description="rows whose label is not due yet, by `target.known_after`")
+    missing: int = Field(ge=0, description="rows whose label is due and not there")
+    value: Number = Field(description="mean over the batch's labelled rows; null where the test is off")
+    reference: Number = Field(description="mean over the reference, by models that had not learned from its rows")
+    low: Number = Field(description="lower end of what as many rows of the reference cost")
+    high: Number = Field(description="upper end of that; a loss above it alarms")
     p_value: Number
     alarmed: bool
     off: str | None = Field(description="why there is no such test; null where there is")
@@ -101,11 +133,12 @@ class MultivariatePart(Part):
 class EstimatePart(Part):
     """How good the model would be on this batch, from its scores alone, before labels are there."""
 
-    metric: str
-    value: Number
+    metric: str = Field(description="as `train.metric` declares it")
+    value: Number = Field(description="null where it cannot be estimated")
     low: Number
     high: Number
-    reference: Number = Field(description="the same on the rows that the model was validated on")
+    reference: Number = Field(description="the mean over the folds that the model was validated on")
+    off: str | None = Field(description="why there is no estimate; null where there is")
 
 
 class HashesPart(Part):
@@ -118,11 +151,13 @@ class HashesPart(Part):
 
 
 class Verdict(Part):
-    """What is said of one batch: has it drifted, does that matter, and is the feed or the world to blame?"""
+    """What is said of one batch: whether it drifted, whether that matters, and whether feed or world is to blame."""
 
     format: Literal[1] = Field(FORMAT, description="of this document")
     pipeline: str
-    champion: str = Field(description="the version compared with, such as `flights@v1.2.0`; `workspace` before the first")
+    champion: str = Field(
+        description="the version compared with, such as `flights@v1.2.0`; `workspace` before the first"
+    )
     batch: str
     rows: int = Field(ge=0, description="valid rows that were judged")
     refused: int = Field(ge=0, description="rows of the batch in quarantine, of reading and validation together")
@@ -136,11 +171,13 @@ class Verdict(Part):
     budget: BudgetPart
     widened: str | None = Field(description="where the history is too short to calibrate: by how much thresholds grew")
     notes: tuple[str, ...] = Field(description="what was not tested, and why")
-    findings: tuple[FindingPart, ...] = Field(description="the most material first, then by statistic over threshold")
+    family: FamilyPart | None = Field(description="null where there was no row")
+    findings: tuple[FindingPart, ...] = Field(description="the most material first, then by excess")
     materiality: MaterialPart | None = Field(description="null where there was no row to ask the model about")
     causes: tuple[CausePart, ...] = Field(description="the surest first")
-    multivariate: MultivariatePart | None
-    estimate: EstimatePart | None = Field(description="null where the model gives no calibrated scores")
+    multivariate: MultivariatePart | None = Field(description="null where there was no row")
+    loss: LossPart | None = Field(description="null where there was no row")
+    estimate: EstimatePart | None = Field(description="null where there was no row")
     hashes: HashesPart
 
     def as_json(self) -> dict[str, Any]:

@@ -66,9 +66,7 @@ def read_verdict(path: Path) -> Verdict | None:
 
 def past(verdict: Verdict) -> Past:
     """A verdict as a point of the history."""
-    excess = [
-        finding.statistic / finding.threshold
-        for finding in verdict.findings
-        if finding.statistic is not None and finding.threshold
-    ]
-    return Past(verdict.batch, max(excess, default=0.0), verdict.drifted)
+    family = verdict.family
+    if family is None or family.surprise is None or not family.threshold:
+        return Past(verdict.batch, 0.0, verdict.drifted)
+    return Past(verdict.batch, family.surprise / family.threshold, verdict.drifted)

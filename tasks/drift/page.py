@@ -35,8 +35,16 @@ def plots(verdict: Verdict, cells: Mapping[str, Sequence[Cell]], history: Sequen
     shown = [name for name in ranked_columns(verdict) if name in cells][:SHOWN_COLUMNS]
     return {
         "columns": [(name, share_plot(cells[name], f"{name}: reference and batch")) for name in shown],
-        "history": history_plot(history, "Largest statistic over threshold, batch by batch"),
+        "history": history_plot([*quiet(verdict), *history], "Statistic over threshold, batch by batch"),
     }
+
+
+def quiet(verdict: Verdict) -> list[Past]:
+    """What the reference's own batches do, in the batch's terms."""
+    family = verdict.family
+    if family is None or not family.threshold:
+        return []
+    return [Past("", value / family.threshold, alarmed=False) for value in family.history if value is not None]
 
 
 def page(verdict: Verdict, cells: Mapping[str, Sequence[Cell]], history: Sequence[Past]) -> str:

@@ -20,7 +20,10 @@ class Cell(NamedTuple):
 
 
 class Past(NamedTuple):
-    """One batch of a history: its largest statistic over that test's threshold, so that 1 is the threshold."""
+    """One batch of a history: its statistic over its threshold, so that 1 is the threshold.
+
+    The reference's own batches have no name: `batch` is empty.
+    """
 
     batch: str
     excess: float
@@ -59,7 +62,7 @@ def add_pair(drawing: Drawing, scale: Scale, cell: Cell, top: float) -> None:
 
 
 def history_plot(history: Sequence[Past], title: str) -> str:
-    """Largest statistic of each batch against its threshold, in order of batches; a filled dot is one that alarmed.
+    """Statistic of each batch against its threshold, in order; a dot that stands out is one that alarmed.
 
     Parameters
     ----------
@@ -78,10 +81,21 @@ def history_plot(history: Sequence[Past], title: str) -> str:
     drawing.line((left, up(1.0)), (WIDTH - 14, up(1.0)), "reference")
     places = [(across(float(index)), up(past.excess)) for index, past in enumerate(history)]
     drawing.add("polyline", points=" ".join(f"{number(x)},{number(y)}" for x, y in places), class_="curve s0")
-    named = {round(index * (len(history) - 1) / (LABELS - 1)) for index in range(LABELS)}
+    labelled = named_places(history)
     for index, (past, (x, y)) in enumerate(zip(history, places, strict=True)):
-        said = f"{past.batch}: {past.excess:.2f} times the threshold"
+        said = f"{past.batch or 'a batch of the reference'}: {past.excess:.2f} times the threshold"
         drawing.add("circle", title=said, cx=x, cy=y, r=4.5, class_="dot strong" if past.alarmed else "dot")
-        if len(history) <= LABELS or index in named:
+        if index in labelled:
             drawing.text(x, bottom + 18, shortened(past.batch, 9), "tick mid")
     return drawing.svg()
+
+
+def named_places(history: Sequence[Past]) -> set[int]:
+    """Places of at most `LABELS` batches whose names are written, evenly spread, the last one among them.
+
+    >>> sorted(named_places([Past("", 0.1, False), Past("a", 0.2, False)]))
+    [1]
+    """
+    named = [index for index, past in enumerate(history) if past.batch]
+    wanted = min(LABELS, len(named))
+    return {named[-1 - index * len(named) // wanted] for index in range(wanted)}

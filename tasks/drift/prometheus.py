@@ -26,6 +26,8 @@ ABOUT = {
     "broken_feed": "1 where the feed is to blame, and nobody should retrain",
     "alpha": "chance of a false alarm that one batch has",
     "widened": "1 where thresholds were widened, since the history is short",
+    "surprise": "largest -log(p) of any column and test",
+    "surprise_threshold": "above which a batch alarms",
     "moved": "how far the model's predictions move",
     "multivariate_auc": "how well a classifier tells the batch from the profile's sample",
     "estimated_performance": "the model's metric on the batch, estimated without labels",
@@ -34,6 +36,7 @@ ABOUT = {
 OF_COLUMN = {
     "statistic": "of one test of one column",
     "threshold": "above which that statistic alarms",
+    "excess": "how far that is over its threshold: 1 is the border",
     "effect": "size of the shift: standard deviations, or a difference of shares",
     "alarmed": "1 where statistic and effect are both large enough",
 }
@@ -75,6 +78,7 @@ def add_whole(registry: CollectorRegistry, verdict: Verdict) -> None:
 def whole(verdict: Verdict) -> dict[str, float | None]:
     """The numbers about the batch as a whole, by the end of the metric's name."""
     multivariate, estimate, materiality = verdict.multivariate, verdict.estimate, verdict.materiality
+    family = verdict.family
     return {
         "rows": verdict.rows,
         "refused_rows": verdict.refused,
@@ -83,6 +87,8 @@ def whole(verdict: Verdict) -> dict[str, float | None]:
         "broken_feed": verdict.cause == "broken_feed",
         "alpha": verdict.budget.alpha,
         "widened": verdict.widened is not None,
+        "surprise": None if family is None else family.surprise,
+        "surprise_threshold": None if family is None else family.threshold,
         "moved": None if materiality is None else materiality.moved,
         "multivariate_auc": None if multivariate is None else multivariate.auc,
         "estimated_performance": None if estimate is None else estimate.value,

@@ -1,7 +1,7 @@
 """How often a batch comes, and so how many false alarms per batch a budget per quarter leaves.
 
-Nobody thinks in false alarms per batch. What a user can say is how often to be woken for nothing; the batches' own times
-say how many of them share that.
+Nobody thinks in false alarms per batch. What a user can say is how often to be woken for nothing; the batches' own
+times say how many of them share that.
 """
 
 from __future__ import annotations
@@ -54,6 +54,11 @@ class Schedule:
     def batches_judged(self) -> float:
         """Batches per period as thresholds are set by: no more than every second one may alarm for nothing."""
         return max(self.batches, self.false_alarms / MOST)
+
+    @property
+    def alpha(self) -> float:
+        """Chance of a false alarm that one batch has."""
+        return self.false_alarms / self.batches_judged
 
     @property
     def sentence(self) -> str:

@@ -249,7 +249,7 @@ def bundle_hashes(record: Mapping[str, Any]) -> dict[str, str]:
 
 
 def profile_hashes(record: Mapping[str, Any]) -> dict[str, str]:
-    """SHA-256 of each file of the drift profile, by its name in it; none of a version from before there were profiles."""
+    """SHA-256 of each file of the drift profile, by its name in it; of a version from before profiles there is none."""
     return hashes_in(f"profiles/{record['pipeline']}/", record)
 
 
