@@ -16,6 +16,8 @@ from flows.registry_cli import AsJson, Pipeline
 from flows.tables import show, table_of
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from tasks.drift.document import FindingPart, Verdict
 
 app = typer.Typer()
@@ -73,14 +75,11 @@ def code_of(verdict: Verdict) -> int:
 
 def tell(verdict: Verdict) -> None:
     """Print a verdict: one line per column, the most material first, then what it comes to."""
-    strongest: dict[str, FindingPart] = {}
-    for finding in verdict.findings:
-        strongest.setdefault(finding.column, finding)
-    rows = [row_of(finding) for finding in list(strongest.values())[:SHOWN]]
-    if rows:
-        show(table_of(("column", "test", "found", "alarm above", "effect", "moves by", ""), rows))
-    if len(strongest) > SHOWN:
-        print(f"and {len(strongest) - SHOWN} more columns, none of which moves the model more")
+    columns = len(strongest(verdict))
+    if columns:
+        show(table(verdict))
+    if columns > SHOWN:
+        print(f"and {columns - SHOWN} more columns, none of which moves the model more")
     for cause in verdict.causes:
         named = f" ({', '.join(cause.columns)})" if cause.columns else ""
         since = f" since {cause.time}" if cause.time else ""
@@ -89,6 +88,20 @@ def tell(verdict: Verdict) -> None:
         if note:
             print(f"  {note}")
     print(f"{verdict.pipeline} {verdict.batch} against {verdict.champion}: {verdict.sentence}")
+
+
+def table(verdict: Verdict) -> Table:
+    """One line per column: its strongest finding. It fits 80 columns."""
+    header = ("column", "test", "found", "limit", "effect", "moves", "")
+    return table_of(header, [row_of(finding) for finding in strongest(verdict)[:SHOWN]])
+
+
+def strongest(verdict: Verdict) -> list[FindingPart]:
+    """The first finding of each column, in the order of the verdict: the most material first."""
+    found: dict[str, FindingPart] = {}
+    for finding in verdict.findings:
+        found.setdefault(finding.column, finding)
+    return list(found.values())
 
 
 def row_of(finding: FindingPart) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.drift.comparison import SHOWN, compared, compared_cells, starts_of
@@ -22,6 +22,7 @@ def rows_of(reference, batch):
     return compared(profile, observe(pa.table({"x": batch}), profile.grid))["x"]
 
 
+@settings(deadline=None)
 @given(NUMBERS, NUMBERS)
 def test_every_row_is_shown_once(reference, batch):
     shown = rows_of(pa.array(reference, pa.float64()), pa.array(batch, pa.float64()))
@@ -60,6 +61,7 @@ def test_column_without_a_value_is_shown():
     ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
 def test_ranges_begin_at_the_first_cell_and_are_few(shares):
     found = starts_of(np.array(shares))

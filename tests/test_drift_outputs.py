@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
@@ -76,6 +76,7 @@ def test_document_comes_back_as_it_was():
     assert Verdict.model_validate(json.loads(json.dumps(verdict().as_json()))) == verdict()
 
 
+@settings(deadline=None)
 @given(st.floats(), st.floats())
 def test_no_number_breaks_the_json(statistic, moved):
     written = json.dumps(verdict(findings=(finding(statistic=statistic, moved=moved),)).as_json(), allow_nan=False)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configs.schema import Drift, per_day
@@ -62,6 +62,7 @@ def test_quarterly_batches_are_not_all_let_alarm():
     assert "the most that is put up with" in found.sentence
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 9999),
     st.sampled_from(["week", "month", "quarter", "year"]),
@@ -73,6 +74,7 @@ def test_no_budget_lets_more_than_half_of_the_batches_alarm(number, period, batc
     assert found.batches_judged >= found.batches
 
 
+@settings(deadline=None)
 @given(st.integers(1, 20), st.sampled_from(["hour", "day", "week"]))
 def test_declared_batches_are_those_per_period(number, unit):
     declared = f"{number} per {unit}"

@@ -41,7 +41,7 @@ def compared_cells(cells: Cells, reference: Counts, batch: Counts) -> list[Cell]
     """
     shares = np.stack([counts / max(1, int(counts.sum())) for counts in (reference, batch)])
     if isinstance(cells, CategoryCells):
-        return level_rows(cells.levels, shares)
+        return level_rows(["has a value"] * len(cells.levels) if cells.private else cells.levels, shares)
     return range_rows(cells, shares)
 
 

@@ -89,9 +89,7 @@ def class_texts(numbers: Floats, model: TabularModel) -> pa.Array:
 
     known = ~np.isnan(numbers)
     codes = np.where(known, numbers, 0).astype(np.int32)
-    return pa.DictionaryArray.from_arrays(
-        pa.array(codes, mask=~known), pa.array(class_names(model))
-    ).dictionary_decode()
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=~known), pa.array(class_names(model))).dictionary_decode()
 
 
 def known_numbers(values: Floats) -> pa.Array:

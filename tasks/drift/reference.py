@@ -73,15 +73,18 @@ class ReferenceRows:
         return sorted(names, key=lambda name: (started[name], name))
 
     def batch(self, name: str) -> pa.Table:
-        """The training rows of one batch, in the order of the file."""
+        """The training rows of one batch, in order of time; in that of the file where rows have none."""
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         pipeline, places = self.rows.pipeline, self.places[name]
         table = read_table(Path(f"data/valid/{pipeline.name}/{name}.parquet"), columns_to_read(pipeline))
         lines = self.rows.names[LINE].to_numpy()[places]
         table = table.take(np.flatnonzero(np.isin(table.column(LINE).to_numpy(), lines)))
         table = table.add_column(0, BATCH, pa.array([name] * table.num_rows, pa.string()))
-        return profiled(table, self.said.take(places), pipeline)
+        found = profiled(table, self.said.take(places), pipeline)
+        time = pipeline.time.column
+        return found if time is None else found.take(pc.sort_indices(found.column(time)))  # a stable sort
 
 
 def said_of(rows: TrainingRows, model: TabularModel, out_of_fold: Floats) -> pa.Table:
