@@ -106,8 +106,11 @@ def broken(cells: Cells, rows: int, nulls: int, found: str) -> Observed:
     """All values as invalid numbers, or as new levels."""
     counts = np.zeros(cells.size, dtype=np.int64)
     counts[missing_cell(cells)] = nulls
-    counts[-1 if isinstance(cells, NumericCells) else -2] = rows - nulls
-    return Observed(counts, Moments() if isinstance(cells, NumericCells) else None, 0, found)
+    if isinstance(cells, NumericCells):
+        counts[-1] = rows - nulls
+        return Observed(counts, Moments(), found=found)
+    counts[-2] = rows - nulls
+    return Observed(counts, outside=rows - nulls, found=found)
 
 
 def observe_numbers(column: pa.ChunkedArray, cells: NumericCells) -> Observed:
@@ -150,7 +153,7 @@ def observe_levels(column: pa.ChunkedArray, cells: CategoryCells) -> Observed:
     found = levels_of(column)
     np.add.at(counts, cells.cells_of(found.levels), found.rows)
     counts[-1] = found.missing
-    return Observed(counts)
+    return Observed(counts, outside=int(counts[-2]))
 
 
 def moments_of(table: pa.Table, time: str | None) -> tuple[float | None, float | None, Counts | None]:

@@ -55,8 +55,8 @@ class Block:
     name : str
         The batch.
     summary : Summary
-        Its `outside` and, in its counts, its `new` are what only this batch has: what the rest of the reference would
-        call out of range, or a new level, had it been the batch to judge.
+        Its `outside` is what the rest of the reference would call out of range, or a new level, had this been the batch
+        to judge.
     """
 
     name: str

@@ -68,8 +68,8 @@ class Summary:
     moments : mapping of column to Moments
         Of numeric columns; the blocks of a profile have none.
     outside : mapping of column to int
-        Rows farther outside the reference's range than a tenth of it. Of a block of the reference: outside the range
-        of all its other batches.
+        Rows farther outside the reference's range than a tenth of it, or of a new level. Of a block of the reference:
+        what would be so if all its other batches were the reference.
     time_of_week : array of int64, shape (168,), or None
         Rows per hour of the week, Monday's first; None where no column says when a row is from.
     start, end : float or None
