@@ -101,8 +101,7 @@ class NumberDistance:
         """Finite values per cell."""
         found = np.zeros((len(self.columns), len(summaries), self.below.shape[1] + 1), dtype=np.int64)
         for place, (name, size) in enumerate(zip(self.columns, self.sizes, strict=True)):
-            for number, summary in enumerate(summaries):
-                found[place, number, : size + 1] = summary.counts[name][: size + 1]
+            found[place, :, : size + 1] = [summary.counts[name][: size + 1] for summary in summaries]
         return found
 
     def usable(self, counts: Counts) -> Counts:
@@ -166,9 +165,9 @@ class LevelDistance:
         """Rows per level; rare and new ones together."""
         found = np.zeros((len(self.columns), len(summaries), self.shares.shape[1]), dtype=np.int64)
         for place, (name, size) in enumerate(zip(self.columns, self.sizes, strict=True)):
-            for number, summary in enumerate(summaries):
-                found[place, number, :size] = summary.counts[name][:size]
-                found[place, number, size - 1] += summary.counts[name][size]
+            counts = np.array([summary.counts[name] for summary in summaries])
+            found[place, :, :size] = counts[:, :size]
+            found[place, :, size - 1] += counts[:, size]
         return found
 
     def usable(self, counts: Counts) -> Counts:
@@ -232,10 +231,11 @@ class ShareDistance:
         """Rows that have the property, and rows that do not."""
         found = np.empty((len(self.columns), len(summaries), 2), dtype=np.int64)
         for place, (name, last) in enumerate(zip(self.columns, self.last, strict=True)):
-            for number, summary in enumerate(summaries):
-                cells = summary.counts[name]
-                found[place, number, 0] = cells[-last:].sum() if last else summary.outside.get(name, 0)
-                found[place, number, 1] = summary.rows - found[place, number, 0]
+            if last:
+                found[place, :, 0] = np.array([summary.counts[name][-last:] for summary in summaries]).sum(axis=1)
+            else:
+                found[place, :, 0] = [summary.outside.get(name, 0) for summary in summaries]
+        found[..., 1] = np.array([summary.rows for summary in summaries]) - found[..., 0]
         return found
 
     def usable(self, counts: Counts) -> Counts:

@@ -12,7 +12,7 @@ import numpy as np
 from configs.errors import DataError
 from tasks.drift.thresholds.distances import Distance, distances
 from tasks.drift.thresholds.family import family_threshold
-from tasks.drift.thresholds.null import Null, between
+from tasks.drift.thresholds.null import Null
 from tasks.drift.thresholds.pseudo_batches import ALIKE, PseudoBatches, peers_of, pseudo_batches
 
 if TYPE_CHECKING:
@@ -229,22 +229,16 @@ class History:
 
     def findings(self, null: Null, batch: Summary, threshold: float, floor: EffectFloor) -> Iterator[Finding]:
         """All columns of one kind of test."""
-        counts, rows = null.distance.stack([batch]), np.array([float(batch.rows)])
-        apart, moved = between(null.distance, counts, null.centre, rows), null.distance.moved(counts, null.centre)
-        moved = np.nan_to_num(moved)
-        squared = np.where(moved > 0, np.einsum("cnk,cnk->cn", apart, apart), 0.0)
-        expected = null.expected(batch.rows)
-        p_values, ratio = null.p_value(squared, moved, expected, rows)
-        effects = null.distance.effect(moved, np.maximum(squared - expected, 0.0))
+        measured = null.measure([batch])
         limits = null.ratio_of(threshold)
         for place, (column, test) in enumerate(zip(null.distance.columns, null.distance.names, strict=True)):
-            p_value, effect = float(p_values[place, 0]), float(effects[place, 0])
+            p_value, effect = float(measured.p_value[place, 0]), float(measured.effect[place, 0])
             surprise = -float(np.log(p_value))
             yield Finding(
                 column,
                 self.profile.grid.roles[column],
                 test,
-                float(ratio[place, 0]),
+                float(measured.ratio[place, 0]),
                 effect,
                 float(limits[place, 0]),
                 p_value,

@@ -11,13 +11,14 @@ from the history, in `family.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tasks.drift.profile import Summary
     from tasks.drift.thresholds.distances import Distance
     from tasks.drift.thresholds.pseudo_batches import PseudoBatches
 
@@ -152,15 +153,35 @@ class Null:
         scaled = self.squared * np.maximum(self.rows / rows, 1.0)
         return np.asarray(scaled.mean(axis=1, keepdims=True) * self.growth)
 
-    def p_value(self, squared: Floats, moved: Floats, expected: Floats, rows: Floats) -> tuple[Floats, Floats]:
-        """The p-value of a batch's distances, and their ratio to the expected one; shapes (columns, 1)."""
+    def measure(self, batches: list[Summary]) -> Measured:
+        """Hold batches of about the history's rows against the centre."""
+        counts, rows = self.distance.stack(batches), np.array([float(batch.rows) for batch in batches])
+        apart = between(self.distance, counts, self.centre, rows)
+        moved = np.nan_to_num(self.distance.moved(counts, self.centre))
+        squared = np.where(moved > 0, np.einsum("cnk,cnk->cn", apart, apart), 0.0)
+        expected = np.concatenate([self.expected(batch.rows) for batch in batches], axis=1)
         ratio = ratio_to(squared, expected)
         p_values = self.shape.p_value(ratio, self.batches)
-        return at_least_by_chance(p_values, moved * rows, rows, rows_in(self.centre)), ratio
+        return Measured(
+            ratio,
+            self.distance.effect(moved, np.maximum(squared - expected, 0.0)),
+            at_least_by_chance(p_values, moved * rows, rows, rows_in(self.centre)),
+        )
 
     def ratio_of(self, surprise: float) -> Floats:
         """The ratio to the expected distance that is so surprising; shape (columns, 1)."""
         return self.shape.ratio_of(float(np.exp(-surprise)), self.batches)
+
+
+class Measured(NamedTuple):
+    """What one kind of test finds of some batches: arrays of shape (columns, batches).
+
+    `ratio` is the squared distance over what is expected of a quiet batch.
+    """
+
+    ratio: Floats
+    effect: Floats
+    p_value: Floats
 
 
 def ratio_to(squared: Floats, expected: Floats) -> Floats:
@@ -200,7 +221,7 @@ def likeness(apart: Floats) -> Floats:
     together = np.einsum("cnk,cnk->c", apart[:, 1:], apart[:, :-1])
     own = np.einsum("cnk,cnk->c", apart, apart)
     raw = np.where(own > 0, together / np.where(own > 0, own, 1.0), 0.0)
-    return np.clip((raw + 1 / n) / max(1 - 3 / n, 0.25), 0.0, 0.98)[:, None]
+    return np.asarray(np.clip((raw + 1 / n) / max(1 - 3 / n, 0.25), 0.0, 0.98)[:, None])
 
 
 def squared_time(alike: Floats) -> Floats:
