@@ -140,11 +140,11 @@ def test_test_of_all_columns_is_told_to_be_off_without_a_sample():
 
 
 def test_private_value_stands_in_no_output():
-    frame = changed(customer=lambda values: values * 0 + 424242)
+    frame = changed(customer=lambda values: values * 0 + 987123)
     write(frame, "new")
     found = judge_batch(pipeline_here(), "new")
     folder = write_outputs(found.verdict, found.cells)
-    assert not any("424242" in path.read_text() for path in folder.iterdir())
+    assert not any("987123" in path.read_text() for path in folder.iterdir())
 
 
 # ---- bad batches
@@ -165,8 +165,7 @@ def test_one_row_gets_a_verdict():
 def test_column_that_is_all_null_is_a_broken_feed():
     found = judged(changed(stars=lambda values: np.nan))
     assert found.drifted
-    assert ("stars", "missing") in alarms(found)
-    assert found.cause == "broken_feed"
+    assert (found.cause, found.causes[0].columns) == ("broken_feed", ("stars",))
 
 
 def test_category_that_became_a_number_is_told():

@@ -53,8 +53,8 @@ class GivenBatch:
         than half of them, since what is wrong is to be seen.
     raw_rows : int
         Rows of the file.
-    refused : mapping of str to int
-        Rows in quarantine by reason, of reading and validation together.
+    untyped, invalid : mapping of str to int
+        Rows in quarantine by reason: that could not be read as declared, and that validation refused.
     problems : tuple of str
         What would end a run with this batch.
     sha256 : str
@@ -66,10 +66,16 @@ class GivenBatch:
     name: str
     rows: pa.Table
     raw_rows: int
-    refused: Mapping[str, int]
+    untyped: Mapping[str, int]
+    invalid: Mapping[str, int]
     problems: tuple[str, ...]
     sha256: str
     is_readable: bool = True
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Rows in quarantine by reason."""
+        return merge_counts([self.untyped, self.invalid])
 
     @property
     def rows_refused(self) -> int:
@@ -101,7 +107,7 @@ def given_batch(pipeline: Pipeline, batch: str) -> GivenBatch:
     try:
         return read_batch(pipeline, batch, file)
     except UNREADABLE as error:
-        return GivenBatch(batch, nothing(pipeline), 0, {}, (str(error),), sha256_of(file), is_readable=False)
+        return GivenBatch(batch, nothing(pipeline), 0, {}, {}, (str(error),), sha256_of(file), is_readable=False)
 
 
 def read_batch(pipeline: Pipeline, batch: str, file: Path) -> GivenBatch:
@@ -109,13 +115,12 @@ def read_batch(pipeline: Pipeline, batch: str, file: Path) -> GivenBatch:
     with tempfile.TemporaryDirectory() as folder:
         typed, valid = Path(folder, f"{batch}.parquet"), Path(folder, VALID)
         read = typed_file(pipeline, batch, file, typed)
+        untyped, raw_rows = read["reasons"], read["rows_out"] + sum(read["reasons"].values())
         if not typed.exists():  # all of it is set aside, as `source.on_change` asks
-            rows, refused, problems = nothing(pipeline), read["reasons"], ()
-        else:
-            checked = valid_file(pipeline, typed, valid)
-            refused, problems = merge_counts([read["reasons"], checked["reasons"]]), tuple(checked["problems"])
-            rows = read_table(valid if 2 * checked["rows_out"] >= checked["rows_in"] else typed)
-    return GivenBatch(batch, rows, read["rows_out"] + sum(read["reasons"].values()), refused, problems, sha256_of(file))
+            return GivenBatch(batch, nothing(pipeline), raw_rows, untyped, {}, (), sha256_of(file))
+        checked = valid_file(pipeline, typed, valid)
+        rows = read_table(valid if 2 * checked["rows_out"] >= checked["rows_in"] else typed)
+    return GivenBatch(batch, rows, raw_rows, untyped, checked["reasons"], tuple(checked["problems"]), sha256_of(file))
 
 
 def typed_file(pipeline: Pipeline, batch: str, file: Path, typed: Path) -> dict[str, Any]:

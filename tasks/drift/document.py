@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 SCHEMA = Path(__file__).parents[2] / "docs/drift.schema.json"
 Cause = Literal["broken_feed", "changed_world", "none"]
 

@@ -118,5 +118,5 @@ def rhythm(spans: Iterable[Span]) -> timedelta | None:
     known = [(start, end) for start, end in spans if start is not None and end is not None]
     starts = sorted({start for start, _ in known})
     gaps = [after - before for before, after in pairwise(starts)] or [end - start for start, end in known]
-    found = median(gaps) if gaps else timedelta(0)
-    return found if found > timedelta(0) else None
+    found = median(gap.total_seconds() for gap in gaps) if gaps else 0.0
+    return timedelta(seconds=found) if found > 0 else None

@@ -138,7 +138,7 @@ def context_of(given: GivenBatch, pipeline: Pipeline) -> BatchContext:
         time=pipeline.time.column,
         owner=owner_of(pipeline),
         units=units,
-        quarantined=given.refused,
+        quarantined=given.untyped,
         raw_rows=given.raw_rows,
     )
 
