@@ -43,7 +43,7 @@ def watch(kept: Kept, model: Made, arrival: Arrival) -> dict[str, Any]:
 def judged(kept: Kept, model: Made, arrival: Arrival) -> dict[str, Any]:
     """The verdict, from what was known when the batch arrived."""
     rows, as_of = read_table(arrival.file), datetime.fromtimestamp(arrival.last / 1e6, UTC)
-    given = GivenBatch(arrival.batch, rows, rows.num_rows, {}, (), sha256(read_bytes(arrival.file)))
+    given = GivenBatch(arrival.batch, rows, rows.num_rows, {}, {}, (), sha256(read_bytes(arrival.file)))
     verdict = verdict_on(given, champion_of(kept, model), kept.pipeline, as_of).verdict
     return {
         "drifted": verdict.drifted,
