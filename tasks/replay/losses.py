@@ -32,8 +32,8 @@ def loss_of(kept: Kept, model: Made, arrival: Arrival) -> dict[str, Any]:
     Returns
     -------
     dict
-        `rows` with a label of a class that the model knows, `unmet` with one that it never met, the declared `metric` of
-        the former (None where it is undefined, as an AUC of one class is), the same as a `loss`, and `cpu_seconds`.
+        `rows` with a label of a class that the model knows, `unmet` with one that it never met, the declared `metric`
+        of the former (None where it is undefined, as an AUC of one class is), that as a `loss`, and `cpu_seconds`.
     """
     key = content_hash(f"{model.manifest_sha256}:{arrival.hash}:{kept.pipeline.metric}".encode())
     return kept.summary("loss", key, lambda: measured(kept.pipeline, model, arrival))
@@ -73,7 +73,7 @@ def loss_name(metric: str) -> str:
 
 
 def truth(frame: pd.DataFrame, pipeline: Pipeline, classes: tuple[str, ...]) -> Floats:
-    """The target of each row as the model was taught it: NaN where it is not known, `UNMET` for a class it never met."""
+    """The target as the model was taught it: NaN where it is not known, `UNMET` for a class it never met."""
     values, target = frame[target_column(pipeline.target)], pipeline.target
     if classes:
         codes = class_codes(values, classes).to_numpy(dtype=np.float64)
