@@ -131,6 +131,20 @@ class BatchStore:
             raise OSError(f"{entry}: the bytes just written there read back as others. Check this disk.")
         return summary
 
+    def folder_of(self, batch: str, input_hash: str, make: Callable[[Path], None]) -> Path:
+        """Folder of an entry, made (again) where its bytes are not those that were put in; to read, not to change.
+
+        For results that are parts of others: where the parts of many entries are read, none is copied. See
+        `get_or_make`.
+        """
+        key = entry_key(self.basis, batch, input_hash)
+        self.used.add(key)
+        entry = self.folder / key
+        held = self._held(entry)
+        if held is None or any(file_hash(entry / name) != expected for name, expected in held[0].items()):
+            self._make(entry, make)
+        return entry
+
     def _make(self, entry: Path, make: Callable[[Path], None]) -> None:
         """Fill an entry; it is seen whole or not at all."""
         with atomic_folder(entry) as temporary:
@@ -142,19 +156,25 @@ class BatchStore:
 
     def _deliver(self, entry: Path, into: Mapping[str, Path]) -> dict[str, Any] | None:
         """Copy the files out and return the summary; None where there is no entry or a part of it is not as written."""
+        held = self._held(entry)
+        if held is None:
+            return None
+        hashes, summary = held
+        if not all(verified_copy(entry / name, into[name], hashes[name]) for name in sorted(into.keys() & hashes)):
+            return None
+        os.utime(entry)
+        return summary
+
+    @staticmethod
+    def _held(entry: Path) -> tuple[dict[str, str], dict[str, Any]] | None:
+        """Hashes of an entry's files, and its summary; None where there is none or it is not as it was written."""
         try:
             held = read_json(entry / ENTRY)
             hashes, summary = held["files"], held["summary"]
             whole = {file.name for file in entry.iterdir()} == {*hashes, ENTRY}
-            if not whole or held["checksum"] != checksum(hashes, summary):
-                return None
-            if not all(verified_copy(entry / name, into[name], hashes[name]) for name in sorted(into.keys() & hashes)):
-                return None
-            os.utime(entry)
+            return (hashes, summary) if whole and held["checksum"] == checksum(hashes, summary) else None
         except (FileNotFoundError, KeyError, ValueError, TypeError):
             return None
-        found: dict[str, Any] = summary
-        return found
 
     def forget_unused(self) -> None:
         """Remove the longest unused entries, so that at most three times as many as there are batches remain.

@@ -32,7 +32,7 @@ from tasks.quarantine import count_reasons, merge_counts, quarantine_schema, qua
 from tasks.refusal_limit import Counted, refused_before, require_few_refused
 from tasks.stage import run_as_command
 from tasks.store import BatchStore, combined_hash, content_hash, file_hash
-from tasks.table import LINE, batch_files, table_writer
+from tasks.table import FILE, LINE, batch_files, table_writer
 from tasks.table_chunks import RowsOfFile
 from tasks.validation.declared import remember_accepted
 
@@ -69,7 +69,7 @@ def result_entry(check: Check, shown: Sequence[Mapping[str, Any]]) -> dict[str, 
 
 def missing_columns(rows: Rows, declared: Sequence[str]) -> list[str]:
     """What a typed batch lacks before any expectation can be asked, in words."""
-    if rows.names != [*declared, LINE]:
+    if rows.names not in ([*declared, LINE], [*declared, LINE, FILE]):
         return [f"its columns are {rows.names}; {[*declared, LINE]} are declared. Run the stage ingest again"]
     return [] if rows.num_rows else ["it has no row; at least one was expected"]
 
@@ -155,7 +155,7 @@ class BatchValidator:
         if not self.pipeline.expectations:
             return []
         try:
-            found = self.suite.check(rows.without(LINE))
+            found = self.suite.check(rows.without(LINE, FILE))
             return [masked_check(check, self.pipeline.private_columns) for check in found]
         except ExpectationRaisedError as error:
             raise ExpectationRaisedError(

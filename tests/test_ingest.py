@@ -131,6 +131,7 @@ def test_metrics_add_up_over_batches() -> None:
         "rows_out": 2,
         "rows_quarantined": 3,
         "batches": 2,
+        "files": 2,
         "reasons": {"not_an_integer": 2, "too_many_columns": 1},
         "ambiguous_times": 0,
         "shifted_times": 0,
