@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,10 @@ class Part:
     reasons: Counter[str] = field(default_factory=Counter)
     typed: list[int] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """What the file's summary keeps of it."""
+        return {"rows": self.rows, "reasons": {**self.reasons}, "typed": self.typed, "refused": self.refused}
 
 
 @dataclass(frozen=True)
@@ -204,4 +208,4 @@ def deal_file(
         parts[batch].typed.append(group)
     for group, batch in enumerate(refused.written):
         parts[batch].refused.append(group)
-    return account, {batch: asdict(part) for batch, part in sorted(parts.items()) if part.rows or part.reasons}
+    return account, {batch: part.as_json() for batch, part in sorted(parts.items()) if part.rows or part.reasons}

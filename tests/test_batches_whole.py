@@ -186,6 +186,9 @@ def test_lines_are_erased_from_one_file(shop: Path) -> None:
     erase(plan_erasure(declared(), "a", lines={8}), "a test")
     assert left_over(MARK) == []
     assert len((RAW / "a.csv").read_text().splitlines()) == 120
+
+
+def test_lines_of_a_month_are_not_erased_since_files_count_them(shop: Path) -> None:
     with pytest.raises(ErasureError, match="rows of 3 files"):
         plan_erasure(declared(), "2013-01", lines={8})
 

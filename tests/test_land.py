@@ -145,7 +145,7 @@ def test_two_names_for_one_batch_are_refused(name: str) -> None:
 def test_one_name_in_two_folders_is_refused() -> None:
     (INCOMING / "more").mkdir()
     put("more/2013-01.csv", "a\n6\n")
-    with pytest.raises(BatchNameError, match="would both be batch"):
+    with pytest.raises(BatchNameError, match="would both land as"):
         land(make_pipeline({"a": {"type": "integer"}}, source={"path": "data/incoming/**/*.csv"}))
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configs.schema import PERIODS, Period
@@ -39,18 +39,21 @@ def names(values: list[dt.datetime | None], period: Period, zone: str) -> list[s
     return found
 
 
+@settings(deadline=None)  # the first example imports DuckDB
 @given(st.lists(st.none() | INSTANTS, max_size=30), st.sampled_from(PERIODS), st.sampled_from(ZONES))
 def test_period_is_the_one_of_the_local_day(values: list[dt.datetime | None], period: Period, zone: str) -> None:
     expected = [value and slow_name(value.astimezone(ZoneInfo(zone)).date(), period) for value in values]
     assert names(values, period, zone) == expected
 
 
+@settings(deadline=None)
 @given(st.dates(dt.date(1, 1, 1), dt.date(9999, 12, 31)), st.sampled_from([p for p in PERIODS if p != "week"]))
 def test_period_of_a_date_needs_no_zone(day: dt.date, period: Period) -> None:
     found = period_names(pa.chunked_array([[day]]), period, "Pacific/Apia").tolist()
     assert found == [day.isoformat()[: 7 if period == "month" else 10]]
 
 
+@settings(deadline=None)
 @given(st.lists(INSTANTS, min_size=2, max_size=2), st.sampled_from(PERIODS), st.sampled_from(ZONES))
 def test_names_sort_as_time_goes(values: list[dt.datetime], period: Period, zone: str) -> None:
     first, second = names(sorted(values), period, zone)
