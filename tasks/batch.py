@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path, PurePath, PurePosixPath
 
 from configs.errors import DataError
@@ -99,15 +100,18 @@ def checked_names(files: Mapping[str, Path]) -> dict[str, Path]:
         If a name has control characters or more than 200 bytes, or if two files would be one batch on some file
         system: equal but for extension, case or Unicode form.
     """
-    named: dict[str, str] = {}
+    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for landed in sorted(files):
-        for part in PurePosixPath(landed).parts:
+        for part in landed.split("/"):
             refuse_unfit_name(files[landed], part)
-        standing = named.setdefault(folded(name_of(landed)), landed)
+        names[landed] = name_of(landed)
+        standing = found.setdefault(folded(names[landed]), landed)
         if standing != landed:
-            raise BatchNameError(told_twins(files[standing], files[landed], name_of(landed)))
-    refuse_like_folders(files)
-    return {name_of(landed): files[landed] for landed in sorted(named.values(), key=name_of)}
+            raise BatchNameError(told_twins(files[standing], files[landed], names[landed]))
+    if any("/" in landed for landed in files):
+        refuse_like_folders(files)
+    return {name: files[landed] for landed, name in sorted(names.items(), key=itemgetter(1))}
 
 
 def refuse_like_folders(files: Mapping[str, Path]) -> None:
@@ -140,7 +144,8 @@ def refuse_unfit_name(file: Path, name: str) -> None:
         size = len(name.encode())
     except UnicodeEncodeError:
         raise BatchNameError(f"{str(file)!r}: the name of a batch must be UTF-8. Rename the file.") from None
-    if any(unicodedata.category(char) == "Cc" for char in name) or "\\" in name or not batch_name(Path(name)):
+    has_control = not name.isprintable() and any(unicodedata.category(char) == "Cc" for char in name)
+    if has_control or "\\" in name or not batch_name(Path(name)):
         raise BatchNameError(
             f"{str(file)!r}: the name of a batch has no control characters and no '\\'. Rename the file."
         )

@@ -3,9 +3,10 @@
 An entry is a folder `.holdfast/store/<stage>/<pipeline>/<key>/`. Its key is a hash of everything that the result
 may depend on: the batch's name and input bytes, the code that the stage reaches, the values of the sections that it
 declares in dvc.yaml, the installed versions of the libraries that it declares, and the Python minor. So an entry is
-never wrong, only unused. It holds the stage's files and `entry.json` with their hashes and the batch's summary, below a
-line with the hash of these; bytes that do not match are never handed out: the entry is dropped and made again. Files are copied out and hashed in the same
-pass, never hard-linked: an edit of the workspace, or a `chmod` by DVC, cannot reach the store.
+never wrong, only unused. It holds the stage's files and `entry.json`: a line with the hash of the next one, which has
+the hashes of the files and the batch's summary. Bytes that do not match are never handed out: the entry is dropped and
+made again. Files are copied out and hashed in the same pass, never hard-linked: an edit of the workspace, or a `chmod`
+by DVC, cannot reach the store.
 
 The store is a cache. Deleting `.holdfast/` costs time and nothing else.
 """
