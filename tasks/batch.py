@@ -181,12 +181,18 @@ def landed_by_name(pipeline: str) -> dict[str, Path]:
     """
     folder = RAW / pipeline
     files = landed_files(folder)
-    if not files:
-        raise DataError(f"{folder}: no batch has landed; at least one is expected. Run `holdfast land {pipeline}`.")
-    for file in files.values():
+    for file in [*files.values(), *empty_folders(folder)]:
         if file.is_symlink() or not file.is_file():
             raise DataError(f"{file}: not a regular file, which a landed batch is. Remove it.")
+    if not files:
+        raise DataError(f"{folder}: no batch has landed; at least one is expected. Run `holdfast land {pipeline}`.")
     return checked_names(files)
+
+
+def empty_folders(folder: Path) -> list[Path]:
+    """Folders in a folder of landed files that have no file."""
+    entries = visible(folder) if folder.is_dir() else []
+    return [entry for entry in entries if is_folder(entry) and not visible(entry)]
 
 
 def landed_files(folder: Path) -> dict[str, Path]:
