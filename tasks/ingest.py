@@ -253,6 +253,15 @@ class RawBatches:
         folder = cache(partial(self.store.folder_of, name, self.hashes[name], make))
         return DealtFile(self.files[name].as_posix(), self.hashes[name], summary, folder)
 
+    def gather(self, batch: Gathered, into: Mapping[str, Path]) -> dict[str, Any]:
+        """Summary of a batch of rows of several files, after it was copied out."""
+        schema = stored_schema(self.declared.columns)
+
+        def make(folder: Path) -> None:
+            make_gathered(folder, batch, schema, keep_empty=keeps_empty(batch, self.kind))
+
+        return self.store.get_or_make(batch.batch, batch.input_hash, make, into)
+
 
 def deliver_gathered(raw: RawBatches, typed: Path, quarantine: Path) -> tuple[list[dict[str, Any]], int]:
     """Write batches that may have rows of several files.
@@ -270,14 +279,10 @@ def deliver_gathered(raw: RawBatches, typed: Path, quarantine: Path) -> tuple[li
         If the batches do not have all rows of the files.
     """
     files = [raw.dealt(name) for name in raw.files]
-    schema, batches, rows = stored_schema(raw.declared.columns), 0, 0
+    batches, rows = 0, 0
     for each in gathered(files):
-
-        def make(folder: Path, each: Gathered = each) -> None:
-            make_gathered(folder, each, schema, keep_empty=keeps_empty(each, raw.kind))
-
         into = {TYPED: typed / f"{each.batch}.parquet", QUARANTINE: quarantine / f"{each.batch}.parquet"}
-        summary = raw.store.get_or_make(each.batch, each.input_hash, make, into)
+        summary = raw.gather(each, into)
         rows += summary["rows_out"] + sum(summary["reasons"].values())
         batches += into[TYPED].exists()
     summaries = [dict(file.summary) for file in files]
