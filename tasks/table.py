@@ -75,6 +75,7 @@ def table_writer(
             compression="zstd",
             write_page_checksum=True,
             version="2.6",
+            write_batch_size=1 << 16,  # values encoded at a time
             store_schema=False,  # which would read dictionaries as such
             use_dictionary=[name for name in schema.names if name != LINE],
             column_encoding={LINE: "DELTA_BINARY_PACKED"} if has_line else None,
