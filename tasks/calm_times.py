@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tasks.cell_queries import quoted
+from tasks.cell_queries import FIRST_INSTANT, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +28,7 @@ OFFSETS = """
 def wall_times(texts: pa.Array) -> NDArray[Any] | None:
     """Microseconds since 1970 on the wall's clock of each text; None where one is not plain ISO 8601 without an offset.
 
-    Arrow also reads an hour without minutes, which has the length of no accepted text.
+    Arrow also reads an hour without minutes, which has the length of no accepted text, and the year 0.
     """
     import numpy as np
     import pyarrow as pa
@@ -41,7 +41,7 @@ def wall_times(texts: pa.Array) -> NDArray[Any] | None:
     except pa.ArrowInvalid:
         return None
     found: NDArray[Any] = walls.to_numpy(zero_copy_only=False).astype(np.int64)
-    return found
+    return found if len(found) == 0 or found.min() >= FIRST_INSTANT else None
 
 
 def utc_times(texts: pa.Array) -> NDArray[Any] | None:

@@ -15,7 +15,7 @@ from tasks.raw_files.encodings import ONE_BYTE, is_utf8
 from tasks.raw_files.lines import CR, LF
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Bytes = NDArray[np.uint8]
 
-STRIP = 1 << 16  # bytes that a pass looks at at a time, so that what it makes stays in the processor's cache
+STRIP = 1 << 18  # bytes that are looked at at a time, so that what is made of them stays in the processor's cache
 
 
 class LineRecords:
@@ -142,24 +142,13 @@ def is_clean(body: bytes, rules: Rules) -> bool:
     return body.isascii() or (is_utf8(body) and not (rules.suspect and rules.encoding in ONE_BYTE))
 
 
-def strips(content: Bytes) -> Iterator[Bytes]:
-    """Pieces of a block."""
-    return (content[begin : begin + STRIP] for begin in range(0, len(content), STRIP))
-
-
-def places_of(content: Bytes, byte: int) -> Positions:
-    """Positions of a byte."""
-    import numpy as np
-
-    found = [np.flatnonzero(strip == byte) + number * STRIP for number, strip in enumerate(strips(content))]
-    return np.concatenate(found)
-
-
 def has_sound_returns(content: Bytes, body: bytes) -> bool:
     """Whether each CR stands before an LF, and none on a line of its own."""
+    import numpy as np
+
     if b"\r" not in body:
         return True
-    returns = places_of(content, CR)
+    returns = np.flatnonzero(content == CR)
     return bool((content[returns + 1] == LF).all() and (content[returns - 1] != LF).all())
 
 
@@ -169,7 +158,7 @@ def has_sound_quotes(content: Bytes, body: bytes, grammar: Grammar) -> bool:
 
     if not grammar.quote or grammar.quote not in body:
         return True
-    quotes = places_of(content, grammar.quote[0])
+    quotes = np.flatnonzero(content == grammar.quote[0])
     if len(quotes) % 2:
         return False
     before, after = content[quotes[::2] - 1], content[quotes[1::2] + 1]  # behind the last byte, an LF, is the first one
