@@ -19,7 +19,7 @@ from tasks.cells import type_cells
 from tasks.chunks import Reading
 from tasks.contract.header import compare_header
 from tasks.ingest import NoRowError, read_batch
-from tasks.raw_files import AskedColumns, RawChunk, delimited, open_raw
+from tasks.raw_files import AskedColumns, RawChunk, delimited, line_records, open_raw
 from tasks.raw_files.blocks import BLOCK
 from tests.dirty_files import DirtyFile, all_files
 from tests.pipelines import make_pipeline
@@ -191,18 +191,31 @@ def shown(raw_chunks: list[RawChunk]) -> list[object]:
     ]
 
 
+LINES = st.lists(
+    st.one_of(
+        *[st.sampled_from(["a,1", '"a",1', '1,"b"', '"a","b"', '"a""b",'])] * 3,
+        st.text(st.sampled_from('aa1,,"\n\r x'), max_size=8),
+    ),
+    max_size=20,
+)
+
+
 @settings(max_examples=100, deadline=None)
-@given(st.text(st.sampled_from('aaaa1,,"\n\n\r x'), max_size=80), st.integers(1, 60))
-def test_lines_that_are_records_are_those_that_a_closer_look_finds(body: str, size: int) -> None:
-    found = shown(chunks("x,y\n" + body, None, size))
+@given(
+    LINES, st.sampled_from(["\n", "\r\n"]), st.sampled_from([20, 1000]), st.sampled_from([8, 32, line_records.STRIP])
+)
+def test_lines_that_are_records_are_those_that_a_closer_look_finds(
+    lines: list[str], end: str, size: int, strip: int
+) -> None:
+    body = "".join(line + end for line in lines)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(line_records, "STRIP", strip)
+        found = shown(chunks("x,y\n" + body, None, size))
         patch.setattr(delimited, "line_records", lambda *_: None)
         assert found == shown(chunks("x,y\n" + body, None, size))
 
 
 def test_a_line_as_record_is_found_behind_any_strip(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks.raw_files import line_records
-
     monkeypatch.setattr(line_records, "STRIP", 16)
     (chunk,) = chunks("x,y\n" + "".join(f"{number},a\n" for number in range(200)))
     assert [chunk.raw(row) for row in range(200)] == [f"{number},a" for number in range(200)]

@@ -15,7 +15,7 @@ from tasks.raw_files.encodings import ONE_BYTE, is_utf8
 from tasks.raw_files.lines import CR, LF
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -142,14 +142,21 @@ def is_clean(body: bytes, rules: Rules) -> bool:
     return body.isascii() or (is_utf8(body) and not (rules.suspect and rules.encoding in ONE_BYTE))
 
 
-def has_sound_returns(content: Bytes, body: bytes) -> bool:
-    """Whether each CR stands before an LF, and none on a line of its own."""
+def places_of(content: Bytes, byte: int) -> Iterator[Positions]:
+    """Positions of a byte, strip by strip: arrays of a block's size would be new pages each time."""
     import numpy as np
 
+    for begin in range(0, len(content), STRIP):
+        yield np.flatnonzero(content[begin : begin + STRIP] == byte) + begin
+
+
+def has_sound_returns(content: Bytes, body: bytes) -> bool:
+    """Whether each CR stands before an LF, and none on a line of its own."""
     if b"\r" not in body:
         return True
-    returns = np.flatnonzero(content == CR)
-    return bool((content[returns + 1] == LF).all() and (content[returns - 1] != LF).all())
+    return all(
+        (content[returns + 1] == LF).all() and (content[returns - 1] != LF).all() for returns in places_of(content, CR)
+    )
 
 
 def has_sound_quotes(content: Bytes, body: bytes, grammar: Grammar) -> bool:
@@ -158,12 +165,15 @@ def has_sound_quotes(content: Bytes, body: bytes, grammar: Grammar) -> bool:
 
     if not grammar.quote or grammar.quote not in body:
         return True
-    quotes = np.flatnonzero(content == grammar.quote[0])
-    if len(quotes) % 2:
-        return False
-    before, after = content[quotes[::2] - 1], content[quotes[1::2] + 1]  # behind the last byte, an LF, is the first one
-    special = np.zeros(256, dtype=bool)
-    special[[grammar.delimiter[0], grammar.quote[0], LF]] = True
-    opens = special[before].all()
-    special[CR] = True
-    return bool(opens and special[after].all())
+    opens_behind = np.zeros(256, dtype=bool)
+    opens_behind[[grammar.delimiter[0], grammar.quote[0], LF]] = True
+    closes_before = opens_behind.copy()
+    closes_before[CR] = True
+    before = 0  # quotes
+    for quotes in places_of(content, grammar.quote[0]):
+        opens, closes = quotes[before % 2 :: 2], quotes[1 - before % 2 :: 2]
+        # before the first byte stands, in effect, the last one, an LF
+        if not (opens_behind[content[opens - 1]].all() and closes_before[content[closes + 1]].all()):
+            return False
+        before += len(quotes)
+    return before % 2 == 0
