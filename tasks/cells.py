@@ -162,7 +162,7 @@ def type_cells(
         given = cells.column(number)
         if is_number(given.type) and not is_inside(given, column):
             given = texts_again(name, reread)
-        texts = given.combine_chunks() if is_number(given.type) else without_nulls(given, column.nulls)
+        texts = in_one(given) if is_number(given.type) else without_nulls(given, column.nulls)
         typed = type_column(texts, name, column, timezone, on_change)
         values.append(typed.values)
         told += typed.told.items()
@@ -423,12 +423,17 @@ def moment_bounds(name: str, column: Column, timezone: str) -> tuple[Any, Any]:
     return bounds[0], bounds[1]
 
 
+def in_one(cells: pa.ChunkedArray) -> pa.Array:
+    """A column as one array; one that is one already is not copied."""
+    return cells.chunk(0) if cells.num_chunks == 1 else cells.combine_chunks()
+
+
 def without_nulls(texts: pa.ChunkedArray, tokens: tuple[str, ...]) -> pa.Array:
     """Put nulls where a text is a null token."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    array = texts.combine_chunks()
+    array = in_one(texts)
     if not tokens:
         return array
     if isinstance(array, pa.DictionaryArray):

@@ -14,7 +14,7 @@ BEHIND = 1  # calls that may wait for the one that is being made
 class WriteBehind:
     """Makes calls one after the other, beside their caller; used in a `with` block, whose end waits for the last one.
 
-    What a call raises is raised by a later one, or at the end of the block; the calls behind it are then not made.
+    What a call raises is raised where a later one is asked for, or at the end of the block; after that none is made.
 
     Examples
     --------
