@@ -191,9 +191,28 @@ def shown(raw_chunks: list[RawChunk]) -> list[object]:
     ]
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "1,31,1.5,a,1,t\n2,3,2,b,2,t\n",  # out of bounds
+        "1,2,inf,a,1,t\n2,3,nan,b,2,t\n",
+        "NA,2,NA,NA,NA,NA\n,,,,,\n",
+        "1,2,3,x,1,0x1F\n 1,2,3,x,1,t\n",
+        "1,2,3,gone,1,t\nx,2,3,new,3,t\n4,5,6,new,1,t\n",
+        '1,2,3,"a\nb",1,t\n2,3,4,c,2,t,u\n\n3,4,5,c,2,t\n',
+    ],
+)
+@pytest.mark.parametrize("on_change", ["quarantine", "accept"])
+def test_odd_rows_give_the_bytes_that_texts_give(rows: str, on_change: str) -> None:
+    content = ",".join(COLUMNS) + "\n" + rows
+    found = batch_of(content, on_change, 1000, as_text=False)
+    assert found[0] is not None
+    assert found == batch_of(content, on_change, 1000, as_text=True)
+
+
 LINES = st.lists(
     st.one_of(
-        *[st.sampled_from(["a,1", '"a",1', '1,"b"', '"a","b"', '"a""b",'])] * 3,
+        *[st.sampled_from(["a,1", '"a",1', '1,"b"', '"a","b"', '"a""b",', '"a\nb",1'])] * 3,
         st.text(st.sampled_from('aa1,,"\n\r x'), max_size=8),
     ),
     max_size=20,
