@@ -132,11 +132,11 @@ class Null:
             sums = np.einsum("mn,cns->cms", peers.astype(np.int64), own)
             centre, rest = sums[:, -1:], sums[:, :-1] - own
         rows = history.rows.astype(np.float64)
-        apart = between(distance, own, rest, rows)
+        apart = between(distance, own, rest)
         squared = np.einsum("cnk,cnk->cn", apart, apart)
         moved = np.nan_to_num(distance.moved(own, rest))
         squared = np.where(moved > 0, squared, 0.0)
-        shape = Shape.of(apart, distance.shape_by_chance())
+        shape = Shape.of(apart, distance.shape_by_chance(centre))
         alike = likeness(apart)
         n = len(rows)
         time = np.minimum((1 + alike) / (1 - alike), n / 3)
@@ -156,7 +156,7 @@ class Null:
     def measure(self, batches: list[Summary]) -> Measured:
         """Hold batches of about the history's rows against the centre."""
         counts, rows = self.distance.stack(batches), np.array([float(batch.rows) for batch in batches])
-        apart = between(self.distance, counts, self.centre, rows)
+        apart = between(self.distance, counts, self.centre)
         moved = np.nan_to_num(self.distance.moved(counts, self.centre))
         squared = np.where(moved > 0, np.einsum("cnk,cnk->cn", apart, apart), 0.0)
         expected = np.concatenate([self.expected(batch.rows) for batch in batches], axis=1)
@@ -164,7 +164,7 @@ class Null:
         p_values = self.shape.p_value(ratio, self.batches)
         return Measured(
             ratio,
-            self.distance.effect(moved, np.maximum(squared - expected, 0.0)),
+            self.distance.effect(moved, np.maximum(squared - expected, 0.0), self.centre),
             at_least_by_chance(p_values, moved * rows, rows, rows_in(self.centre)),
         )
 
@@ -190,10 +190,9 @@ def ratio_to(squared: Floats, expected: Floats) -> Floats:
         return np.asarray(np.where(squared > 0, np.minimum(squared / expected, 1 / LEAST_P), 0.0))
 
 
-def between(distance: Distance, counts: Counts, reference: Counts, rows: Floats) -> Floats:
+def between(distance: Distance, counts: Counts, reference: Counts) -> Floats:
     """Vectors from the reference to some counts, zero where either has no row; shape (columns, summaries, k)."""
-    apart = distance.vectors(counts, rows) - distance.vectors(reference, rows)
-    return np.asarray(np.where(np.isfinite(apart), apart, 0.0))
+    return np.nan_to_num(distance.apart(counts, reference))
 
 
 def expected_each(squared: Floats, rows: Floats) -> Floats:
