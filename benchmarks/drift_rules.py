@@ -43,7 +43,7 @@ def chi_square(counts: np.ndarray, base: np.ndarray) -> np.ndarray:
 
 def least_p(batches: Batches, reference: Batches) -> np.ndarray:
     """-log of the smallest p-value: p < 0.05 anywhere is the naive rule, p < 0.05 / columns is Bonferroni's."""
-    return -np.log(np.maximum(p_values(batches, reference), 1e-300)).max(axis=0)
+    return -np.log(np.maximum(p_values(batches, reference), 1e-300).min(axis=0))
 
 
 def jensen_shannon(counts: np.ndarray, base: np.ndarray) -> np.ndarray:

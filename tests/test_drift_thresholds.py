@@ -25,7 +25,7 @@ from tasks.drift.thresholds import (
 )
 from tasks.drift.thresholds.distances import NumberDistance, arcsine
 from tasks.drift.thresholds.family import family_threshold
-from tasks.drift.thresholds.null import Shape, at_least_by_chance, likeness
+from tasks.drift.thresholds.null import Shape, Spread, at_least_by_chance, expected_each, likeness
 from tasks.drift.thresholds.pseudo_batches import peers_of, pseudo_batches
 from tests.drift_tables import ROLES, batch, chunks, profile
 
@@ -135,7 +135,7 @@ def test_small_p_values_of_quiet_distances_are_as_rare_as_they_say(weights):
     for _ in range(many):
         apart = random.normal(size=(1, n, len(root))) * root
         squared = np.square(random.normal(size=len(root)) * root).sum()
-        shape = Shape.of(apart, np.diag(np.square(root))[None])
+        shape = Shape.of(Spread.of(apart, np.diag(np.square(root))[None]))
         mean = np.einsum("cnk,cnk->c", apart, apart) / n
         found.append(float(shape.p_value(squared / mean[:, None], n)[0, 0]))
     assert np.mean(np.array(found) < 0.1) == pytest.approx(0.1, rel=0.2)
@@ -145,10 +145,33 @@ def test_small_p_values_of_quiet_distances_are_as_rare_as_they_say(weights):
 def test_small_p_values_are_as_rare_as_they_say():
     random, root, n = np.random.default_rng(2), np.sqrt([1 / (k * (k + 1)) for k in range(1, 20)]), 100
     apart = random.normal(size=(1, n, len(root))) * root
-    shape = Shape.of(np.tile(apart, (1, 50, 1)) * np.sqrt(1.0), np.diag(np.square(root))[None])
+    shape = Shape.of(Spread.of(np.tile(apart, (1, 50, 1)), np.diag(np.square(root))[None]))
     squared = np.square(random.normal(size=(200_000, len(root))) * root).sum(axis=1)
     ratio = squared / np.square(root).sum()
     assert (shape.p_value(ratio[None], 5_000) < 0.001).mean() == pytest.approx(0.001, rel=0.5)
+
+
+@pytest.mark.parametrize("weights", [[1.0], [5.0, 1.0, 0.2]])
+def test_spread_without_each_vector_is_that_of_the_others(weights):
+    random, n = np.random.default_rng(1), 12
+    vectors = random.normal(size=(1, n, len(weights))) * np.sqrt(weights)
+    by_chance, centre = np.eye(len(weights))[None], vectors.mean(axis=1, keepdims=True)
+    found = Spread.without_each((vectors - centre) * n / (n - 1), by_chance, np.full(n, 1 + 1 / (n - 1)))
+    for left_out in range(n):
+        others = np.delete(vectors, left_out, axis=1)
+        known = Spread.of(others - others.mean(axis=1, keepdims=True), by_chance)
+        assert found.second[0, left_out] == pytest.approx(known.second[0, 0])
+        assert found.third[0, left_out] == pytest.approx(known.third[0, 0])
+
+
+def test_expected_distance_of_others_is_as_if_each_had_not_been():
+    vectors, n = np.random.default_rng(1).normal(size=(1, 9, 2)), 9
+    squared = np.square((vectors - vectors.mean(axis=1, keepdims=True)) * n / (n - 1)).sum(axis=2)
+    found = expected_each(squared, np.full(n, 100.0), 1 + 1 / (n - 1))
+    for left_out in range(n):
+        others = np.delete(vectors, left_out, axis=1)
+        known = np.square((others - others.mean(axis=1, keepdims=True)) * (n - 1) / (n - 2)).sum(axis=2).mean()
+        assert found[0, left_out] == pytest.approx(known)
 
 
 def test_one_odd_row_is_no_surprise():
