@@ -141,7 +141,7 @@ def domain_classifier(batch: pa.Table, profile: Profile, *, alpha: float, seed: 
     if sample is None:
         return Multivariate(off="the sample's rows have no order: neither `_batch` nor a column of time")
     rows, history = batch.num_rows, max(profile.total.rows, sample.num_rows)
-    length = min(MOST_ROWS, rows, round(rows * sample.num_rows / history))
+    length = min(rows, round(rows * sample.num_rows / history))
     features = [name for name, role in profile.grid.roles.items() if role == "feature"]
     compared = compared_rows(in_order(batch, profile.grid.time), sample, features)
     off = why_off(length, rows, sample.num_rows, len(compared.names))
@@ -170,10 +170,10 @@ def told_apart(compared: ComparedRows, length: int, alpha: float, seed: int) -> 
     left_out = tuple(name for name, names in zip(compared.names, naming, strict=True) if names)
     if naming.all():
         return Multivariate(off="every column names the time by itself", left_out=left_out)
-    rows = compared.only(~naming)
-    batch = rows.batch[spread_positions(len(rows.batch), length)]
+    rows, kept = compared.only(~naming), min(length, MOST_ROWS)
+    batch = rows.batch[spread_positions(len(rows.batch), kept)]
     found, gains = area_of(rows.reference, stretch, batch, seed)
-    null = Null(quiet_areas(rows.reference, stretch, length, seed))
+    null = Null(quiet_areas(rows.reference, stretch, kept, seed))
     high = max(null.threshold(alpha), float(np.median(null.values)) + LEAST_EFFECT)
     told_by = tuple(rows.names[index] for index in np.argsort(-gains, kind="stable")[:3] if gains[index] > 0)
     return Multivariate(
@@ -183,19 +183,20 @@ def told_apart(compared: ComparedRows, length: int, alpha: float, seed: int) -> 
         alarmed=found > high,
         told_by=told_by,
         left_out=left_out,
-        rows=length,
+        rows=kept,
         stretches=len(null.values),
         widened=null.widened(alpha),
     )
 
 
-def quiet_areas(reference: Matrix, stretch: Integers, length: int, seed: int) -> Floats:
+def quiet_areas(reference: Matrix, stretch: Integers, kept: int, seed: int) -> Floats:
     """The area under ROC of stretches of the reference, each told from the rest of it; shape (k,)."""
     count = int(stretch.max()) + 1
     chosen = spread_positions(count, min(count, MOST_STRETCHES))
 
     def area(number: int) -> float:
-        inside = np.flatnonzero(stretch == number)[:length]
+        inside = np.flatnonzero(stretch == number)
+        inside = inside[spread_positions(len(inside), kept)]
         outside = stretch != number
         return area_of(reference[outside], stretch[outside], reference[inside], seed)[0]
 

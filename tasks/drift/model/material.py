@@ -193,27 +193,24 @@ def in_units(move: float, unit: float) -> float:
 
 def restored_column(values: pd.Series[Any], name: str, profile: Profile, seed: int) -> pd.Series[Any] | None:
     """A column with the reference's distribution, in its own type; None where it has no value to be restored to."""
+    import pandas as pd
+
     cells, counts = profile.grid.columns[name], profile.total.counts[name]
     if not counts.sum() or (isinstance(cells, NumericCells) and cells.kind == "time"):
         return None
     if isinstance(cells, CategoryCells):
         return None if cells.private else restored_levels(values, cells, counts, seed)
-    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    return in_type_of(values, numbers_again(numbers, cells, counts, seed))
+    numbers, whole = values.to_numpy(dtype=np.float64, na_value=np.nan), values.dtype.kind in "iu"
+    found = numbers_again(numbers, cells, counts, seed, whole=whole)
+    return pd.Series(found, index=values.index, name=name).astype("Int64" if whole else "float64")
 
 
-def numbers_again(numbers: Floats, cells: NumericCells, counts: Counts, seed: int) -> Floats:
-    """Numbers with the distribution that a profile has of them."""
-    bounds = (0.0, 0.0) if cells.least is None or cells.greatest is None else (cells.least, cells.greatest)
-    return restored_numbers(numbers, cells.edges, counts.astype(np.float64), bounds, seed)
-
-
-def in_type_of(values: pd.Series[Any], numbers: Floats) -> pd.Series[Any]:
-    """Numbers as a column of another's type; whole where that holds whole ones only."""
-    import pandas as pd
-
-    whole = values.dtype.kind in "iu"
-    return pd.Series(numbers.round() if whole else numbers, index=values.index).astype("Int64" if whole else "float64")
+def numbers_again(numbers: Floats, cells: NumericCells, counts: Counts, seed: int, *, whole: bool = False) -> Floats:
+    """Numbers with the distribution that a profile has of them; whole ones where the column holds such only."""
+    least, greatest = cells.least or 0.0, cells.greatest or 0.0
+    bounds = least, greatest + whole  # a whole number stands for all that is cut down to it
+    found = restored_numbers(numbers, cells.edges, counts.astype(np.float64), bounds, seed)
+    return np.minimum(np.floor(found), greatest) if whole else found
 
 
 def restored_levels(values: pd.Series[Any], cells: CategoryCells, counts: Counts, seed: int) -> pd.Series[Any]:
@@ -231,7 +228,7 @@ def restored_levels(values: pd.Series[Any], cells: CategoryCells, counts: Counts
     after = restored_categories(own, counts.astype(np.float64), movable, seed)
     named = np.array([*cells.levels, None, None, None], dtype=object)
     found = np.where(after == own, texts.where(texts.notna(), None).to_numpy(), named[after])
-    return as_truth(found, values) if values.dtype.kind == "b" else pd.Series(found, index=values.index, dtype=object)
+    return as_truth(found, values) if values.dtype.kind == "b" else pd.Series(found, values.index, dtype=values.dtype)
 
 
 def as_truth(texts: NDArray[np.object_], values: pd.Series[Any]) -> pd.Series[Any]:

@@ -122,18 +122,24 @@ def restored_numbers(values: Floats, edges: Floats, counts: Floats, bounds: tupl
 
 
 def quantile_levels(values: Floats, seed: int) -> Floats:
-    """Where each value lies among all of them, 0 to 1; equal ones, and those that have no value, at random.
+    """Where each value lies among all of them, 0 to 1; equal ones in random order, those without a value anywhere.
 
     >>> quantile_levels(np.array([30.0, 10.0]), seed=7).tolist()
     [0.75, 0.25]
     """
     generator = np.random.Generator(np.random.PCG64(seed))
-    known = np.flatnonzero(~np.isnan(values))
-    found = generator.random(len(values))
-    shuffled = generator.permutation(known)
-    order = shuffled[np.argsort(values[shuffled], kind="stable")]
-    found[order] = (np.arange(len(order)) + 0.5) / max(1, len(order))
+    shuffled = generator.permutation(len(values))
+    unknown = np.isnan(values[shuffled])
+    known = shuffled[~unknown]
+    found = np.empty(len(values))
+    found[shuffled[unknown]] = middles(int(unknown.sum()))
+    found[known[np.argsort(values[known], kind="stable")]] = middles(len(known))
     return found
+
+
+def middles(count: int) -> Floats:
+    """Middles of so many equal parts of 0 to 1."""
+    return (np.arange(count) + 0.5) / max(1, count)
 
 
 def nearest_values(values: Floats, level: Floats, edges: Floats, counts: Floats, bounds: tuple[float, float]) -> Floats:
