@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from flows.drift_cli import code_of, row_of, table
-from tests.conftest import holdfast
+from tests.conftest import copy_project, holdfast
 from tests.drift_shop import WEEKS, make_shop, sales, write
 from tests.drift_verdicts import finding, verdict
 
@@ -19,7 +19,7 @@ NEW = WEEKS + 1
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     """A repository with a quiet, a drifted and a broken batch that no run has taken in."""
-    root = make_shop(tmp_path_factory.mktemp("shop"))
+    root = make_shop(copy_project(tmp_path_factory.mktemp("shop")))
     frame = sales(NEW)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
