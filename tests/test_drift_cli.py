@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -102,3 +104,14 @@ def test_batch_cannot_lead_out_of_the_reports(shop):
     done = holdfast(shop, "drift", "shop", "--batch", "../../quiet")
     assert done.returncode == 1
     assert "no batch" in done.stderr
+
+
+def test_champion_of_the_registry_is_what_a_batch_is_held_against(version):
+    done = holdfast(Path.cwd(), "drift", "diabetes", "--batch", "diabetes-2", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["champion"], told["budget"]["known_by"]) == ("diabetes@v1.0.0", "assumed")
+    for folder in ("models", "profiles", "metrics"):
+        shutil.rmtree(folder)
+    again = holdfast(Path.cwd(), "drift", "diabetes", "--batch", "diabetes-2", "--json")
+    assert json.loads(again.stdout) == told
