@@ -33,7 +33,6 @@ from drift_rules import RULES  # noqa: E402 - the clone's own code is measured
 from drift_streams import KINDS, ROW_KINDS, Batches, Planted, Stream  # noqa: E402
 
 from tasks.drift.thresholds import EffectFloor, History  # noqa: E402
-from tasks.drift.thresholds.family import family_threshold  # noqa: E402
 
 ALPHAS = {"1 per quarter, weekly": 1 / 13, "1 per year, weekly": 1 / 52}
 ROWS = (1_000, 20_000, 1_000_000)
@@ -88,7 +87,7 @@ def rate_cell(stream: Stream, history: int, references: int) -> list[dict[str, A
         known = history_of(reference, judged)
         plain, floored = surprises(known, judged), surprises(known, judged, EffectFloor())
         for name, alpha in ALPHAS.items():
-            threshold = family_threshold(known.surprises, alpha)
+            threshold = known.threshold(alpha)
             ours[name][number] = (plain > threshold.value).mean(), (floored > threshold.value).mean()
             widened[name] += threshold.widened is not None
         for rule, alarms in other_alarms(judged, reference):
@@ -137,7 +136,7 @@ def power_cell(stream: Stream, history: int, references: int, batches: int) -> l
         made = stream.batches(number, history + batches, quiet=history)
         reference, judged = made.part(slice(0, history)), made.part(slice(history, None))
         known = history_of(reference, judged)
-        threshold = family_threshold(known.surprises, alpha).value
+        threshold = known.threshold(alpha).value
         quiet.append(scores(known, threshold, judged, reference))
         for name, plant in PLANTED.items():
             changed = stream.batches(number, history + batches, plant, history).part(slice(history, None))
