@@ -22,6 +22,7 @@ from configs.contradiction import (
     wrong_type,
 )
 from configs.document import KeyPath
+from configs.drift_checks import DRIFT_CHECKS
 from configs.expectations import expectation_contradictions
 from configs.privacy_checks import PRIVACY_CHECKS
 from configs.schema import BinaryMetric, MulticlassMetric, Pipeline, RegressionMetric, UndeclaredSectionError
@@ -315,4 +316,5 @@ CHECKS: tuple[Check, ...] = (
     check_protected,
     *TRAIN_CHECKS,
     *PRIVACY_CHECKS,
+    *DRIFT_CHECKS,
 )

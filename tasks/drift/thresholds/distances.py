@@ -194,9 +194,10 @@ class ShareDistance:
 
     @classmethod
     def of_missing(cls, grid: Grid) -> ShareDistance:
-        """Nulls, nan and infinite values of all columns."""
-        last = tuple(2 if isinstance(cells, NumericCells) else 1 for cells in grid.columns.values())
-        return cls(tuple(grid.columns), named("missing", len(last)), last)
+        """Nulls, nan and infinite values of features; a label that is not there yet is late, and has not drifted."""
+        cells = {name: found for name, found in grid.columns.items() if grid.roles[name] == "feature"}
+        last = tuple(2 if isinstance(found, NumericCells) else 1 for found in cells.values())
+        return cls(tuple(cells), named("missing", len(last)), last)
 
     @classmethod
     def of_outside(cls, grid: Grid) -> ShareDistance:
