@@ -109,12 +109,15 @@ def holdfast(frame: pd.DataFrame) -> Encoded:
     is_binary = set(frame["y"].iloc[:100]) <= {0.0, 1.0}
     table = TargetCells.of(frame, frame["y"], outer * FOLDS + inner, FOLDS**2, names, 2 if is_binary else None)
     cell_outer, cell_inner = np.divmod(np.arange(FOLDS**2), FOLDS)
+    room = np.empty(
+        (len(frame), len(names)), order="F"
+    )  # for each fold in turn; columns one after the other, as training lays them
     for fold in range(FOLDS):
         sees = np.stack([*((cell_outer != fold) & (cell_inner != own) for own in range(FOLDS)), cell_outer != fold])
         learnt, valid = np.flatnonzero(outer != fold), np.flatnonzero(outer == fold)
         context = np.where(cell_outer == fold, -1, cell_inner)
         encodings = table.encoded(Fit(learnt, valid[:0], valid, context, sees), "auto")
-        matrices = [np.empty((len(rows), len(names)), order="F") for rows in (learnt, valid)]  # as training lays them
+        matrices = np.split(room, [len(learnt)])
         encodings.write(matrices[0], range(len(names)), learnt, learnt=True)
         encodings.write(matrices[1], range(len(names)), valid, learnt=False)
         yield matrices

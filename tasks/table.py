@@ -111,7 +111,7 @@ def read_batches(folder: Path, columns: list[str] | None = None) -> pa.Table:
     tables = []
     for file in batch_files(folder):
         table = read_table(file, columns)
-        tables.append(table.add_column(0, BATCH, pa.array([file.stem] * table.num_rows, pa.string())))
+        tables.append(table.add_column(0, BATCH, pa.repeat(pa.scalar(file.stem, pa.string()), table.num_rows)))
     return pa.concat_tables(tables)
 
 

@@ -15,7 +15,7 @@ from tasks.audit import Audit, Finding, LeakError, neighbours, noise
 from tasks.audit.averages import closeness
 from tasks.audit.beside import Beside, places
 from tasks.audit.columns import taken_from_before
-from tasks.audit.lookup import Losses, Truth, binned, looked_up, share_told
+from tasks.audit.lookup import Losses, Truth, binned, distinct, looked_up, share_told
 from tasks.audit.missing import missing_with_target
 from tasks.audit.reconstruct import area_under, run_count, screened
 from tasks.audit.sides import both_sides
@@ -211,7 +211,7 @@ def test_lookup_of_noise_tells_nothing():
     random = np.random.default_rng(0)
     target = random.integers(0, 2, 4000).astype(float)
     folds = ((np.arange(2000), np.arange(2000, 4000)),)
-    share = share_told(looked_up(binned(random.normal(size=4000)), Truth(target, 2), folds), 3.0)
+    share = share_told(looked_up(binned(distinct(random.normal(size=4000))), Truth(target, 2), folds), 3.0)
     assert share.low < 0
     assert share.value < 0.01
 
@@ -219,11 +219,11 @@ def test_lookup_of_noise_tells_nothing():
 def test_lookup_of_a_copy_tells_nearly_all():
     target = np.random.default_rng(0).random(4000)
     folds = ((np.arange(2000), np.arange(2000, 4000)),)
-    assert share_told(looked_up(binned(np.exp(target)), Truth(target, 1), folds), 3.0).low > 0.995
+    assert share_told(looked_up(binned(distinct(np.exp(target))), Truth(target, 1), folds), 3.0).low > 0.995
 
 
 def test_bins_keep_missing_values_apart():
-    levels = binned(np.array([np.nan, 1.0, 2.0, np.nan] * 20))
+    levels = binned(distinct(np.array([np.nan, 1.0, 2.0, np.nan] * 20)))
     assert (levels.codes[[0, 3]] == levels.count - 1).all()
     assert levels.codes[1] != levels.codes[2]
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from tasks.audit.finding import Audit, Finding, LeakError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import Future
 
     from tasks.audit.beside import Beside
     from tasks.audit.columns import Told
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tasks.training.matrices import Prepared
 
     Looked = tuple[list[Finding], dict[str, dict[str, Any]]]
+    Look = Callable[[], Looked]
 
 __all__ = ["Audit", "Finding", "LeakError", "audit"]
 
@@ -51,53 +53,70 @@ def audit(prepared: Prepared, model: TabularModel, threads: int, beside: Beside 
     from tasks.audit.view import own_view, view_of
 
     start = time.monotonic()
-    known = read_beside(prepared.rows) if beside is None else beside
-    view = view_of(prepared, known)
-    looks = [partial(by_column, view, threads), partial(by_row, prepared, model, view, known, threads)]
-    own = own_view(prepared, model, view)
-    if own is not None:
-        looks.insert(1, partial(by_own_column, own, threads))
-    with ThreadPoolExecutor(min(threads, len(looks))) as pool:  # NumPy lets go of the interpreter while it sorts
-        looked = [look.result() for look in [pool.submit(each) for each in looks]]
+    with ThreadPoolExecutor(threads) as pool:  # NumPy and XGBoost let go of the interpreter while they work
+        planted = pool.submit(by_noise, prepared, model, threads)  # looks at nothing that must be read first
+        known = read_beside(prepared.rows) if beside is None else beside
+        view = view_of(prepared, known)
+        own = own_view(prepared, model, view)
+        alone = [pool.submit(look) for look in by_column(view, threads)]
+        made = [] if own is None else [pool.submit(look) for look in by_column(own, threads)]
+        rows = pool.submit(by_row, prepared, view, known, threads)
+    looked = [in_one(alone), of_transformer(in_one(made)), rows.result(), planted.result()]
     findings = tuple(finding for found, _ in looked for finding in found)
     probes = {name: facts for _, numbers in looked for name, facts in numbers.items()}
     return Audit("failed" if findings else "passed", findings, probes, time.monotonic() - start)
 
 
-def by_column(view: View, threads: int) -> Looked:
-    """What single columns and few together say: too strong, made from the target, numbering rows, from later rows."""
-    from tasks.audit import averages, columns, order, reconstruct
+def in_one(looks: Sequence[Future[Looked]]) -> Looked:
+    """What several looks at the same columns found; each set of columns is named once."""
+    looked = [look.result() for look in looks]
+    probes = {name: facts for _, numbers in looked for name, facts in numbers.items()}
+    return one_each(finding for found, _ in looked for finding in found), probes
+
+
+def of_transformer(looked: Looked) -> Looked:
+    """The same under names of their own, of the columns that the user's own transformer makes."""
+    return looked[0], {f"{name}, of the transformer": facts for name, facts in looked[1].items()}
+
+
+def by_column(view: View, threads: int) -> list[Look]:
+    """What single columns and few together say: made from the target, too strong, numbering rows, from later rows."""
     from tasks.audit.view import MOST_ROWS, thinned
 
     few = thinned(view, MOST_ROWS)
+    return [partial(by_sums, few), partial(by_strength, view, few, threads)]
+
+
+def by_sums(few: View) -> Looked:
+    """What columns make up the target."""
+    from tasks.audit import reconstruct
+
+    return reconstruct.made_up(few), {reconstruct.PROBE: {"columns": len(few.features)}}
+
+
+def by_strength(view: View, few: View, threads: int) -> Looked:
+    """What each column tells, and what it then is."""
+    from tasks.audit import averages, columns, order
+
     told = columns.told_alone(few)
     findings = [
-        *reconstruct.made_up(few),
         *columns.too_strong(few, view, told, threads),
         *averages.group_means(view),
         *averages.left_one_out(view, told),
         *order.identifiers(view, told),
         *order.from_later_rows(view),
     ]
-    probes: dict[str, dict[str, Any]] = {
+    return findings, {
         columns.PROBE: strongest(told),
-        reconstruct.PROBE: {"columns": len(view.features)},
         averages.PROBE: {"columns": len(view.numbers)},
         order.PROBE: {"columns": sum(order.numbers_rows(view, name) for name in view.numbers)},
         order.LATER: {"columns": len(view.numbers)},
     }
-    return one_each(findings), probes
 
 
-def by_own_column(view: View, threads: int) -> Looked:
-    """What the columns of the user's own transformer say, under names of their own."""
-    found, facts = by_column(view, threads)
-    return found, {f"{name}, of the transformer": each for name, each in facts.items()}
-
-
-def by_row(prepared: Prepared, model: TabularModel, view: View, beside: Beside, threads: int) -> Looked:
-    """What rows say that belong together, or are missing something, and what noise says."""
-    from tasks.audit import duplicates, missing, neighbours, noise, sides
+def by_row(prepared: Prepared, view: View, beside: Beside, threads: int) -> Looked:
+    """What rows say that belong together, or are missing something."""
+    from tasks.audit import duplicates, missing, neighbours, sides
     from tasks.audit.view import thinned
 
     probes: dict[str, dict[str, Any]] = {missing.PROBE: {"columns": len(view.features)}}
@@ -107,12 +126,19 @@ def by_row(prepared: Prepared, model: TabularModel, view: View, beside: Beside, 
         duplicates.PROBE: lambda: duplicates.copied_rows(view),
         neighbours.GROUP: lambda: neighbours.recognised(view, threads),
         neighbours.TIME: lambda: neighbours.forward(view, threads),
-        noise.PLANTED: lambda: noise.meaningless(prepared, model, threads),
     }
     for name, look in looks.items():
         found, facts = look()
         findings, probes[name] = [*findings, *found], facts
     return findings, probes
+
+
+def by_noise(prepared: Prepared, model: TabularModel, threads: int) -> Looked:
+    """What noise says."""
+    from tasks.audit import noise
+
+    found, facts = noise.meaningless(prepared, model, threads)
+    return found, {noise.PLANTED: facts}
 
 
 def strongest(told: dict[str, Told]) -> dict[str, float]:
@@ -121,7 +147,7 @@ def strongest(told: dict[str, Told]) -> dict[str, float]:
     return {each.name: each.best.value for each in order[:STRONGEST]}
 
 
-def one_each(findings: list[Finding]) -> list[Finding]:
+def one_each(findings: Iterable[Finding]) -> list[Finding]:
     """The first finding of each set of columns: a copy of the target is strong, and a mean, too."""
     found: dict[tuple[str, ...], Finding] = {}
     for finding in findings:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tasks.audit.duplicates import mixed
 from tasks.audit.finding import Finding
-from tasks.audit.lookup import bound
+from tasks.audit.lookup import bound, distinct
 from tasks.audit.neighbours import named_units, whole_units
 from tasks.audit.view import Levels
 
@@ -91,8 +91,7 @@ def closeness(values: Floats, target: Floats, z: float) -> Closeness | None:
         None where too few values come with two or more rows.
     """
     there = np.isfinite(values)
-    found, codes = np.unique(values[there], return_inverse=True)
-    rows = np.bincount(codes)
+    found, codes, rows, _ = distinct(values[there])
     several = rows >= 2
     if several.sum() < FEWEST_GROUPS or rows[several].sum() < 0.5 * len(values):
         return None

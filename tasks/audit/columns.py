@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.audit.finding import Finding
-from tasks.audit.lookup import Share, as_levels, as_ranks, binned, bound, looked_up, share_told, truth_of
+from tasks.audit.lookup import Share, as_levels, as_ranks, binned, bound, distinct, looked_up, share_told, truth_of
 from tasks.audit.trees import ASKED, LEARNT, told_by
 from tasks.audit.view import Levels
 
@@ -61,7 +61,8 @@ def column_told(view: View, name: str, truth: Truth, z: float) -> Told:
     if name in view.levels:
         return Told(name, share_told(looked_up(view.levels[name], truth, view.folds), z), None, None)
     values = view.numbers[name]
-    bins, levels = binned(values), as_levels(values)
+    column = distinct(values)
+    bins, levels = binned(column), as_levels(column)
     found = [share_told(looked_up(each, truth, view.folds), z) for each in (bins, levels) if each is not None]
     best = max(found, key=lambda share: share.low)
     among = ~np.isnan(values)

@@ -11,6 +11,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from tasks.audit.view import Levels
 
@@ -68,11 +69,40 @@ def bound(looks: int, doubt: float = 0.01) -> float:
     return NormalDist().inv_cdf(1 - doubt / (2 * max(looks, 1)))
 
 
+class Distinct(NamedTuple):
+    """The values of a column, ascending; a missing one is the last.
+
+    Attributes
+    ----------
+    values : array of float, shape (d,)
+    codes : array of int, shape (n,)
+        Place of each row's value.
+    counts : array of int, shape (d,)
+    missing : bool
+        Whether the last value is a missing one.
+    """
+
+    values: Floats
+    codes: Positions
+    counts: Positions
+    missing: bool
+
+
+def distinct(values: Floats) -> Distinct:
+    """What `numpy.unique` gives, by hashing: only the values that differ are sorted, and missing ones are one value."""
+    codes, found = pd.factorize(values, sort=True)
+    missing = bool(len(codes)) and codes.min() < 0
+    if missing:
+        codes, found = np.where(codes < 0, len(found), codes), np.append(found, np.nan)
+    return Distinct(found, codes, np.bincount(codes, minlength=len(found)), missing)
+
+
 def as_ranks(values: Floats) -> Floats:
     """Places in the order of size, from 0 to 1, of equal values the middle one: no outlier decides."""
-    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
-    middle = np.cumsum(counts) - (counts + 1) / 2
-    return middle[codes] / max(len(values) - 1, 1)
+    found = distinct(values)
+    middle = np.cumsum(found.counts) - (found.counts + 1) / 2
+    ranks: Floats = middle[found.codes] / max(len(values) - 1, 1)
+    return ranks
 
 
 class Truth(NamedTuple):
@@ -87,24 +117,21 @@ def truth_of(view: View) -> Truth:
     return Truth(as_ranks(view.target) if view.classes == 1 else view.target, view.classes)
 
 
-def binned(values: Floats) -> Levels:
+def binned(column: Distinct) -> Levels:
     """Numbers in bins of about as many rows; equal values share one, missing values have their own."""
-    bins = int(np.clip(len(values) // ROWS_PER_BIN, 8, MOST_BINS))
-    missing = np.isnan(values)
-    order = np.unique(values[~missing], return_inverse=True, return_counts=True)
-    codes = np.full(len(values), bins, dtype=np.intp)
-    if len(order[0]):
-        below = np.cumsum(order[2]) - order[2]
-        codes[~missing] = (below * bins // int((~missing).sum()))[order[1]]
-    return Levels(codes, bins + 1)
+    rows, present = len(column.codes), int(column.counts[: len(column.counts) - column.missing].sum())
+    bins = int(np.clip(rows // ROWS_PER_BIN, 8, MOST_BINS))
+    below = np.cumsum(column.counts) - column.counts
+    bin_of = np.minimum(below * bins // max(present, 1), bins)  # what is missing comes after all that is present
+    return Levels(bin_of[column.codes], bins + 1)
 
 
-def as_levels(values: Floats) -> Levels | None:
+def as_levels(column: Distinct) -> Levels | None:
     """Numbers value by value, where values come back often; else None."""
-    found, codes = np.unique(values, return_inverse=True, equal_nan=True)
-    if len(found) * ROWS_PER_LEVEL > len(values) or len(found) <= MOST_BINS:
+    found = len(column.values)
+    if found * ROWS_PER_LEVEL > len(column.codes) or found <= MOST_BINS:
         return None
-    return Levels(codes.astype(np.intp), len(found))
+    return Levels(column.codes, found)
 
 
 def looked_up(levels: Levels, truth: Truth, folds: Folds, among: Mask | None = None) -> Losses:
@@ -158,4 +185,4 @@ def log_losses(levels: Levels, truth: Truth, known: Positions, asked: Positions)
     rows = np.bincount(levels.codes[known], minlength=levels.count)
     actual, level = classes[asked], levels.codes[asked]
     predicted = (counts[level * number + actual] + prior[actual]) / (rows[level] + 1)
-    return -np.log(predicted), -np.log(prior[actual])
+    return -np.log(predicted), (-np.log(prior))[actual]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Positions = NDArray[np.intp]
 
-BLOCK = 16_384  # rows that are encoded at a time: as many as the processor's cache holds
+BLOCK = 65_536  # rows that are encoded at a time: few enough for the processor's cache
 
 
 @dataclass(frozen=True)
@@ -237,10 +237,9 @@ class Encodings:
             plans.append((place, self.table.codes[name], table.shape[1], outputs))
         for start in range(0, len(rows), BLOCK):
             some = rows[start : start + BLOCK]
-            seen = context.take(self.table.cell.take(some)) if learnt else np.zeros(len(some), dtype=np.intp)
+            seen = context.take(self.table.cell.take(some)) if learnt else None
             for place, codes, width, outputs in plans:
-                code = seen * width
-                code += codes.take(some)
+                code = codes.take(some) if seen is None else seen * width + codes.take(some)
                 for number, values in enumerate(outputs, start=place):
                     values.take(code, out=matrix[start : start + BLOCK, number], mode="clip")  # by itself it copies
 

@@ -175,18 +175,27 @@ def told_apart(compared: ComparedRows, length: int, alpha: float, seed: int) -> 
     found, gains = area_of(rows.reference, stretch, batch, seed)
     null = Null(quiet_areas(rows.reference, stretch, kept, seed))
     high = max(null.threshold(alpha), float(np.median(null.values)) + LEAST_EFFECT)
-    told_by = tuple(rows.names[index] for index in np.argsort(-gains, kind="stable")[:3] if gains[index] > 0)
     return Multivariate(
         statistic=found,
         interval=(-Null(-null.values).threshold(alpha), high),
         p_value=null.p_value(found),
         alarmed=found > high,
-        told_by=told_by,
+        told_by=tellers(rows.names, gains),
         left_out=left_out,
         rows=kept,
         stretches=len(null.values),
         widened=null.widened(alpha),
     )
+
+
+def tellers(names: tuple[str, ...], gains: Floats) -> tuple[str, ...]:
+    """At most three columns that gain the trees most, none of them less than half of what the first does.
+
+    >>> tellers(("a", "b", "c"), np.array([2.0, 0.5, 4.0]))
+    ('c', 'a')
+    """
+    order = np.argsort(-gains, kind="stable")[:3]
+    return tuple(names[index] for index in order if gains[index] > 0 and gains[index] >= gains[order[0]] / 2)
 
 
 def quiet_areas(reference: Matrix, stretch: Integers, kept: int, seed: int) -> Floats:

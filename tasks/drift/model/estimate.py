@@ -178,8 +178,10 @@ def expected_metric(metric: str, scores: Floats) -> float:
 
     Examples
     --------
-    >>> expected_metric("brier", np.array([0.5, 0.9])), round(expected_metric("roc_auc", np.array([0.2, 0.8])), 3)
-    (0.17, 0.941)
+    >>> round(expected_metric("brier", np.array([0.5, 0.9])), 3)
+    0.17
+    >>> round(expected_metric("roc_auc", np.array([0.2, 0.8])), 3)
+    0.941
     """
     if metric == "roc_auc":
         columns = [scores] if scores.ndim == 1 else list(scores.T)

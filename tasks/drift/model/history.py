@@ -6,7 +6,6 @@ stretches of the history are compared with the rest of it, as the batch is compa
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,32 @@ LEAST_STRETCHES = 3
 
 
 @dataclass(frozen=True)
+class ExponentialTail:
+    """The distribution of one more value beyond a bound that `held` values passed: Pareto's.
+
+    An exponential becomes that when its scale is estimated. A normal sample has a shorter tail, so there it errs on
+    the quiet side: of values that are normal or skewed by 1 it was passed 0.3 to 1.2 times as often as it says, where
+    Student's t was passed up to 9 times as often.
+    """
+
+    bound: float
+    scale: float
+    held: int
+    share: float
+
+    def p_value(self, found: float) -> float:
+        """Probability of a value at least as large, above the bound."""
+        if not self.scale:
+            return 0.0
+        beyond = float(1 + (found - self.bound) / (self.held * self.scale))
+        return float(self.share * beyond**-self.held)
+
+    def threshold(self, alpha: float) -> float:
+        """The value that is exceeded with a probability below the share of those above the bound."""
+        return self.bound + self.held * self.scale * float((self.share / alpha) ** (1 / self.held) - 1)
+
+
+@dataclass(frozen=True)
 class Null:
     """Values that a statistic took on quiet stretches of the history, and what they say of a new one.
 
@@ -38,54 +63,56 @@ class Null:
     def p_value(self, found: float) -> float:
         """How often a quiet batch would reach a statistic: by rank, beyond the history by a fitted tail.
 
-        Above all k values the rank only says "at most 1 / (k + 1)"; then Student's t with k - 1 degrees of freedom says
-        how far above, never more than the rank does.
-
-        References
-        ----------
-        The rank is exact where batch and stretches are exchangeable: V. Vovk, A. Gammerman, G. Shafer (2005),
-        "Algorithmic Learning in a Random World", chapter 2. The tail is the classical prediction interval for one more
-        observation of a normal sample.
+        Above all k values the rank only says "at most 1 / (k + 1)"; the tail says how much less.
 
         Examples
         --------
         >>> null = Null(np.array([0.50, 0.51, 0.49, 0.52]))
         >>> null.p_value(0.505), round(null.p_value(0.60), 4)
-        (0.6, 0.0028)
+        (0.6, 0.0264)
         """
         rank = (1 + int(np.count_nonzero(self.values >= found))) / (len(self.values) + 1)
-        return rank if found <= self.values.max() else min(rank, self.tail(found))
-
-    def tail(self, found: float) -> float:
-        """The fitted upper tail."""
-        from scipy.special import stdtr
-
-        scale = self.scale()
-        return float(stdtr(len(self.values) - 1, -(found - self.values.mean()) / scale)) if scale else 0.0
-
-    def scale(self) -> float:
-        """Standard deviation of the distance of one more value from the mean of these."""
-        return float(self.values.std(ddof=1)) * math.sqrt(1 + 1 / len(self.values))
+        if found <= self.values.max():
+            return rank
+        return min(rank, self.tail.p_value(found))
 
     def threshold(self, alpha: float) -> float:
         """The value that a quiet batch exceeds with probability `alpha`: by rank where the history has enough of them.
 
-        >>> null = Null(np.array([0.50, 0.51, 0.49, 0.52]))
-        >>> null.threshold(0.25), round(null.threshold(0.01), 3)
-        (0.52, 0.57)
-        """
-        from scipy.special import stdtrit
+        Between two ranks the threshold lies as on a logarithmic scale of ranks, which is that of an exponential tail.
 
-        k = len(self.values)
-        if alpha * (k + 1) >= 1:
-            return float(np.sort(self.values)[k - int(alpha * (k + 1) + 1e-9)])
-        fitted = float(self.values.mean()) + self.scale() * float(stdtrit(k - 1, 1 - alpha))
-        return max(fitted, float(self.values.max()))
+        References
+        ----------
+        The rank is exact where batch and stretches are exchangeable: V. Vovk, A. Gammerman, G. Shafer (2005),
+        "Algorithmic Learning in a Random World", chapter 2.
+
+        Examples
+        --------
+        >>> null = Null(np.array([0.50, 0.51, 0.49, 0.52]))
+        >>> round(null.threshold(0.2), 3), round(null.threshold(0.4), 3), round(null.threshold(0.01), 2)
+        (0.52, 0.51, 0.66)
+        """
+        k, rank = len(self.values), self.rank(alpha)
+        if rank >= 1:
+            return float(np.interp(np.log(rank), np.log(np.arange(1, k + 1)), np.sort(self.values)[::-1]))
+        return max(self.tail.threshold(alpha), float(self.values.max()))
+
+    def rank(self, alpha: float) -> float:
+        """Which of the largest values is passed with probability `alpha`, counted from 1; below 1 none is."""
+        return alpha * (len(self.values) + 1) + 1e-9
+
+    @property
+    def tail(self) -> ExponentialTail:
+        """What the largest quarter of the values says of greater ones."""
+        ordered, k = np.sort(self.values)[::-1], len(self.values)
+        held = min(max(3, k // 4), k - 1)
+        bound = float(ordered[held])
+        return ExponentialTail(bound, float(ordered[:held].mean()) - bound, held, held / (k + 1))
 
     def widened(self, alpha: float) -> str | None:
         """What is said where the history is too short for `alpha` to be read off it."""
         k = len(self.values)
-        if alpha * (k + 1) >= 1:
+        if self.rank(alpha) >= 1:
             return None
         return (
             f"{k} stretches of history cannot show what happens once in {1 / alpha:.0f} batches: the threshold "
@@ -124,7 +151,7 @@ class CountedMeans:
     def deviations(self, rows: int) -> Floats:
         """How far means of so many rows are from the mean of the rest of the history; shape (k,).
 
-        Neighbouring blocks are joined to stretches of at least so many rows. A longer stretch varies less: it is
+        Neighbouring blocks are joined to stretches of about so many rows. One that is longer varies less: it is
         stretched by the root of its length, as for rows that know nothing of each other. Where neighbours are alike,
         that is too wide, never too narrow.
         """
@@ -133,21 +160,21 @@ class CountedMeans:
         rest_rows, rest_sums = block_rows.sum() - own[:, 0], block_sums.sum() - own[:, 1]
         own, rest_rows, rest_sums = (part[rest_rows > 0] for part in (own, rest_rows, rest_sums))
         apart = own[:, 1] / own[:, 0] - rest_sums / rest_rows
-        return np.asarray(apart * np.sqrt(own[:, 0] / rows))
+        return np.asarray(apart * np.sqrt(np.maximum(own[:, 0] / rows, 1.0)))
 
 
-def joined(rows: Integers, sums: Floats, least: int) -> Floats:
-    """Join neighbouring blocks to stretches of at least some rows: their rows and sums, shape (k, 2).
+def joined(rows: Integers, sums: Floats, wanted: int) -> Floats:
+    """Join neighbouring blocks to stretches of so many rows, but for half a block: their rows and sums, shape (k, 2).
 
     What is left at the end is left out.
 
-    >>> joined(np.array([2, 2, 3, 1]), np.array([2.0, 4.0, 3.0, 9.0]), 3).tolist()
-    [[4.0, 6.0], [3.0, 3.0]]
+    >>> joined(np.array([4, 4, 4, 1]), np.array([2.0, 4.0, 3.0, 9.0]), 9).tolist()
+    [[8.0, 6.0]]
     """
     found, counted, total = [], 0, 0.0
     for block_rows, block_sum in zip(rows.tolist(), sums.tolist(), strict=True):
         counted, total = counted + block_rows, total + block_sum
-        if counted >= least:
+        if counted > 0 and counted >= wanted - block_rows / 2:
             found.append((counted, total))
             counted, total = 0, 0.0
     return np.asarray(found, dtype=np.float64).reshape(-1, 2)
