@@ -212,9 +212,14 @@ def time_zone_slip(frame, world, random, where, history):
     )
 
 
+def is_spread(frame, world, column):
+    """Whether each site has several levels: one that is renamed alone is no code list that changed."""
+    return column != world.site and frame.groupby(world.site)[column].nunique().min() > 1
+
+
 def category_recode(frame, world, random, where, history):
     column = str(random.choice(world.words))
-    rows = rows_at(frame, world, random, where if column != world.site else LATER)
+    rows = rows_at(frame, world, random, where if is_spread(frame, world, column) else LATER)
     levels = sorted(frame[column].dropna().unique())
     names = {
         level: f"{'K' if random.random() < 0.5 else 'code '}{100 + place}"
@@ -227,7 +232,7 @@ def category_recode(frame, world, random, where, history):
 
 def type_break(frame, world, random, where, history):
     column = str(random.choice(world.words))
-    rows = rows_at(frame, world, random, where if column != world.site else LATER)
+    rows = rows_at(frame, world, random, where if is_spread(frame, world, column) else LATER)
     levels = sorted(frame[column].dropna().unique())
     names = {level: str(place) for place, level in enumerate(random.permutation(levels))}
     found = changed(frame, column, rows, frame[column].map(names).to_numpy(dtype=object))

@@ -77,15 +77,24 @@ def test_fault_from_the_middle_has_its_beginning(histories, fault):
     assert abs(pd.Timestamp(cause.time) - began) < pd.Timedelta("12h")
 
 
-@pytest.mark.parametrize("fault", ["unit_change", "stuck_sensor", "empty_column"])
+@pytest.mark.parametrize("fault", ["stuck_sensor", "empty_column"])
 def test_fault_of_one_site_names_the_site(histories, fault):
-    history = histories("sensors")
+    history = histories("clinic")
     injected = faults.injected(history, fault, SEED, faults.SITE)
     clean = faults.next_batch(history, SEED)
     column = injected.columns[0]
     differs = ~((clean[column] == injected.frame[column]) | (clean[column].isna() & injected.frame[column].isna()))
-    site = clean["station"][differs.to_numpy().argmax()]
+    site = clean["ward"][differs.to_numpy().argmax()]
     assert repr(site) in faults.told(history, injected.frame)[0].where
+
+
+def test_unit_of_one_site_names_the_site(histories):
+    frame = faults.next_batch(histories("clinic"), SEED)
+    at_site = (frame["ward"] == "north").to_numpy()
+    causes = faults.told(
+        histories("clinic"), frame.assign(height=np.where(at_site, frame["height"] / 2.54, frame["height"]))
+    )
+    assert (causes[0].kind, causes[0].where) == ("unit_change", "rows of ward 'north'")
 
 
 def test_cause_goes_to_the_owner_of_its_column(histories):

@@ -75,10 +75,18 @@ class Distribution:
         return np.interp(shares, cumulative, self.bounds)
 
 
-def share_below(values: Floats, edges: Floats, room: float = 0.0) -> tuple[Floats, Floats]:
-    """Share of the values below each edge, at least and at most, where each value may be off by `room`."""
+def share_below(values: Floats, edges: Floats, room: float | None = None) -> tuple[Floats, Floats]:
+    """Share of the values below each edge, at least and at most.
+
+    Parameters
+    ----------
+    values : array of float, shape (n,)
+    edges : array of float, shape (k,)
+    room : float, optional
+        By how much each value may be off, beside the last bits; None of values that were not worked out.
+    """
     ordered = np.sort(values)
-    slack = room + EXACT * np.abs(edges)
+    slack = np.zeros(len(edges)) if room is None else room + EXACT * np.abs(edges)
     least = np.searchsorted(ordered, edges - slack, side="left") / max(1, len(values))
     most = np.searchsorted(ordered, edges + slack, side="left") / max(1, len(values))
     return least, most

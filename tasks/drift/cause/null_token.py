@@ -31,12 +31,14 @@ WORDS = NULLS | {
     "#value!",
 }
 FEWEST = 5  # rows
-LEAST = 0.004  # share of the rows
+LEAST = 0.004  # share of the rows that have a number or lost a token
+LEAST_WORDS = 0.001  # share of the rows that have a new word, which is no value by its meaning
 ABSENT = 5e-4  # share of the reference's values, at the most, that a new token has
 MATCH = 0.35  # how much of a token's share the change of the missing share may differ by
 TRADED = 20.0  # times its usual share, of a number within the range that has taken the place of missing values
 ALONE = 0.1  # of the rows with a number, others that lie beyond the range on its side
 FAR = 0.5  # from the range, in spreads from the 5 % to the 95 % quantile
+HEAPED = 5.0  # times the rows that lie as near to the end within the range
 PILED = 0.02  # share of the reference's values that lie as near to an end of the range within it
 SENTINELS = frozenset(
     sign * value
@@ -70,7 +72,7 @@ def new_words(view: View, column: LevelColumn) -> Iterator[Cause]:
     tokens = {*null_tokens(usual), *(level for level in column.levels if level.strip().lower() in WORDS - NULLS)}
     tokens = {level for level in column.new if level in tokens}
     rows = np.isin(column.codes, [code for code, level in enumerate(column.levels) if level in tokens])
-    if rows.sum() < max(FEWEST, LEAST * view.rows):
+    if rows.sum() < max(FEWEST, LEAST_WORDS * view.rows):
         return
     now = float(np.mean(column.codes < 0))
     fell = column.missing - now > 0.5 * min(column.missing, rows.mean()) > 0
@@ -110,9 +112,9 @@ def new_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:
             continue
         now = float(np.mean(np.isnan(column.values)))
         evidence = (
-            f"{value:.10g} stands in {count / view.rows:.1%} of the rows, where the reference has it in "
-            f"{column.usual_share(value):.2%} and goes from {column.usual.low:.6g} to {column.usual.high:.6g}; the "
-            f"missing share went from {column.missing:.1%} to {now:.1%}"
+            f"{column.shown(value)} stands in {count / view.rows:.1%} of the rows, where the reference has it in "
+            f"{column.usual_share(value):.2%} and goes from {column.shown(column.usual.low)} to "
+            f"{column.shown(column.usual.high)}; the missing share went from {column.missing:.1%} to {now:.1%}"
         )
         yield view.cause("null_token", (column.name,), segment_of(view, column.values == value), evidence, confidence)
         return
@@ -132,7 +134,7 @@ def sureness(view: View, column: NumberColumn, value: float, count: int) -> floa
 
 
 def stands_apart(column: NumberColumn, value: float, count: int) -> bool:
-    """Whether a number lies outside the range without others, and either far or beyond an end where values pile up.
+    """Whether a number lies outside the range without others: far, beyond an end where values pile up, or in a heap.
 
     A column that drifts over its range's end brings other numbers there, and thins out towards it.
     """
@@ -145,9 +147,11 @@ def stands_apart(column: NumberColumn, value: float, count: int) -> bool:
         return False
     ends = column.density.quantiles(np.array([0.05, 0.95]))
     inside = (low, low + gap) if value < low else (high - gap, high)
-    known = column.known_values
-    piled = float(np.mean((known >= inside[0]) & (known <= inside[1]))) if len(known) else 0.0
-    return gap > FAR * float(ends[1] - ends[0]) or piled >= PILED
+    piled, now = (
+        float(np.mean((values >= inside[0]) & (values <= inside[1]))) if len(values) else 0.0
+        for values in (column.known_values, column.present)
+    )
+    return gap > FAR * float(ends[1] - ends[0]) or piled >= PILED or count > HEAPED * now * len(column.present)
 
 
 def lost_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:
@@ -163,8 +167,8 @@ def lost_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:
         left = int(np.sum(column.values == value))
         if is_traded(share, now - column.missing, left, view.rows, now - column.most_missing):
             evidence = (
-                f"{value:.10g} stood in {share:.1%} of the reference's rows and stands in {left} of these; the missing "
-                f"share went from {column.missing:.1%} to {now:.1%}"
+                f"{column.shown(value)} stood in {share:.1%} of the reference's rows and stands in {left} of these; "
+                f"the missing share went from {column.missing:.1%} to {now:.1%}"
             )
             yield view.cause("null_token", (column.name,), None, evidence, 0.9)
 

@@ -75,7 +75,8 @@ def numbers_judged(view: View, one: NumberColumn, other: NumberColumn, segment: 
     for column, source in ((one, other), (other, one)):
         values = [each.values[segment.rows & ~np.isnan(each.values)] for each in (column, source)]
         (own, _), (put_back, ordinary) = (view.apart(column, segment, each) for each in values)
-        if not put_back <= ordinary < own:
+        allowed = ordinary if segment.level is None else max(ordinary, LEFT * own)  # a site alone varies more
+        if not put_back <= allowed or not ordinary < own:
             return None
         before.append(own)
         after.append(put_back)

@@ -63,8 +63,8 @@ def looked_at(view: View, column: NumberColumn, group: str, codes: Positions | N
     segment = segment_of(view, group, codes, places)
     known = "" if longest is None else f", the longest of earlier batches has {longest}"
     evidence = (
-        f"{value:.6g} in {length} rows one after another{known}; elsewhere a value stays in {stays:.1%} of the rows, "
-        f"and {share:.1%} of the reference's values are this one"
+        f"{column.shown(value)} in {length} rows one after another{known}; elsewhere a value stays in {stays:.1%} of "
+        f"the rows, and {share:.1%} of the reference's values are this one"
     )
     confidence = 0.95 - (0.15 if longest is None else 0.0) - min(0.2, share)
     return length, view.cause("stuck_sensor", (column.name,), segment, evidence, confidence)

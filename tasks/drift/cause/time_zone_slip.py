@@ -94,7 +94,7 @@ def told(rates: Floats, exposure: Floats, slots: Positions, shift: int) -> Float
     """How much better a shift explains each row."""
     with np.errstate(divide="ignore", invalid="ignore"):
         scores = np.log(expected(rates, exposure, shift)[slots]) - np.log(expected(rates, exposure, 0)[slots])
-    return np.clip(np.nan_to_num(scores), -CLIP, CLIP)
+    return np.asarray(np.clip(np.nan_to_num(scores), -CLIP, CLIP), dtype=np.float64)
 
 
 def divergence(counts: Floats, shares: Floats) -> float:

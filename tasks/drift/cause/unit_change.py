@@ -135,8 +135,9 @@ def judged(view: View, column: NumberColumn, conversion: Conversion, segment: Se
         return None
     confidence = 0.97 - 0.3 * after / before - (0.12 if conversion.near else 0.0) - 0.02 * (segment.last is not None)
     evidence = (
-        f"{conversion.name}: {moved.sum()} rows with a median of {np.median(values[moved]):.6g}, which is "
-        f"{np.median(found.back[moved]):.6g} mapped back, where the reference has {np.median(usual):.6g}; the distance "
+        f"{conversion.name}: {moved.sum()} rows with a median of {column.shown(np.median(values[moved]))}, which "
+        f"is {column.shown(np.median(found.back[moved]))} mapped back, where the reference has "
+        f"{column.shown(np.median(usual))}; the distance "
         f"to the nearest reference batch falls from {before:.3f} to {after:.3f} (ordinary: {column.ordinary:.3f})"
     )
     return view.cause("unit_change", (column.name,), segment, evidence, confidence)
@@ -150,9 +151,16 @@ def comes_back(view: View, column: NumberColumn, found: Mapped) -> bool:
 
 
 def usual_of(view: View, column: NumberColumn, segment: Segment, like: Floats) -> Floats:
-    """Quantiles of the nearest reference batch, or of the segment's level where the sample has enough of it."""
-    known = view.sampled(column, segment)
-    return column.usual.quantiles(SPREADS, like) if known is None else np.quantile(known, SPREADS)
+    """Quantiles of the nearest reference batch, or of the segment's level where the sample has enough of it.
+
+    The sample is of all batches, and so wider than one where batches differ: its spread is made that of a batch.
+    """
+    batch, known = column.usual.quantiles(SPREADS, like), view.sampled(column, segment)
+    if known is None:
+        return batch
+    found, middle = np.quantile(known, SPREADS), float(np.median(known))
+    narrower = min(1.0, spread(batch) / max(spread(column.usual.quantiles(SPREADS)), 1e-300))
+    return np.asarray(middle + narrower * (found - middle), dtype=np.float64)
 
 
 def is_like(mapped: Floats, usual: Floats, conversion: Conversion, left: float) -> bool:

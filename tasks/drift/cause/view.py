@@ -53,6 +53,8 @@ class NumberColumn:
         Of a reference batch.
     sample : array of float, shape (s,)
         Values of the reference's sample, NaN where missing; of length 0 where there is no sample.
+    private : bool
+        Whether no value may be shown.
     """
 
     name: str
@@ -62,6 +64,11 @@ class NumberColumn:
     missing: float
     most_missing: float
     sample: Floats
+    private: bool = False
+
+    def shown(self, value: float) -> str:
+        """A value as evidence may show it."""
+        return "(private)" if self.private else f"{value:.6g}"
 
     @cached_property
     def present(self) -> Floats:
@@ -100,11 +107,11 @@ class NumberColumn:
             return UNKNOWN_SPREAD
         return float(np.abs(self.batches - self.usual.below).max())
 
-    def nearest(self, values: Floats, room: float = 0.0) -> float:
+    def nearest(self, values: Floats, room: float | None = None) -> float:
         """How far values are from the nearest reference batch."""
         return self.match(values, room)[0]
 
-    def match(self, values: Floats, room: float = 0.0) -> tuple[float, Floats]:
+    def match(self, values: Floats, room: float | None = None) -> tuple[float, Floats]:
         """The distance to the nearest reference batch, and its share of values below each edge."""
         below = share_below(values[:: max(1, len(values) // MOST_VALUES)], self.usual.edges, room)
         batches = self.batches if len(self.batches) >= FEW_BATCHES else [self.usual.below]
@@ -118,8 +125,8 @@ class NumberColumn:
         """The sample's values in rows of a level of another column."""
         if not len(self.sample) or not len(levels.sample):
             return np.empty(0)
-        found = self.sample[levels.sample == level]
-        return found[~np.isnan(found)]
+        found: Floats = self.sample[levels.sample == level]
+        return np.asarray(found[~np.isnan(found)], dtype=np.float64)
 
     def usual_share(self, value: float) -> float:
         """Share of the reference's values that are this one, as far as the sample tells; else of its cell."""
@@ -279,7 +286,9 @@ class View:
             return 0.0
         return float(np.nanmedian(self.local - self.times))
 
-    def apart(self, column: NumberColumn, segment: Segment, values: Floats, room: float = 0.0) -> tuple[float, float]:
+    def apart(
+        self, column: NumberColumn, segment: Segment, values: Floats, room: float | None = None
+    ) -> tuple[float, float]:
         """How far a segment's values are from the reference, and how far is ordinary.
 
         From the nearest batch; of one level's rows from the sample's rows of that level, where these are enough.
