@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tasks.closure import code_hash
+from tasks.drift.habits import FILE, MOST, habits_table
 from tasks.drift.profile import Declared, make_profile, write_profile
 from tasks.drift.profiled import columns_to_read, feature_roles, importance_by_column, profiled
 from tasks.drift.pseudo_columns import ROLES, pseudo_columns
@@ -105,8 +106,15 @@ def said_of(rows: TrainingRows, model: TabularModel, out_of_fold: Floats) -> pa.
     return said.take(pa.array(place, mask=place < 0))
 
 
-def reference_profile(rows: TrainingRows, model: TabularModel, out_of_fold: Floats) -> Profile:
-    """Make the profile of the rows that a model was trained on, but for the importance of the columns.
+class Reference(NamedTuple):
+    """What a reference is kept as: its profile, and the habits of its newest batches."""
+
+    profile: Profile
+    habits: pa.Table
+
+
+def reference_of(rows: TrainingRows, model: TabularModel, out_of_fold: Floats) -> Reference:
+    """Profile the rows that a model was trained on; the importance of the columns is told when they are explained.
 
     Parameters
     ----------
@@ -124,8 +132,10 @@ def reference_profile(rows: TrainingRows, model: TabularModel, out_of_fold: Floa
         private=pipeline.private_columns,
         hashes=hashes_of(pipeline.name),
     )
-    settings = pipeline.evaluate.profile
-    return make_profile(ReferenceRows(rows, said), declared, rows=settings.rows, seed=pipeline.train.seed)
+    reference, settings = ReferenceRows(rows, said), pipeline.evaluate.profile
+    profile = make_profile(reference, declared, rows=settings.rows, seed=pipeline.train.seed)
+    newest = ((name, reference.batch(name)) for name in reference.batches[-MOST:])
+    return Reference(profile, habits_table(newest, pipeline.time.column))
 
 
 def hashes_of(pipeline: str) -> dict[str, str]:
@@ -138,17 +148,18 @@ def hashes_of(pipeline: str) -> dict[str, str]:
     }
 
 
-def write_reference(profile: Profile, rows: TrainingRows, explanation: Mapping[str, Any]) -> None:
+def write_reference(reference: Reference, rows: TrainingRows, explanation: Mapping[str, Any]) -> None:
     """Write `profiles/<pipeline>/`.
 
     Parameters
     ----------
-    profile : Profile
-        Of `reference_profile`.
+    reference : Reference
+        Of `reference_of`.
     rows : TrainingRows
     explanation : mapping
         Of `tasks.evaluation.explain`: what each feature contributes.
     """
+    profile, habits = reference
     shares = {str(entry["feature"]): float(entry["share"]) for entry in explanation["features"]}
     importance = importance_by_column(shares, rows.pipeline, rows.classes or ())
-    write_profile(replace(profile, importance=importance), Path("profiles", rows.pipeline.name))
+    write_profile(replace(profile, importance=importance), Path("profiles", rows.pipeline.name), {FILE: habits})

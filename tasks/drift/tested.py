@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from tasks.drift.cause import BatchContext, triage
+from tasks.drift.habits import without_model
 from tasks.drift.model import (
     concept_drift,
     counted_means,
@@ -106,7 +107,8 @@ def tested_by(seen: Seen, given: GivenBatch, champion: Champion, pipeline: Pipel
     estimate = estimated_performance(
         observed.scores, model, pipeline, sample=profile.sample, reference=champion.score, seed=pipeline.train.seed
     )
-    causes = triage(seen.summary, seen.table, profile, judged, context_of(given, pipeline))
+    context = context_of(given, champion, pipeline)
+    causes = triage(seen.summary, without_model(seen.table), profile, judged, context)
     return Tested(judged, rows, loss, moved, estimate, causes, observed.unreadable)
 
 
@@ -131,7 +133,7 @@ def spans_of(profile: Profile) -> dict[str, Span]:
     return spans
 
 
-def context_of(given: GivenBatch, pipeline: Pipeline) -> BatchContext:
+def context_of(given: GivenBatch, champion: Champion, pipeline: Pipeline) -> BatchContext:
     """What is known of a batch beside its rows."""
     units = {name: column.unit for name, column in pipeline.columns.items() if column.unit is not None}
     return BatchContext(
@@ -140,6 +142,7 @@ def context_of(given: GivenBatch, pipeline: Pipeline) -> BatchContext:
         units=units,
         quarantined=given.untyped,
         raw_rows=given.raw_rows,
+        habits=tuple(habits for habits in champion.habits if habits.name != given.name),
     )
 
 
