@@ -89,6 +89,12 @@ def test_unit_change_is_a_broken_feed():
     )
 
 
+def test_batch_that_was_loaded_before_is_a_broken_feed():
+    found = judged(sales(5))
+    assert (found.cause, found.causes[0].kind) == ("broken_feed", "duplicate_load")
+    assert f"'{name_of(5)}'" in found.causes[0].evidence
+
+
 def test_most_material_column_comes_first():
     found = judged(changed(price=lambda price: price + 10, size=lambda size: size + 10))
     assert next(finding.column for finding in found.findings if finding.role == "feature") == "price"
@@ -246,7 +252,7 @@ def test_profile_of_another_format_is_refused():
         judge_batch(pipeline_here(), name_of(0))
 
 
-@pytest.mark.parametrize("name", ["profile.json", "counts.parquet", "sample.parquet"])
+@pytest.mark.parametrize("name", ["profile.json", "counts.parquet", "sample.parquet", "habits.parquet"])
 def test_one_flipped_bit_of_a_profile_is_refused(name):
     data = bytearray((FOLDER / name).read_bytes())
     data[len(data) // 2] ^= 1

@@ -19,7 +19,7 @@ from tasks.drift.model import (
     observed_model,
 )
 from tasks.drift.profile import observe
-from tasks.drift.profiled import profiled
+from tasks.drift.profiled import columns_to_read, profiled
 from tasks.drift.pseudo_columns import LOSS, loss_of
 from tasks.drift.schedule import schedule_of
 from tasks.drift.thresholds import Budget, EffectFloor, judge
@@ -85,7 +85,7 @@ def schedule_for(drift: Drift, profile: Profile) -> Schedule:
 def seen_by(given: GivenBatch, champion: Champion, pipeline: Pipeline, as_of: datetime | None) -> Seen:
     """Count a batch's rows, with what the model says of them beside."""
     observed = observed_model(to_frame(given.rows), champion.model, pipeline, as_of=as_of)
-    table = profiled(given.rows, observed.columns, pipeline)
+    table = profiled(given.rows.select(columns_to_read(pipeline)), observed.columns, pipeline)
     return Seen(table, observe(table, champion.profile.grid), observed)
 
 
