@@ -148,7 +148,7 @@ class Stream:
             if place == target and planted is not None:
                 found[quiet:] = self.column(random, kind, planted, means[quiet:, place])
             counts.append(found)
-        return Batches(tuple(kinds), tuple(counts), days, self.rows)
+        return Batches(tuple(kinds), tuple(counts), days, self.rows, self.kind == "weekly")
 
     def means(self, random: np.random.Generator, days: np.ndarray) -> np.ndarray:
         """Mean of each column and batch, in sd; shape (batches, columns)."""
@@ -180,12 +180,16 @@ class Stream:
 
 @dataclass(frozen=True)
 class Batches:
-    """Consecutive batches: counts per column, shape (batches, cells + 1), of which the last are missing values."""
+    """Consecutive batches: counts per column, shape (batches, cells + 1), of which the last are missing values.
+
+    A batch of `dated` ones is one of `days`; others are longer than the rhythm of the week.
+    """
 
     kinds: tuple[str, ...]
     counts: tuple[np.ndarray, ...]
     days: np.ndarray
     rows: int
+    dated: bool
 
     def part(self, which: slice) -> Batches:
         """Some of them."""
@@ -203,8 +207,8 @@ class Batches:
             Summary(
                 self.rows,
                 {name: column[batch] for name, column in zip(names, columns, strict=True)},
-                start=MONDAY + DAY * int(day),
-                end=MONDAY + DAY * int(day) + DAY - 60,
+                start=MONDAY + DAY * int(day) if self.dated else None,
+                end=MONDAY + DAY * int(day) + DAY - 60 if self.dated else None,
             )
             for batch, day in enumerate(self.days)
         ]

@@ -186,7 +186,7 @@ class Null:
         batches, growth = company.reckoned(distance.columns, distance.names)
         left_out = Shape.of(Spread.without_each(apart, by_chance, company.factor))
         ratio = ratio_to(squared, expected_each(squared, company))
-        p_values = left_out.p_value(ratio, batches * company.others / n)
+        p_values = left_out.p_value(ratio, batches * company.far.sum(axis=1) / n)
         p_values = at_least_by_chance(p_values, moved * rows, rows, rows_in(rest))
         return cls(
             distance,
@@ -255,8 +255,9 @@ def expected_each(squared: Floats, company: Company) -> Floats:
     it is, since what moves from batch to batch does not shrink with rows.
     """
     scale = np.maximum(company.rows[None, :] / company.rows[:, None], 1.0) * company.far
-    others = 1 / (company.factor - 1)
-    again = ((others / (others + 1)) * (others / np.maximum(others - 1, 0.5))) ** 2
+    others = company.others
+    once_more = 1 / np.square(np.maximum(others, 2.0)) * np.minimum(others / company.far.sum(axis=1), 1.0)
+    again = (1 - once_more) ** -2.0
     total = squared @ scale.T - (company.factor - 1) * squared
     return np.asarray(np.maximum(total, 0.0) * again / company.far.sum(axis=1))
 
