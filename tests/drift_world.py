@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from functools import cache
 from typing import Any
 
@@ -93,6 +94,9 @@ def model_of(task: str = "binary") -> TabularModel:
     model = declared_model(pipeline, ("no", "some", "yes") if task == "multiclass" else None)
     model.set_params(booster__rounds=40)
     return model.fit(raw[list(pipeline.input_columns)], numbers_of(raw, task))
+
+
+atexit.register(model_of.cache_clear)  # XGBoost's library is unloaded before what is left to the interpreter's end
 
 
 def table_of(frame: pd.DataFrame) -> pa.Table:

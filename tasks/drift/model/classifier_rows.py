@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
 NAMED_LEVELS = 30  # of a category; the rarer ones are one level together
+FARTHEST = 5.0  # standard deviations that a value counts as, so that one wild row makes no correlation
+RIDGE = 0.01  # added to each variance of 1
 NAMES_THE_TIME = 0.5  # share of a column's variance that lies between stretches of time
 
 
@@ -65,6 +67,43 @@ def compared_rows(batch: pa.Table, sample: pa.Table, columns: Sequence[str]) -> 
     reference = np.column_stack([pair[0] for pair in pairs]) if pairs else np.empty((sample.num_rows, 0))
     found = np.column_stack([pair[1] for pair in pairs]) if pairs else np.empty((batch.num_rows, 0))
     return ComparedRows(names, reference.astype(np.float32), found.astype(np.float32))
+
+
+def residuals(compared: ComparedRows) -> tuple[Matrix, Matrix]:
+    """What of each column the others do not tell, in its own spread: by linear regression over the reference.
+
+    Where two columns were alike and are not any more, each alone is as before, and trees have to find the pair. What
+    the one does not tell of the other has grown, and that a single split sees.
+
+    Parameters
+    ----------
+    compared : ComparedRows
+
+    Returns
+    -------
+    arrays of float32, shapes (r, d) and (n, d)
+        Of the reference and of the batch. A missing value counts as the column's mean.
+
+    References
+    ----------
+    Anti-image of a variable: L. Guttman (1953), doi:10.1007/BF02289009. By the inverse of the correlations, which are
+    drawn a little towards 0 so that columns that are the same have one.
+    """
+    from threadpoolctl import threadpool_limits
+
+    reference = compared.reference.astype(np.float64)
+    known = ~np.isnan(reference)
+    rows = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, reference, 0.0).sum(axis=0) / rows
+    centred = np.where(known, reference - mean, 0.0)
+    scale = np.sqrt(np.square(centred).sum(axis=0) / rows)
+    scale = np.where(scale > 0, scale, 1.0)
+    with threadpool_limits(1, user_api="blas"):  # sums follow the number of threads
+        own = np.clip(centred / scale, -FARTHEST, FARTHEST)
+        inverse = np.linalg.inv(own.T @ own / len(own) + RIDGE * np.eye(len(scale)))
+        weights = inverse / np.sqrt(np.diag(inverse))
+        batch = np.clip(np.nan_to_num((compared.batch - mean) / scale), -FARTHEST, FARTHEST)
+        return (own @ weights).astype(np.float32), (batch @ weights).astype(np.float32)
 
 
 def ordered_sample(profile: Profile) -> pa.Table | None:

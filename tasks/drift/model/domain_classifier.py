@@ -25,6 +25,7 @@ from tasks.drift.model.classifier_rows import (
     in_order,
     names_the_time,
     ordered_sample,
+    residuals,
     stretch_numbers,
 )
 from tasks.drift.model.history import LEAST_STRETCHES, Null
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 LEAST_ROWS = 30  # of a stretch in the sample: fewer tell nothing
 MOST_ROWS = 1000  # of a stretch: more tell little more, and cost
-MOST_STRETCHES = 60  # that the label is given to
+MOST_STRETCHES = 40  # that the label is given to
 OTHERS = 2000  # rows that a stretch is told apart from
 FOLDS = 3
 LEAST_EFFECT = 0.02  # of the area under ROC, above what stretches usually have
@@ -171,16 +172,18 @@ def told_apart(compared: ComparedRows, length: int, alpha: float, seed: int) -> 
     if naming.all():
         return Multivariate(off="every column names the time by itself", left_out=left_out)
     rows, kept = compared.only(~naming), min(length, MOST_ROWS)
-    batch = rows.batch[spread_positions(len(rows.batch), kept)]
-    found, gains = area_of(rows.reference, stretch, batch, seed)
-    null = Null(quiet_areas(rows.reference, stretch, kept, seed))
+    left, left_of_batch = residuals(rows)
+    reference = np.concatenate([rows.reference, left], axis=1)
+    batch = np.concatenate([rows.batch, left_of_batch], axis=1)[spread_positions(len(rows.batch), kept)]
+    found, gains = area_of(reference, stretch, batch, seed)
+    null = Null(quiet_areas(reference, stretch, kept, seed))
     high = max(null.threshold(alpha), float(np.median(null.values)) + LEAST_EFFECT)
     return Multivariate(
         statistic=found,
         interval=(-Null(-null.values).threshold(alpha), high),
         p_value=null.p_value(found),
         alarmed=found > high,
-        told_by=tellers(rows.names, gains),
+        told_by=tellers(rows.names, gains.reshape(2, -1).sum(axis=0)),
         left_out=left_out,
         rows=kept,
         stretches=len(null.values),
