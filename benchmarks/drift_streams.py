@@ -23,6 +23,7 @@ from scipy.special import ndtr, ndtri
 
 from tasks.drift.profile import Block, CategoryCells, Covariance, Grid, NumericCells, Profile, Summary
 
+SEED = 7
 SEGMENT = 1_000
 SEGMENTS = 100_000  # of each kind of column; `--quick` makes fewer
 FINE = 512  # cells that the others' rules see; 16 of them are one of ours
@@ -83,9 +84,9 @@ def ar_rows(random: np.random.Generator, segments: int, rho: float) -> np.ndarra
 
 
 @cache
-def segments(rho: float, kind: str, planted: Planted, count: int, seed: int) -> np.ndarray:
+def segments(rho: float, kind: str, planted: Planted, count: int) -> np.ndarray:
     """Counts of segments: cells, and missing values behind them; shape (count, cells + 1)."""
-    random = np.random.default_rng([seed, int(rho * 100), len(kind), hash_of(planted)])
+    random = np.random.default_rng([SEED, int(rho * 100), len(kind), hash_of(planted)])
     edges = cuts(kind, planted).astype(np.float32)
     found = np.empty((count, len(edges) + 2), dtype=np.int16)
     step = 1_000
@@ -109,10 +110,10 @@ def hash_of(planted: Planted) -> int:
 
 
 @cache
-def pool(rho: float, kind: str, planted: Planted, rows: int, count: int, seed: int) -> np.ndarray:
+def pool(rho: float, kind: str, planted: Planted, rows: int, count: int) -> np.ndarray:
     """Counts of batches of some rows, fine cells; shape (count, cells + 1). See the module."""
-    single = segments(rho, kind, planted, count, seed)
-    each, random = rows // SEGMENT, np.random.default_rng([seed, rows])
+    single = segments(rho, kind, planted, count)
+    each, random = rows // SEGMENT, np.random.default_rng([SEED, rows])
     if each == 1:
         return single.astype(np.int64)
     if each <= 100:
@@ -126,17 +127,16 @@ def pool(rho: float, kind: str, planted: Planted, rows: int, count: int, seed: i
 
 @dataclass(frozen=True)
 class Stream:
-    """A kind of stream: `kind`, columns, rows of a batch, and size of the pools."""
+    """A kind of stream, its columns, rows of a batch, and size of the pools."""
 
     kind: str
     columns: int
     rows: int
     count: int = SEGMENTS
-    seed: int = 7
 
     def batches(self, number: int, many: int, planted: Planted | None = None, quiet: int = 0) -> Batches:
         """Reference `number`: so many consecutive batches; what is planted begins after `quiet` of them."""
-        random = np.random.default_rng([self.seed, number, self.rows])
+        random = np.random.default_rng([SEED, number, self.rows])
         kinds, days = column_kinds(self.columns), np.arange(many)
         if self.kind == "weekly":  # what follows the reference are days of one weekday, so that one history judges them
             days[quiet:] = quiet + random.integers(7) + 7 * np.arange(many - quiet)
@@ -148,7 +148,7 @@ class Stream:
             if place == target and planted is not None:
                 found[quiet:] = self.column(random, kind, planted, means[quiet:, place])
             counts.append(found)
-        return Batches(tuple(kinds), tuple(counts), days, self.rows)
+        return Batches(tuple(kinds), tuple(counts), days, self.rows, self.kind == "weekly")
 
     def means(self, random: np.random.Generator, days: np.ndarray) -> np.ndarray:
         """Mean of each column and batch, in sd; shape (batches, columns)."""
@@ -168,9 +168,8 @@ class Stream:
         many = len(means)
         if self.kind in ROW_KINDS:
             few = planted != Planted()
-            made = pool(
-                ROW_KINDS[self.kind], kind, planted, self.rows, min(self.count, 5_000) if few else self.count, self.seed
-            )
+            count = min(self.count, 5_000) if few else self.count
+            made = pool(ROW_KINDS[self.kind], kind, planted, self.rows, count)
             return made[random.integers(0, len(made), many)]
         edges = cuts(kind, planted) if kind == "category" else EDGES - planted.shift
         below = ndtr(edges[None, :] - means[:, None])
@@ -181,12 +180,16 @@ class Stream:
 
 @dataclass(frozen=True)
 class Batches:
-    """Consecutive batches: counts per column, shape (batches, cells + 1), of which the last are missing values."""
+    """Consecutive batches: counts per column, shape (batches, cells + 1), of which the last are missing values.
+
+    A batch of `dated` ones is one of `days`; others are longer than the rhythm of the week.
+    """
 
     kinds: tuple[str, ...]
     counts: tuple[np.ndarray, ...]
     days: np.ndarray
     rows: int
+    dated: bool
 
     def part(self, which: slice) -> Batches:
         """Some of them."""
@@ -204,8 +207,8 @@ class Batches:
             Summary(
                 self.rows,
                 {name: column[batch] for name, column in zip(names, columns, strict=True)},
-                start=MONDAY + DAY * int(day),
-                end=MONDAY + DAY * int(day) + DAY - 60,
+                start=MONDAY + DAY * int(day) if self.dated else None,
+                end=MONDAY + DAY * int(day) + DAY - 60 if self.dated else None,
             )
             for batch, day in enumerate(self.days)
         ]

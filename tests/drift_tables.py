@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pyarrow as pa
 
@@ -25,5 +27,6 @@ def chunks(batches=20, rows=500, first=0):
     return [(f"2013-{number:03}", batch(number, rows)) for number in range(first, first + batches)]
 
 
+@cache
 def profile(batches=20, size=500, **options):
     return make_profile(chunks(batches, size), Declared("ships", ROLES), **options)

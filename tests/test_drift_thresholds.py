@@ -23,10 +23,12 @@ from tasks.drift.thresholds import (
     OtherGridError,
     judge,
 )
+from tasks.drift.thresholds.company import Company
 from tasks.drift.thresholds.distances import NumberDistance, arcsine
 from tasks.drift.thresholds.family import family_threshold
-from tasks.drift.thresholds.null import Shape, Spread, at_least_by_chance, expected_each, likeness
+from tasks.drift.thresholds.null import Shape, Spread, at_least_by_chance, expected_each
 from tasks.drift.thresholds.pseudo_batches import peers_of, pseudo_batches
+from tasks.drift.thresholds.wandering import UNSURE, Wandering, fitted, lag_correlations, surely_alike
 from tests.drift_tables import ROLES, batch, chunks, profile
 
 BUDGET = Budget(1, "quarter", 13)
@@ -167,7 +169,7 @@ def test_spread_without_each_vector_is_that_of_the_others(weights):
 def test_expected_distance_of_others_is_as_if_each_had_not_been():
     vectors, n = np.random.default_rng(1).normal(size=(1, 9, 2)), 9
     squared = np.square((vectors - vectors.mean(axis=1, keepdims=True)) * n / (n - 1)).sum(axis=2)
-    found = expected_each(squared, np.full(n, 100.0), 1 + 1 / (n - 1))
+    found = expected_each(squared, Company(np.full(n, 100.0)))
     for left_out in range(n):
         others = np.delete(vectors, left_out, axis=1)
         known = np.square((others - others.mean(axis=1, keepdims=True)) * (n - 1) / (n - 2)).sum(axis=2).mean()
@@ -179,15 +181,47 @@ def test_one_odd_row_is_no_surprise():
     assert p_value == pytest.approx(0.01)
 
 
-@pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
-def test_likeness_of_neighbours_is_their_correlation(rho):
-    random, n = np.random.default_rng(0), 100
-    rows = np.empty((300, n, 1))
-    rows[:, 0] = random.normal(size=(300, 1))
+def wandering_levels(rho, n, many=300, chance=0.0):
+    random = np.random.default_rng(0)
+    rows = np.empty((many, n, 1))
+    rows[:, 0] = random.normal(size=(many, 1))
     for step in range(1, n):
-        rows[:, step] = rho * rows[:, step - 1] + (1 - rho**2) ** 0.5 * random.normal(size=(300, 1))
-    found = likeness(rows - rows.mean(axis=1, keepdims=True)).mean()
-    assert found == pytest.approx(rho, abs=0.05)
+        rows[:, step] = rho * rows[:, step - 1] + (1 - rho**2) ** 0.5 * random.normal(size=(many, 1))
+    return rows + chance * random.normal(size=rows.shape)
+
+
+@pytest.mark.parametrize(("rho", "chance", "share"), [(0.5, 0.0, 1.0), (0.9, 0.0, 1.0), (0.9, 1.0, 0.5)])
+def test_wandering_of_a_level_is_found_behind_chance(rho, chance, share):
+    rows = wandering_levels(rho, 100, chance=chance)
+    found = fitted(lag_correlations(rows - rows.mean(axis=1, keepdims=True)).mean(axis=0), 100)
+    assert (found.rho, found.share) == (pytest.approx(rho, abs=0.06), pytest.approx(share, abs=0.12))
+
+
+def test_independent_batches_are_not_taken_to_be_alike():
+    rows = wandering_levels(0.0, 100, many=1_000)
+    found = surely_alike(lag_correlations(rows - rows.mean(axis=1, keepdims=True)), 100)
+    assert found.mean() < 0.005
+
+
+def test_batches_whose_levels_wander_are_taken_to_be_alike():
+    rows = wandering_levels(0.9, 100, many=100)
+    assert surely_alike(lag_correlations(rows - rows.mean(axis=1, keepdims=True)), 100).all()
+
+
+def test_growth_is_what_a_batch_of_another_time_is_farther_away():
+    rows, n = wandering_levels(0.8, 12, many=20_000), 12
+    company = Company(np.ones(n), None, Wandering(1.0, 0.8))
+    others = (company.peers[:-1] & ~np.eye(n, dtype=bool)) / company.others[:, None]
+    inside = np.square(rows[..., 0] - rows[..., 0] @ others.T).mean()
+    later = np.square(np.random.default_rng(1).normal(size=20_000) - rows.mean(axis=(1, 2))).mean()
+    unsure = 1 + UNSURE * (company.wandering.time / n) ** 2.5
+    assert company.wandering.growth(company.peers) == pytest.approx(unsure * later / inside, rel=0.03)
+
+
+def test_neighbours_are_left_out_where_levels_wander():
+    company = Company(np.ones(20), None, Wandering(1.0, 0.5))
+    assert company.horizon == 4
+    assert np.flatnonzero(~company.peers[9]).tolist() == [5, 6, 7, 8, 10, 11, 12, 13]
 
 
 # ---- pseudo-batches
@@ -233,7 +267,7 @@ def test_day_is_compared_with_days_of_its_name():
 
 def test_rhythm_of_the_week_is_no_drift():
     made = make_profile(daily(), Declared("days", {"x": "feature"}, time="at"), rows=0)
-    judged = [judge(observe(table, made.grid), made, Budget(1, "quarter", 91)) for _, table in daily(77)[70:]]
+    judged = [judge(observe(table, made.grid), made, Budget(1, "year", 365)) for _, table in daily(77)[70:]]
     assert [each.alarmed for each in judged] == [False] * 7
     assert all(each.like_with_like for each in judged)
 
@@ -241,7 +275,7 @@ def test_rhythm_of_the_week_is_no_drift():
 def test_monday_that_looks_like_a_sunday_is_drift():
     made = make_profile(daily(), Declared("days", {"x": "feature"}, time="at"), rows=0)
     monday = daily(71)[70][1].set_column(0, "x", daily(77)[76][1].column("x"))
-    assert judge(observe(monday, made.grid), made, Budget(1, "quarter", 91)).alarmed
+    assert judge(observe(monday, made.grid), made, Budget(1, "year", 365)).alarmed
 
 
 # ---- the family's threshold
@@ -272,6 +306,11 @@ def test_long_history_says_nothing():
     assert family_threshold(np.random.default_rng(0).gumbel(size=100), 1 / 13).widened is None
 
 
+def test_where_levels_wander_the_threshold_is_not_below_bonferronis():
+    found = family_threshold(np.random.default_rng(0).gumbel(size=100) / 9, 0.1, wandering_tests=40)
+    assert (found.value, found.widened[:40]) == (pytest.approx(np.log(800)), "levels wander from batch to batch, so 10")
+
+
 def test_without_history_nothing_is_judged():
     assert family_threshold(np.arange(3.0), 0.1).value == np.inf
 
@@ -281,15 +320,15 @@ def test_without_history_nothing_is_judged():
 
 def test_quiet_batches_alarm_about_as_often_as_the_budget_says():
     random, passed = np.random.default_rng(0), []
-    for seed in range(25):
-        made = numbers(60, 300, columns=5, seed=seed)
+    for seed in range(12):
+        made = numbers(40, 300, columns=5, seed=seed)
         some = [
             observe(pa.table({f"x{place}": random.normal(size=300) for place in range(5)}), made.grid)
-            for _ in range(20)
+            for _ in range(30)
         ]
         history = History(made, 300, some[0])
         passed += [history.judge(each, 1 / 13, NO_FLOOR).alarmed for each in some]
-    assert 0.04 <= np.mean(passed) <= 0.12  # 0.077 is the budget
+    assert 0.03 <= np.mean(passed) <= 0.13  # 0.077 is the budget
 
 
 def test_wandering_level_between_batches_widens_what_is_quiet():

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from tasks.drift.thresholds.wandering import lag_correlations
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.drift.profile import Summary
+    from tasks.drift.thresholds.company import Company
     from tasks.drift.thresholds.distances import Distance
-    from tasks.drift.thresholds.pseudo_batches import PseudoBatches
 
     Floats = NDArray[np.float64]
     Counts = NDArray[np.int64]
@@ -145,7 +147,9 @@ class Null:
     batches : array of float, shape (columns, 1)
         How many independent batches say as much of the mean distance as the history does.
     growth : array of float, shape (columns, 1)
-        How much farther a later batch is from the centre than those that made it, where neighbours are alike.
+        How much farther a batch to come is from the centre than the history's own, where levels wander.
+    correlations : array of float, shape (columns, LAGS)
+        Of vectors that are so many pseudo-batches apart.
     """
 
     distance: Distance
@@ -156,43 +160,33 @@ class Null:
     surprise: Floats
     batches: Floats
     growth: Floats
+    correlations: Floats
 
     @classmethod
-    def of(
-        cls, distance: Distance, blocks: Counts, total: Counts, history: PseudoBatches, peers: NDArray[np.bool_] | None
-    ) -> Null:
+    def of(cls, distance: Distance, own: Counts, total: Counts, company: Company) -> Null:
         """Compare each pseudo-batch with the others.
 
         Parameters
         ----------
         distance : Distance
-        blocks : array of int64, shape (columns, blocks, cells)
+        own : array of int64, shape (columns, n, cells)
+            Of the pseudo-batches.
         total : array of int64, shape (columns, 1, cells)
             Of the whole reference.
-        history : PseudoBatches
-        peers : array of bool, shape (n + 1, n), or None
-            Whom each, and the batch in the last row, is compared with; None for all.
+        company : Company
+            Whom each is compared with.
         """
-        own = history.sums(blocks)
-        if peers is None:
-            centre, rest = total, total - own
-        else:
-            sums = np.einsum("mn,cns->cms", peers.astype(np.int64), own)
-            centre, rest = sums[:, -1:], sums[:, :-1] - own
-        rows, n = history.rows.astype(np.float64), len(history)
+        n, rows = company.n, company.rows
+        sums = np.einsum("mn,cns->cms", company.peers.astype(np.int64), own)
+        centre, rest = total if company.peers[-1].all() else sums[:, -1:], sums[:, :-1] - own
         apart = between(distance, own, rest)
-        squared = np.einsum("cnk,cnk->cn", apart, apart)
         moved = np.nan_to_num(distance.moved(own, rest))
-        squared = np.where(moved > 0, squared, 0.0)
+        squared = np.where(moved > 0, np.einsum("cnk,cnk->cn", apart, apart), 0.0)
         by_chance = distance.shape_by_chance(centre)
-        others = n - 1.0 if peers is None else peers[:-1].sum(axis=1) - 1.0
-        factor = 1 + 1 / np.maximum(others, 1.0)
-        left_out = Shape.of(Spread.without_each(apart, by_chance, factor * np.ones(n)))
-        alike = likeness(apart)
-        time = np.minimum((1 + alike) / (1 - alike), n / 3)
-        growth = (1 + time / n) / (1 - time / n) * ((n - 1) / n) ** 2
-        ratio = ratio_to(squared, expected_each(squared, rows, factor))
-        p_values = left_out.p_value(ratio, (n - 1) / squared_time(alike))
+        batches, growth = company.reckoned(distance.columns, distance.names)
+        left_out = Shape.of(Spread.without_each(apart, by_chance, company.factor))
+        ratio = ratio_to(squared, expected_each(squared, company))
+        p_values = left_out.p_value(ratio, batches * company.far.sum(axis=1) / n)
         p_values = at_least_by_chance(p_values, moved * rows, rows, rows_in(rest))
         return cls(
             distance,
@@ -201,8 +195,9 @@ class Null:
             rows,
             Shape.of(Spread.of(apart, by_chance)),
             -np.log(p_values),
-            n / squared_time(alike),
-            np.maximum(growth, 1.0),
+            batches,
+            growth,
+            lag_correlations(apart),
         )
 
     def expected(self, rows: int) -> Floats:
@@ -252,38 +247,19 @@ def between(distance: Distance, counts: Counts, reference: Counts) -> Floats:
     return np.nan_to_num(distance.apart(counts, reference))
 
 
-def expected_each(squared: Floats, rows: Floats, factor: Floats | float) -> Floats:
+def expected_each(squared: Floats, company: Company) -> Floats:
     """Mean distance of the other pseudo-batches, as if they had each one's rows; shape (columns, n).
 
     What each has added to the others' distances, by moving their centre, is taken off, and what they would be from a
     centre of themselves alone is put on. A smaller one would have been farther away by chance; a larger one is left as
     it is, since what moves from batch to batch does not shrink with rows.
     """
-    n = len(rows)
-    if n < 3:
-        return np.full_like(squared, np.nan)
-    scale = np.maximum(rows[None, :] / rows[:, None], 1.0) if rows.max() > 1.02 * rows.min() else np.ones((n, n))
-    others = 1 / (np.asarray(factor) - 1)
-    again = ((others / (others + 1)) * (others / np.maximum(others - 1, 0.5))) ** 2
-    total = squared @ scale.T - factor * squared
-    return np.asarray(np.maximum(total, 0.0) * again / (n - 1))
-
-
-def likeness(apart: Floats) -> Floats:
-    """Correlation of neighbouring vectors, not below 0; shape (columns, 1).
-
-    The bias of an estimate around an estimated mean is taken back. M. G. Kendall (1954), doi:10.1093/biomet/41.3-4.403.
-    """
-    n = apart.shape[1]
-    together = np.einsum("cnk,cnk->c", apart[:, 1:], apart[:, :-1])
-    own = np.einsum("cnk,cnk->c", apart, apart)
-    raw = np.where(own > 0, together / np.where(own > 0, own, 1.0), 0.0)
-    return np.asarray(np.clip((raw + 1 / n) / max(1 - 3 / n, 0.25), 0.0, 0.98)[:, None])
-
-
-def squared_time(alike: Floats) -> Floats:
-    """Batches after which a squared length is as good as independent."""
-    return np.asarray((1 + alike**2) / (1 - alike**2))
+    scale = np.maximum(company.rows[None, :] / company.rows[:, None], 1.0) * company.far
+    others = company.others
+    once_more = 1 / np.square(np.maximum(others, 2.0)) * np.minimum(others / company.far.sum(axis=1), 1.0)
+    again = (1 - once_more) ** -2.0
+    total = squared @ scale.T - (company.factor - 1) * squared
+    return np.asarray(np.maximum(total, 0.0) * again / company.far.sum(axis=1))
 
 
 def rows_in(counts: Counts) -> Floats:
