@@ -43,6 +43,16 @@ class Conversion:
         """Whether a real change could multiply by as much, or cross zero."""
         return self.intercept == 0 and 1 / 7 < abs(self.slope) < 7
 
+    @property
+    def slight(self) -> bool:
+        """Whether real changes multiply by as little so often that only a declared unit makes it likely."""
+        return self.intercept == 0 and 0.7 < self.slope < 1.4
+
+    @property
+    def far(self) -> bool:
+        """Whether it multiplies by more than real changes do."""
+        return self.intercept == 0 and not self.near
+
 
 def both_ways(names: tuple[str, str], factor: float, quantity: str) -> list[Conversion]:
     """A factor and its inverse."""
@@ -84,14 +94,14 @@ CONVERSIONS: tuple[Conversion, ...] = (
 
 
 def thought_of(unit: str | None) -> tuple[Conversion, ...]:
-    """The conversions that a column of this unit may have gone through: all, where it is unknown.
+    """The conversions that a column of this unit may have gone through; where it is unknown, all that are not slight.
 
     >>> {each.quantity for each in thought_of("minutes")} == {"any", "time"}
     True
     """
     quantity = quantity_of(unit)
     if quantity is None:
-        return CONVERSIONS
+        return tuple(each for each in CONVERSIONS if not each.slight)
     return tuple(each for each in CONVERSIONS if each.quantity in {TEN, quantity})
 
 

@@ -134,7 +134,7 @@ def sureness(view: View, column: NumberColumn, value: float, count: int) -> floa
 
 
 def stands_apart(column: NumberColumn, value: float, count: int) -> bool:
-    """Whether a number lies outside the range without others: far, beyond an end where values pile up, or in a heap.
+    """Whether a number lies outside the range without others: below 0, far, beyond an end with many rows, or in a heap.
 
     A column that drifts over its range's end brings other numbers there, and thins out towards it.
     """
@@ -145,6 +145,8 @@ def stands_apart(column: NumberColumn, value: float, count: int) -> bool:
     beyond = column.present < low if value < low else column.present > high
     if beyond.sum() - count > ALONE * count:
         return False
+    if value < 0 < low:
+        return True
     ends = column.density.quantiles(np.array([0.05, 0.95]))
     inside = (low, low + gap) if value < low else (high - gap, high)
     piled, now = (

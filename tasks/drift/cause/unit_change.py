@@ -10,6 +10,7 @@ import numpy as np
 
 from tasks.drift.cause.conversions import Conversion, thought_of
 from tasks.drift.cause.segments import Segment, strongest
+from tasks.drift.cause.view import FEW_BATCHES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,13 +24,14 @@ FEWEST = 20  # rows
 LOOKED_AT = 4000  # rows, drawn evenly, that tell which map is worth a closer look
 CLOSER = 16  # maps that are looked at closely
 CLIP = 6.0  # one row's say, in logarithms of a ratio of densities
-STRETCH = (0.75, 1.33)  # ratio of the mapped rows' spread to the reference's
-STEADY = 0.12  # ordinary distance of a column in which a factor near 1 can be told
+STRETCH = (0.65, 1.5)  # ratio of the mapped rows' spread to the reference's
+STRETCH_FAR = (0.5, 2.0)  # the same, of a factor far from 1
 OTHERS = 0.25  # share of the other columns that may have moved, beside a factor near 1
 FACTOR_ROOM = 0.03  # how near a factor that a real change could be must come to a known one, at the most
+WANDERS = 0.1  # of batches' medians, at the most, for a factor near 1 to be told
 FACTOR_BITS = 0.004  # and beside what chance gives
 PART = 0.03  # share of the rows
-NOTICED = 0.03  # distance
+NOTICED = 0.03  # how much nearer the whole column must come
 BETTER = 0.35  # share of the distance that may be left; of a change that could be real
 LEFT = 0.5  # the same, of any other
 CLEAR = 0.3  # how much nearer the rows at fault must come
@@ -118,18 +120,19 @@ def judged(view: View, column: NumberColumn, conversion: Conversion, segment: Se
     rows = segment.rows & ~np.isnan(column.values)
     values = column.values[rows]
     found = Mapped(conversion, segment, values, back(conversion, values), column.rounded_to / abs(conversion.slope))
-    moved, share = found.moved, found.moved.sum() / len(column.present)
-    if moved.sum() < FEWEST or share < PART or len(np.unique(values[moved])) < 3:
+    moved = found.moved
+    if moved.sum() < max(FEWEST, PART * len(column.present)) or len(np.unique(values[moved])) < 3:
+        return None
+    before, after = comes_back(view, column, found)
+    if before - after < CLEAR:
         return None
     repaired = column.values.copy()
     repaired[rows] = found.back
-    before = column.nearest(column.present)
-    after, like = column.match(repaired[~np.isnan(repaired)], found.room)
-    if after > column.room(len(column.present)) or before - after < max(CLEAR * share, NOTICED):
-        return None
+    nearer, like = column.match(repaired[~np.isnan(repaired)], found.room)
     usual = usual_of(view, column, segment, like)
-    fits = comes_back(view, column, found) and found.room <= 0.5 * spread(usual)
-    if not fits or not is_like(found.back[moved], usual, conversion, after / before):
+    if column.nearest(column.present) - nearer < NOTICED or found.room > 0.5 * spread(usual):
+        return None
+    if not is_like(found.back[moved], usual, conversion, after / before):
         return None
     if conversion.near and not stands_out(view, column, found):
         return None
@@ -137,17 +140,22 @@ def judged(view: View, column: NumberColumn, conversion: Conversion, segment: Se
     evidence = (
         f"{conversion.name}: {moved.sum()} rows with a median of {column.shown(np.median(values[moved]))}, which "
         f"is {column.shown(np.median(found.back[moved]))} mapped back, where the reference has "
-        f"{column.shown(np.median(usual))}; the distance "
-        f"to the nearest reference batch falls from {before:.3f} to {after:.3f} (ordinary: {column.ordinary:.3f})"
+        f"{column.shown(np.median(usual))}; their distance to the reference falls from {before:.3f} to {after:.3f} "
+        f"(ordinary between batches: {column.ordinary:.3f})"
     )
     return view.cause("unit_change", (column.name,), segment, evidence, confidence)
 
 
-def comes_back(view: View, column: NumberColumn, found: Mapped) -> bool:
-    """Whether the rows at fault are farther from the reference than is ordinary, and are not once they are mapped."""
+def comes_back(view: View, column: NumberColumn, found: Mapped) -> tuple[float, float]:
+    """The distances before and after, if the first is more than ordinary and the second is not; else no difference.
+
+    Of rows of one level, half of the distance may be left where a factor is far from 1: a site alone varies more.
+    """
     before, _ = view.apart(column, found.segment, found.values)
     after, ordinary = view.apart(column, found.segment, found.back, found.room)
-    return after <= ordinary < before
+    varies = found.segment.level is not None and found.conversion.far
+    allowed = max(ordinary, LEFT * before) if varies else ordinary
+    return (before, after) if after <= allowed and ordinary < before else (before, before)
 
 
 def usual_of(view: View, column: NumberColumn, segment: Segment, like: Floats) -> Floats:
@@ -167,24 +175,35 @@ def is_like(mapped: Floats, usual: Floats, conversion: Conversion, left: float) 
     """Whether mapped rows are spread as the reference is, and enough of the distance is gone."""
     usual = usual[usual != 0] if conversion.intercept == 0 and np.mean(usual == 0) < 0.8 else usual
     ratio = spread(np.quantile(mapped, SPREADS)) / max(spread(usual), 1e-300)
-    return STRETCH[0] <= ratio <= STRETCH[1] and left <= (BETTER if conversion.near else LEFT)
+    least, most = STRETCH_FAR if conversion.far else STRETCH
+    return least <= ratio <= most and left <= (BETTER if conversion.near else LEFT)
 
 
 def stands_out(view: View, column: NumberColumn, found: Mapped) -> bool:
     """Whether a factor near 1 is a known one too exactly for a real change.
 
-    The column must keep its level from batch to batch, the factor that is left must be 1 as nearly as so many rows
-    tell, and the other columns must be as ever: a market that changes moves several.
+    The factor that is left must be 1 as nearly as so many rows, and the column's level from batch to batch, can tell;
+    and the other columns must be as ever: a market that changes moves several.
     """
     others = [each for each in view.numbers.values() if each is not column and len(each.present)]
     moved = sum(each.nearest(each.present) > each.room(len(each.present)) for each in others)
-    if column.ordinary > STEADY or moved > OTHERS * len(others):
+    wanders = wandering(column)
+    if wanders > WANDERS or moved > OTHERS * len(others):
         return False
     known = view.sampled(column, found.segment)
     known = column.known_values if known is None else known
     usual = known if len(known) else column.usual.quantiles(SPREADS)
     log_factor, error = free_factor(found.back[found.moved], usual)
-    return abs(log_factor) <= min(FACTOR_ROOM, FACTOR_BITS + 2 * error)
+    return abs(log_factor) <= min(FACTOR_ROOM, FACTOR_BITS + 2 * error + wanders)
+
+
+def wandering(column: NumberColumn) -> float:
+    """How far a reference batch's median is from that of all: the root mean square of the logarithm of their ratio."""
+    middle = np.array([0.5])
+    medians = [float(column.usual.quantiles(middle, below)[0]) for below in (column.usual.below, *column.batches)]
+    if min(medians) <= 0 or len(medians) <= FEW_BATCHES:
+        return np.inf
+    return float(np.sqrt(np.mean(np.log(np.array(medians[1:]) / medians[0]) ** 2)))
 
 
 def spread(quantiles: Floats) -> float:
