@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import get_args
 
+from configs.batch_checks import BATCH_CHECKS
 from configs.column_checks import COLUMN_CHECKS
 from configs.contradiction import (
     GROUPABLE,
@@ -300,6 +301,7 @@ def check_expectations(pipeline: Pipeline, declared: frozenset[str]) -> Iterator
 CHECKS: tuple[Check, ...] = (
     *COLUMN_CHECKS,
     check_dialect,
+    *BATCH_CHECKS,
     check_time,
     check_target,
     check_task,

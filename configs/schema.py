@@ -9,7 +9,7 @@ import codecs
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
@@ -166,11 +166,20 @@ def parse_percent(text: object) -> str:
     return text
 
 
+BatchKind = Literal["file", "folder", "month", "week", "day"]
+Period = Literal["month", "week", "day"]
+PERIODS: tuple[Period, ...] = get_args(Period)
+
+
 class Source(Section):
     """Where new batches come from."""
 
     path: RepositoryPath = Field(description="glob of the files, relative to the repository's root")
-    batch: Literal["file"] = Field("file", description="what makes a batch: each file is one")
+    batch: BatchKind = Field(
+        "file",
+        description="what makes a batch: each file, each folder of files, or the rows of each calendar month, ISO week "
+        "or day of time.column, in its zone",
+    )
     on_change: Literal["stop", "quarantine", "accept"] = Field(
         "stop",
         description="where a header, a category's `levels` or the notation of integers is not as declared: end the "

@@ -36,7 +36,7 @@ expectations: []
 features: {{}}
 encode: {{target: [shop]}}
 split: {{kind: time, folds: {folds}, holdout: 1 batch, window: {window}}}
-train: {{rounds: {rounds}, params: {{max_depth: 3, learning_rate: 0.15}}, audit: "off"}}
+train: {{metric: log_loss, rounds: {rounds}, params: {{max_depth: 3, learning_rate: 0.15}}, audit: "off"}}
 evaluate: {{}}
 drift: {{false_alarms: 1 per quarter}}
 retrain: {retrain}

@@ -22,7 +22,7 @@ from configs.schema import Pipeline
 from tasks.replay.arrivals import Arrival, NoSuchPeriodError, arrivals, between
 from tasks.replay.history import Replayed, replayed
 from tasks.replay.known import known_at, project_of
-from tasks.replay.losses import losses_of_rows, truth
+from tasks.replay.losses import UNMET, truth
 from tasks.replay.making import Kept
 from tasks.replay.policies import Day, OnDrift, Periodic, UnknownPolicyError, policies_of
 from tasks.replay.result import facts_of, table
@@ -183,9 +183,10 @@ def test_pipeline_without_time_is_refused() -> None:
         arrivals(make_pipeline({"x": {"type": "float"}, "y": {"type": "float"}}))
 
 
-def test_class_that_the_model_never_met_costs_as_much_as_a_loss_can() -> None:
-    loss = losses_of_rows(np.array([-1.0, 1.0]), np.array([[0.5, 0.5], [0.5, 0.5]]), "multiclass")
-    assert loss[0] > 30 > loss[1]
+def test_class_that_the_model_never_met_is_told_apart(pipeline: Pipeline) -> None:
+    frame = pd.DataFrame({"sold": pd.array(["a", "b", None], dtype="str")})
+    assert truth(frame, pipeline, ("b", "c")).tolist()[:2] == [UNMET, 0.0]
+    assert np.isnan(truth(frame, pipeline, ("b", "c"))[2])
 
 
 def test_truth_keeps_the_model_s_numbers_of_classes(pipeline: Pipeline) -> None:

@@ -35,9 +35,8 @@ class Step:
         When the model was made that predicted the batch.
     rows : int
         With a label.
-    loss : float
-        Sum over the rows.
-    metric : float or None
+    loss, metric : float or None
+        The declared metric, as a loss and as it is; None where it is undefined.
     alarm : str
         What the drift verdict said, where it was material; else ''.
     reason : str
@@ -52,7 +51,7 @@ class Step:
     date: datetime
     made: datetime
     rows: int
-    loss: float
+    loss: float | None
     metric: float | None
     alarm: str = ""
     reason: str = ""
@@ -79,9 +78,10 @@ class Replayed:
 
     @property
     def loss(self) -> float:
-        """Mean over the rows of all batches."""
-        rows = sum(step.rows for step in self.steps)
-        return sum(step.loss for step in self.steps) / rows if rows else float("nan")
+        """Mean of the batches' losses, weighted by their rows."""
+        told = [(step.rows, step.loss) for step in self.steps if step.loss is not None]
+        rows = sum(each for each, _ in told)
+        return sum(each * loss for each, loss in told) / rows if rows else float("nan")
 
     def count(self, outcome: str) -> int:
         """How many retrains ended so."""
@@ -134,7 +134,7 @@ def step_of(policy: Policy, life: Life, arrived: Sequence[Arrival], kept: Kept, 
     arrival, pipeline = arrived[-1], kept.pipeline
     date, cost = arrival.date(zone_of(pipeline)), loss_of(kept, life.champion, arrival)
     told: dict[str, Any] = {"batch": arrival.batch, "date": date, "made": life.made, "rows": cost["rows"]}
-    told |= {"loss": cost["sum"], "metric": cost["metric"]}
+    told |= {"loss": cost["loss"], "metric": cost["metric"]}
     seconds = 0.0
     if policy.watches:
         seen = watch(life.champion, arrival)

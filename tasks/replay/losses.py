@@ -1,4 +1,4 @@
-"""What a model's predictions of a batch cost: a proper loss per row, so that it can be added up over batches."""
+"""What a model's predictions of a batch cost, by the metric that the pipeline declares to be judged by."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from configs.errors import DataError
-from tasks.metrics import score
+from tasks.metrics import greater_is_better, score
 from tasks.model.bundle import predictions, read_manifest
 from tasks.store import content_hash
 from tasks.table import read_table, to_frame
@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from configs.schema import Pipeline, Task
+    from configs.schema import Pipeline
     from tasks.replay.arrivals import Arrival
     from tasks.replay.making import Kept, Made
 
     Floats = NDArray[np.float64]
 
-LEAST = 1e-15  # probability that a model is taken to give at least, as scikit-learn's log loss does
-NAMES = {"binary": "log loss", "multiclass": "log loss", "regression": "squared error"}  # by task
+UNMET = -1.0  # the number of a class that the model never met
 
 
 def loss_of(kept: Kept, model: Made, arrival: Arrival) -> dict[str, Any]:
@@ -33,10 +32,10 @@ def loss_of(kept: Kept, model: Made, arrival: Arrival) -> dict[str, Any]:
     Returns
     -------
     dict
-        `rows` with a label, the `sum` of their losses (log loss, or squared error), `metric`, the declared metric, None
-        where it is undefined, and `cpu_seconds`.
+        `rows` with a label of a class that the model knows, `unmet` with one that it never met, the declared `metric`
+        of the former (None where it is undefined, as an AUC of one class is), that as a `loss`, and `cpu_seconds`.
     """
-    key = content_hash(f"{model.manifest_sha256}:{arrival.hash}".encode())
+    key = content_hash(f"{model.manifest_sha256}:{arrival.hash}:{kept.pipeline.metric}".encode())
     return kept.summary("loss", key, lambda: measured(kept.pipeline, model, arrival))
 
 
@@ -45,57 +44,48 @@ def measured(pipeline: Pipeline, model: Made, arrival: Arrival) -> dict[str, Any
     manifest, frame = read_manifest(model.bundle, model.manifest_sha256), to_frame(read_table(arrival.file))
     predicted = predictions(model.load(), frame[manifest["inputs"]])
     target = truth(frame, pipeline, tuple(manifest.get("classes") or ()))
-    known = ~np.isnan(target)
-    losses = losses_of_rows(target[known], predicted[known], pipeline.task)
+    known = target >= 0 if pipeline.task != "regression" else ~np.isnan(target)
+    metric = metric_of(pipeline.metric, target[known], predicted[known])
     return {
         "rows": int(known.sum()),
-        "sum": float(np.add.reduce(losses)),
-        "metric": metric_of(pipeline.metric, target[known], predicted[known]),
+        "unmet": int((target == UNMET).sum()) if pipeline.task != "regression" else 0,
+        "metric": metric,
+        "loss": None if metric is None else as_loss(pipeline.metric, metric),
     }
 
 
+def as_loss(metric: str, value: float) -> float:
+    """A metric as a loss: what is lacking to 1 where greater is better, else the metric itself.
+
+    >>> round(as_loss("roc_auc", 0.7), 6), as_loss("rmse", 3.0)
+    (0.3, 3.0)
+    """
+    return 1.0 - value if greater_is_better(metric) else value
+
+
+def loss_name(metric: str) -> str:
+    """What the loss is called.
+
+    >>> loss_name("roc_auc"), loss_name("rmse")
+    ('1 - roc_auc', 'rmse')
+    """
+    return f"1 - {metric}" if greater_is_better(metric) else metric
+
+
 def truth(frame: pd.DataFrame, pipeline: Pipeline, classes: tuple[str, ...]) -> Floats:
-    """The target of each row as the model was taught it: NaN where it is not known, -1 for a class it never met."""
+    """The target as the model was taught it: NaN where it is not known, `UNMET` for a class it never met."""
     values, target = frame[target_column(pipeline.target)], pipeline.target
     if classes:
         codes = class_codes(values, classes).to_numpy(dtype=np.float64)
-        return np.where(np.isnan(codes) & values.notna().to_numpy(), -1.0, codes)
+        return np.where(np.isnan(codes) & values.notna().to_numpy(), UNMET, codes)
     numbers = finite_numbers(values).to_numpy(dtype=np.float64)
     if target.above is not None:
         numbers = np.where(np.isnan(numbers), np.nan, numbers > target.above)
     return numbers.astype(np.float64)
 
 
-def losses_of_rows(target: Floats, predicted: Floats, task: Task) -> Floats:
-    """Log loss of each row for probabilities, squared error for numbers.
-
-    Parameters
-    ----------
-    target : array of float, shape (n,)
-        0 or 1, the number of a class (-1 for one that the model does not know), or a number.
-    predicted : array of float, shape (n,) or (n, C)
-    task : {"binary", "multiclass", "regression"}
-
-    Examples
-    --------
-    >>> losses_of_rows(np.array([1.0, 0.0]), np.array([0.5, 0.75]), "binary").round(4).tolist()
-    [0.6931, 1.3863]
-    >>> losses_of_rows(np.array([1.0]), np.array([3.0]), "regression").tolist()
-    [4.0]
-    """
-    if task == "regression":
-        return np.asarray(np.square(target - predicted))
-    if predicted.ndim == 2:
-        chosen = np.where(target < 0, 0.0, predicted[np.arange(len(target)), target.astype(np.intp)])
-    else:
-        chosen = np.where(target == 1, predicted, 1 - predicted)
-    return np.asarray(-np.log(np.clip(chosen, LEAST, 1.0)))
-
-
 def metric_of(metric: str, target: Floats, predicted: Floats) -> float | None:
     """The declared metric; None where it is undefined, as an AUC of one class is."""
-    if (target < 0).any():
-        return None
     try:
         return float(score(metric, target, predicted))
     except DataError:

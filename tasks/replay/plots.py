@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from tasks.plots import SERIES, WIDTH, Drawing, Scale, around, left_axis, number, shortened, spread
 
 if TYPE_CHECKING:
-    from tasks.replay.history import Replayed, Step
+    from tasks.replay.history import Replayed
 
 LABELS = 8  # batches named below at the most
 
 
 def loss_plot(found: Sequence[Replayed], title: str, label: str) -> str:
-    """One line per policy: the mean loss of each batch, by the model that was in force when it came.
+    """One line per policy: the loss of each batch, by the model that was in force when it came.
 
     Parameters
     ----------
@@ -26,13 +26,13 @@ def loss_plot(found: Sequence[Replayed], title: str, label: str) -> str:
     top, bottom, left, right = 26.0, 270.0, 58.0, WIDTH - 84
     batches = [step.batch for step in found[0].steps]
     across = Scale(0.0, float(max(len(batches) - 1, 1)), left + 8, right)
-    up = Scale(*around([mean_loss(step) for each in found for step in each.steps if step.rows]), bottom, top)
+    up = Scale(*around([step.loss for each in found for step in each.steps if step.loss is not None]), bottom, top)
     drawing = Drawing(bottom + 30, title)
     left_axis(drawing, up, left, right)
     drawing.text(2, 14, label, "axis")
     for place in labelled(len(batches)):
         drawing.text(across(place), bottom + 18, shortened(batches[place], 9), "tick mid")
-    ends = spread([up(mean_loss(each.steps[-1])) for each in found], 15.0)
+    ends = spread([up(last_loss(each)) for each in found], 15.0)
     for index, (each, end) in enumerate(zip(found, ends, strict=True)):
         add_line(drawing, each, across, up, index)
         drawing.text(right + 8, end + 4, each.policy, f"tick t{index % SERIES}")
@@ -42,7 +42,8 @@ def loss_plot(found: Sequence[Replayed], title: str, label: str) -> str:
 def add_line(drawing: Drawing, each: Replayed, across: Scale, up: Scale, index: int) -> None:
     """Draw one policy."""
     colour = f"s{index % SERIES}"
-    places = [(across(float(at)), up(mean_loss(step)), step) for at, step in enumerate(each.steps) if step.rows]
+    told = [(at, step.loss, step) for at, step in enumerate(each.steps) if step.loss is not None]
+    places = [(across(float(at)), up(loss), step) for at, loss, step in told]
     drawing.add("polyline", points=" ".join(f"{number(x)},{number(y)}" for x, y, _ in places), class_=f"curve {colour}")
     for x, y, step in places:
         if step.outcome:
@@ -51,9 +52,9 @@ def add_line(drawing: Drawing, each: Replayed, across: Scale, up: Scale, index: 
             drawing.add("circle", title=said, cx=x, cy=y, r=4, class_=f"mark {colour}", fill_opacity=opacity)
 
 
-def mean_loss(step: Step) -> float:
-    """Per row."""
-    return step.loss / step.rows if step.rows else 0.0
+def last_loss(each: Replayed) -> float:
+    """Of the last batch that has one."""
+    return next((step.loss for step in reversed(each.steps) if step.loss is not None), 0.0)
 
 
 def labelled(count: int) -> list[int]:

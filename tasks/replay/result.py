@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.atomic import read_json, write_json, write_text
 from tasks.replay.history import Replayed, Step
-from tasks.replay.losses import NAMES
+from tasks.replay.losses import loss_name
 from tasks.replay.plots import loss_plot
 from tasks.wording import figure, thousands
 
@@ -35,7 +35,7 @@ def facts_of(pipeline: Pipeline, found: Sequence[Replayed], key: str = "") -> di
         "format": FORMAT,
         "key": key,
         "pipeline": pipeline.name,
-        "loss": NAMES[pipeline.task],
+        "loss": loss_name(pipeline.metric),
         "metric": pipeline.metric,
         "policies": [
             {
@@ -105,7 +105,7 @@ def page(facts: Mapping[str, Any], found: Sequence[Replayed]) -> str:
         steps=facts["policies"][0]["steps"],
         header=HEADER,
         rows=table(found),
-        plot=loss_plot(found, "Loss per batch", f"mean {facts['loss']}"),
+        plot=loss_plot(found, "Loss per batch", facts["loss"]),
     )
 
 
