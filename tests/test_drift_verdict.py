@@ -212,6 +212,20 @@ def test_rows_that_validation_refuses_are_judged_where_they_are_most():
     assert [cause.kind for cause in found.causes[:2]] == ["refused_rows", "unit_change"]
 
 
+@pytest.mark.parametrize(("kind", "batch"), [("month", "2020-02"), ("folder", "some")])
+def test_batch_of_several_files_is_judged(kind, batch):
+    text = Path("configs/shop.yaml").read_text()
+    path = "shop/*/*.csv" if kind == "folder" else "shop/*.csv"
+    Path("configs/shop.yaml").write_text(text.replace('shop/*.csv"}', f'{path}", batch: {kind}}}'))
+    if kind == "folder":
+        Path("data/raw/shop/some").mkdir()
+        for week in (4, 5):
+            Path(f"data/raw/shop/{name_of(week)}.csv").rename(f"data/raw/shop/some/{name_of(week)}.csv")
+    found = judge_batch(pipeline_here(), batch).verdict
+    assert found.rows == 2 * ROWS if kind == "folder" else found.rows > 4 * ROWS
+    assert len(found.hashes.batch) == 64
+
+
 def test_unknown_batch_is_an_error_that_names_the_nearest():
     with pytest.raises(DataError, match=r"no batch '2020-3'.*'2020-03'"):
         judge_batch(pipeline_here(), "2020-3")

@@ -20,7 +20,7 @@ from tasks.drift.profile import Declared, make_profile, write_profile
 from tasks.drift.profiled import columns_to_read, feature_roles, importance_by_column, profiled
 from tasks.drift.pseudo_columns import ROLES, pseudo_columns
 from tasks.model.bundle import MANIFEST, read_bytes, read_manifest, sha256
-from tasks.table import BATCH, LINE, read_table
+from tasks.table import BATCH, LINE, read_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +77,7 @@ class ReferenceRows:
         import pyarrow.compute as pc
 
         pipeline, places = self.rows.pipeline, self.places[name]
-        table = read_table(Path(f"data/valid/{pipeline.name}/{name}.parquet"), columns_to_read(pipeline))
+        table = read_named(Path(f"data/valid/{pipeline.name}/{name}.parquet"), columns_to_read(pipeline))
         lines = self.rows.names[LINE].to_numpy()[places]
         table = table.take(np.flatnonzero(np.isin(table.column(LINE).to_numpy(), lines)))
         table = table.add_column(0, BATCH, pa.array([name] * table.num_rows, pa.string()))
