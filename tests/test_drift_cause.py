@@ -19,6 +19,7 @@ from tasks.drift.cause.encoding_break import redecoded, spaced
 from tasks.drift.cause.habits import from_plain, run_in, to_plain
 from tasks.drift.cause.segments import best_stretch, marked
 from tasks.drift.profile import Declared, make_profile, observe
+from tasks.drift.thresholds import Budget, judge
 from tests import drift_faults as faults
 from tests import drift_worlds as worlds
 
@@ -59,6 +60,24 @@ def test_large_real_shift_is_the_world(histories):
     causes = faults.told(histories("shop"), faults.shifted(histories("shop"), "large_jump", SEED))
     assert [cause.kind for cause in causes] == ["world"]
     assert "median" in causes[0].evidence
+
+
+def test_world_is_named_for_the_columns_that_alarmed(histories):
+    history = histories("clinic")
+    table = faults.as_table(faults.shifted(history, "large_jump", SEED))
+    batch = observe(table, history.profile.grid)
+    judged = judge(batch, history.profile, Budget(1, "quarter", 13))
+    alarmed = {finding.column for finding in judged.findings if finding.alarmed}
+    cause = triage(batch, table, history.profile, judged, history.context)[0]
+    assert (cause.kind, {*cause.columns}) == ("world", alarmed)
+
+
+def test_quiet_batch_has_no_cause(histories):
+    history = histories("clinic")
+    table = faults.as_table(faults.next_batch(history, SEED))
+    batch = observe(table, history.profile.grid)
+    judged = judge(batch, history.profile, Budget(1, "quarter", 13))
+    assert triage(batch, table, history.profile, judged, history.context) == ()
 
 
 def later_fault(history, name):

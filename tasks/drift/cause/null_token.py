@@ -31,6 +31,7 @@ WORDS = NULLS | {
     "#value!",
 }
 FEWEST = 5  # rows
+FEW_TOKENS = 3  # numbers that are new at once
 LEAST = 0.004  # share of the rows that have a number or lost a token
 LEAST_WORDS = 0.001  # share of the rows that have a new word, which is no value by its meaning
 ABSENT = 5e-4  # share of the reference's values, at the most, that a new token has
@@ -104,9 +105,11 @@ def new_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:
         return
     values, counts = np.unique(column.present, return_counts=True)
     frequent = counts >= max(FEWEST, LEAST * view.rows)
-    for value, count in zip(values[frequent].tolist(), counts[frequent].tolist(), strict=True):
-        if column.usual_share(value) > ABSENT:
-            continue
+    pairs = zip(values[frequent].tolist(), counts[frequent].tolist(), strict=True)
+    novel = [(value, count) for value, count in pairs if column.usual_share(value) <= ABSENT]
+    if len(novel) > FEW_TOKENS:
+        return  # all values are new: something else is the matter
+    for value, count in novel:
         confidence = sureness(view, column, value, count)
         if confidence is None:
             continue
