@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 MATERIAL, BROKEN_FEED = 1, 5  # docs/exit-codes.md
 SHOWN = 12  # columns in the table
-WIDEST = 22  # characters of a name in it
+WIDEST = 18  # characters of a name in it
 
 
 @app.command()
@@ -115,7 +115,7 @@ def short(name: str) -> str:
     """A name that leaves room for the rest of a line.
 
     >>> short("minutes_since_last_maintenance")
-    'minutes_sin…aintenance'
+    'minutes_s…ntenance'
     """
     half = WIDEST // 2
     return name if len(name) <= WIDEST else f"{name[:half]}…{name[-(WIDEST - half - 1) :]}"

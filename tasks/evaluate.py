@@ -18,7 +18,7 @@ import numpy as np
 
 from configs.errors import DataError
 from tasks.atomic import write_json, write_text
-from tasks.drift.reference import write_reference
+from tasks.drift.reference import reference_of, write_reference
 from tasks.evaluation.baselines import baseline_predictions
 from tasks.evaluation.explain import explained, sample_rows
 from tasks.evaluation.judge import Blocks, Holdout, judge, judge_slices, out_of_fold, predicted, resampling_blocks
@@ -347,8 +347,11 @@ def csv_text(entries: list[dict[str, Any]], columns: tuple[str, ...]) -> str:
 def main(pipeline: Pipeline) -> None:
     """Stage `evaluate` of dvc.yaml."""
     name, judged, kept = pipeline.name, read_judged(pipeline), read_out_of_fold(pipeline)
-    found = evaluation(judged, kept)
-    write_reference(judged.prepared.rows, judged.model, predicted(kept), found["explanation"])
+    rows = judged.prepared.rows
+    with ThreadPoolExecutor(1) as beside:
+        profiling = beside.submit(reference_of, rows, judged.model, predicted(kept))
+        found = evaluation(judged, kept)
+    write_reference(profiling.result(), rows, found["explanation"])
     write_json(Path(f"reports/{name}/evaluation.json"), found)
     write_json(Path(f"metrics/{name}/evaluate.json"), summary(found))
     write_text(Path(f"plots/{name}/calibration.csv"), csv_text(found["calibration"], CALIBRATION))

@@ -91,7 +91,7 @@ def run_stages(*stages, name: str = NAME) -> None:
 
 
 def make_shop(root: Path) -> Path:
-    """A repository in which everything up to the profile has been made."""
+    """A repository in which everything up to the profile has been made; the code's, where that is there already."""
     (root / "configs/shop").mkdir(parents=True)
     (root / "configs/shop/__init__.py").write_text("")
     (root / "configs/shop.yaml").write_text(CONFIG)

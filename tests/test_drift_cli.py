@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from flows.drift_cli import code_of, row_of, table
-from tests.conftest import holdfast
+from tests.conftest import copy_project, holdfast
 from tests.drift_shop import WEEKS, make_shop, sales, write
 from tests.drift_verdicts import finding, verdict
 
@@ -19,7 +21,7 @@ NEW = WEEKS + 1
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     """A repository with a quiet, a drifted and a broken batch that no run has taken in."""
-    root = make_shop(tmp_path_factory.mktemp("shop"))
+    root = make_shop(copy_project(tmp_path_factory.mktemp("shop")))
     frame = sales(NEW)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
@@ -102,3 +104,14 @@ def test_batch_cannot_lead_out_of_the_reports(shop):
     done = holdfast(shop, "drift", "shop", "--batch", "../../quiet")
     assert done.returncode == 1
     assert "no batch" in done.stderr
+
+
+def test_champion_of_the_registry_is_what_a_batch_is_held_against(version):
+    done = holdfast(Path.cwd(), "drift", "diabetes", "--batch", "diabetes-2", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["champion"], told["budget"]["known_by"]) == ("diabetes@v1.0.0", "assumed")
+    for folder in ("models", "profiles", "metrics"):
+        shutil.rmtree(folder)
+    again = holdfast(Path.cwd(), "drift", "diabetes", "--batch", "diabetes-2", "--json")
+    assert json.loads(again.stdout) == told

@@ -10,9 +10,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from configs.errors import CorruptionError
 from tasks import evaluate
 from tasks.atomic import read_json
+from tasks.drift.habits import FILE, habits_in
 from tasks.drift.profile import read_profile
+from tasks.drift.profile.files import read_beside
 from tasks.drift.profiled import HIDDEN, importance_by_column, profiled
 from tasks.model.bundle import sha256
 from tests.drift_shop import ROWS, WEEKS, make_shop, name_of, run_stages
@@ -91,6 +94,21 @@ def test_private_column_is_neither_in_the_sample_nor_in_the_cells(shop, profile)
 
 def test_profile_names_the_model_that_it_goes_with(shop, profile):
     assert profile.hashes["model"] == sha256((shop / "models/shop/manifest.json").read_bytes())
+
+
+def test_habits_are_those_of_the_newest_batches(shop):
+    habits = habits_in(read_beside(shop / FOLDER, FILE))
+    assert [each.name for each in habits] == [name_of(week) for week in range(WEEKS - 1)]
+    assert {each.rows for each in habits} == {ROWS}
+    assert {"price", "size"} <= set(habits[0].runs[""])
+
+
+def test_flipped_bit_of_what_lies_beside_a_profile_is_refused(copied):
+    data = bytearray((FOLDER / FILE).read_bytes())
+    data[len(data) // 2] ^= 1
+    (FOLDER / FILE).write_bytes(data)
+    with pytest.raises(CorruptionError, match=FILE):
+        read_beside(FOLDER, FILE)
 
 
 def test_sample_is_seeded_and_not_too_large(profile):

@@ -89,6 +89,12 @@ def test_unit_change_is_a_broken_feed():
     )
 
 
+def test_batch_that_was_loaded_before_is_a_broken_feed():
+    found = judged(sales(5))
+    assert (found.cause, found.causes[0].kind) == ("broken_feed", "duplicate_load")
+    assert f"'{name_of(5)}'" in found.causes[0].evidence
+
+
 def test_most_material_column_comes_first():
     found = judged(changed(price=lambda price: price + 10, size=lambda size: size + 10))
     assert next(finding.column for finding in found.findings if finding.role == "feature") == "price"
@@ -206,6 +212,20 @@ def test_rows_that_validation_refuses_are_judged_where_they_are_most():
     assert [cause.kind for cause in found.causes[:2]] == ["refused_rows", "unit_change"]
 
 
+@pytest.mark.parametrize(("kind", "batch"), [("month", "2020-02"), ("folder", "some")])
+def test_batch_of_several_files_is_judged(kind, batch):
+    text = Path("configs/shop.yaml").read_text()
+    path = "shop/*/*.csv" if kind == "folder" else "shop/*.csv"
+    Path("configs/shop.yaml").write_text(text.replace('shop/*.csv"}', f'{path}", batch: {kind}}}'))
+    if kind == "folder":
+        Path("data/raw/shop/some").mkdir()
+        for week in (4, 5):
+            Path(f"data/raw/shop/{name_of(week)}.csv").rename(f"data/raw/shop/some/{name_of(week)}.csv")
+    found = judge_batch(pipeline_here(), batch).verdict
+    assert found.rows == 2 * ROWS if kind == "folder" else found.rows > 4 * ROWS
+    assert len(found.hashes.batch) == 64
+
+
 def test_unknown_batch_is_an_error_that_names_the_nearest():
     with pytest.raises(DataError, match=r"no batch '2020-3'.*'2020-03'"):
         judge_batch(pipeline_here(), "2020-3")
@@ -246,7 +266,7 @@ def test_profile_of_another_format_is_refused():
         judge_batch(pipeline_here(), name_of(0))
 
 
-@pytest.mark.parametrize("name", ["profile.json", "counts.parquet", "sample.parquet"])
+@pytest.mark.parametrize("name", ["profile.json", "counts.parquet", "sample.parquet", "habits.parquet"])
 def test_one_flipped_bit_of_a_profile_is_refused(name):
     data = bytearray((FOLDER / name).read_bytes())
     data[len(data) // 2] ^= 1

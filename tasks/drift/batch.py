@@ -8,28 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tasks.batch import chosen_files
+from configs.errors import DataError
+from configs.wording import hint
+from tasks.batch import folder_batch
 from tasks.cells import refuse_unknown_formats
 from tasks.chunks import ContractError, stored_schema
 from tasks.contract.header import HeaderError
-from tasks.ingest import (
-    QUARANTINE,
-    TYPED,
-    NoRowError,
-    declared_for_batches,
-    fingerprint,
-    make_batch,
-    refuse_changed,
-)
+from tasks.gathering import gathered
+from tasks.ingest import QUARANTINE, TYPED, NoRowError, RawBatches, declared_for_batches
 from tasks.quarantine import merge_counts
 from tasks.raw_files import UnreadableFileError
 from tasks.store import BatchStore, content_hash, file_hash
-from tasks.table import read_table
+from tasks.table import read_named
 from tasks.validate import BatchValidator, own_code_hash
 
 if TYPE_CHECKING:
@@ -58,7 +54,7 @@ class GivenBatch:
     problems : tuple of str
         What would end a run with this batch.
     sha256 : str
-        Of the landed file.
+        Of the landed file; of several files, over the names and hashes of all.
     is_readable : bool
         Whether the file could be read as it is declared at all.
     """
@@ -90,7 +86,7 @@ def given_batch(pipeline: Pipeline, batch: str) -> GivenBatch:
     ----------
     pipeline : Pipeline
     batch : str
-        Its name: the file's, without extension.
+        Its name: of its file without extension, its folder, or its period, as `source.batch` has it.
 
     Returns
     -------
@@ -100,39 +96,68 @@ def given_batch(pipeline: Pipeline, batch: str) -> GivenBatch:
     Raises
     ------
     DataError
-        If no such batch has landed; names the nearest.
+        If no such batch has landed; names the nearest. Of periods also if any file cannot be read as declared: it may
+        have rows of the batch.
     """
-    file = chosen_files(pipeline.name, [batch])[batch]
     refuse_unknown_formats(pipeline.columns, pipeline.time.timezone)
+    declared = declared_for_batches(pipeline)
+    raw = RawBatches(pipeline, BatchStore("ingest", pipeline, declared), declared)
     try:
-        return read_batch(pipeline, batch, file)
+        return read_batch(pipeline, batch, landed_batch(raw, batch))
     except UNREADABLE as error:
-        return GivenBatch(batch, nothing(pipeline), 0, {}, {}, (str(error),), sha256_of(file), is_readable=False)
+        files = files_of(raw, batch)
+        if not files:
+            raise
+        return GivenBatch(batch, nothing(pipeline), 0, {}, {}, (str(error),), sha256_of(files), is_readable=False)
 
 
-def read_batch(pipeline: Pipeline, batch: str, file: Path) -> GivenBatch:
-    """Type and validate a landed file."""
+class Landed(NamedTuple):
+    """The files that a batch has rows of, and what writes its typed rows into given files and counts them."""
+
+    files: list[Path]
+    deliver: Callable[[Mapping[str, Path]], dict[str, Any]]
+
+
+def landed_batch(raw: RawBatches, batch: str) -> Landed:
+    """Find a batch among what has landed."""
+    if raw.kind == "file":
+        require_known(batch, raw.files, raw)
+        return Landed([raw.files[batch]], partial(raw.deliver, batch))
+    if raw.kind == "folder":
+        require_known(batch, {folder_batch(name) for name in raw.files}, raw)
+    names = [name for name in raw.files if raw.kind != "folder" or folder_batch(name) == batch]
+    batches = {each.batch: each for each in gathered(raw.dealt(name) for name in names)}
+    require_known(batch, batches, raw)
+    return Landed([Path(file.file) for file in batches[batch].files], partial(raw.gather, batches[batch]))
+
+
+def files_of(raw: RawBatches, batch: str) -> list[Path]:
+    """The files of a batch, as far as their names tell; of a period they do not."""
+    if raw.kind == "file":
+        return [raw.files[batch]]
+    return [file for name, file in raw.files.items() if raw.kind == "folder" and folder_batch(name) == batch]
+
+
+def require_known(batch: str, known: Collection[str], raw: RawBatches) -> None:
+    """Refuse the name of a batch that has not landed."""
+    if batch not in known:
+        raise DataError(
+            f"data/raw/{raw.declared.pipeline}: no batch {batch!r}{hint(batch, known) or '.'} Name one that has landed."
+        )
+
+
+def read_batch(pipeline: Pipeline, batch: str, landed: Landed) -> GivenBatch:
+    """Type and validate a landed batch's rows."""
     with tempfile.TemporaryDirectory() as folder:
         typed, valid = Path(folder, f"{batch}.parquet"), Path(folder, VALID)
-        read = typed_file(pipeline, batch, file, typed)
+        read = landed.deliver({TYPED: typed, QUARANTINE: typed.with_name(QUARANTINE)})
         untyped, raw_rows = read["reasons"], read["rows_out"] + sum(read["reasons"].values())
-        if not typed.exists():  # all of it is set aside, as `source.on_change` asks
-            return GivenBatch(batch, nothing(pipeline), raw_rows, untyped, {}, (), sha256_of(file))
+        digest = sha256_of(landed.files)
+        if not typed.exists():  # all of it is set aside, as `source.on_change` asks, or was refused
+            return GivenBatch(batch, nothing(pipeline), raw_rows, untyped, {}, (), digest)
         checked = valid_file(pipeline, typed, valid)
-        rows = read_table(valid if 2 * checked["rows_out"] >= checked["rows_in"] else typed)
-    return GivenBatch(batch, rows, raw_rows, untyped, checked["reasons"], tuple(checked["problems"]), sha256_of(file))
-
-
-def typed_file(pipeline: Pipeline, batch: str, file: Path, typed: Path) -> dict[str, Any]:
-    """Write the typed rows of a landed file, and count what was read."""
-    declared, before = declared_for_batches(pipeline), fingerprint(file)
-
-    def make(folder: Path) -> None:
-        make_batch(folder, file, batch, declared)
-        refuse_changed(file, before)
-
-    into = {TYPED: typed, QUARANTINE: typed.with_name(QUARANTINE)}
-    return BatchStore("ingest", pipeline, declared).get_or_make(batch, file_hash(file), make, into)
+        rows = read_named(valid if 2 * checked["rows_out"] >= checked["rows_in"] else typed)
+    return GivenBatch(batch, rows, raw_rows, untyped, checked["reasons"], tuple(checked["problems"]), digest)
 
 
 def valid_file(pipeline: Pipeline, typed: Path, valid: Path) -> dict[str, Any]:
@@ -149,7 +174,13 @@ def nothing(pipeline: Pipeline) -> pa.Table:
     return stored_schema(pipeline.columns).empty_table()
 
 
-def sha256_of(file: Path) -> str:
-    """Hash of a file's bytes, however large."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def sha256_of(files: Sequence[Path]) -> str:
+    """Hash of a file's bytes, however large; of several files, over the names and hashes of all."""
+    hashes = []
+    for file in files:
+        with file.open("rb") as opened:
+            hashes.append(hashlib.file_digest(opened, "sha256").hexdigest())
+    if len(hashes) == 1:
+        return hashes[0]
+    lines = "".join(f"{file.as_posix()} {digest}\n" for file, digest in zip(files, hashes, strict=True))
+    return hashlib.sha256(lines.encode()).hexdigest()

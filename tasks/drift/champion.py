@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from configs.errors import CorruptionError, DataError
 from tasks.atomic import read_json
+from tasks.drift.habits import FILE, habits_in
 from tasks.drift.profile import Profile, read_profile
-from tasks.drift.profile.files import PROFILE
+from tasks.drift.profile.files import PROFILE, read_beside
 from tasks.model.bundle import MANIFEST, load_bundle, read_bytes, sha256
 
 if TYPE_CHECKING:
     from configs.schema import Pipeline
+    from tasks.drift.cause import Habits
     from tasks.model.estimator import TabularModel
     from tasks.registry import Version
 
@@ -46,6 +48,8 @@ class Champion:
         Of profile.json, which names the hashes of the profile's other files.
     score : float or None
         The declared metric's mean over the folds that the model was validated on.
+    habits : tuple of Habits
+        Of the reference's newest batches, oldest first.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Champion:
     profile: Profile
     profile_sha256: str
     score: float | None = None
+    habits: tuple[Habits, ...] = ()
 
 
 def champion_of(pipeline: Pipeline) -> Champion:
@@ -84,7 +89,8 @@ def of_workspace(pipeline: str) -> Champion:
     model, profile, metrics = load_bundle(bundle), read_profile(folder), Path("metrics", pipeline, "train.json")
     require_kin(profile, pipeline, sha256(read_bytes(bundle / MANIFEST)), str(folder))
     score = read_json(metrics)["cv"]["mean"] if metrics.is_file() else None
-    return Champion(WORKSPACE, model, profile, sha256(read_bytes(folder / PROFILE)), score)
+    habits = habits_in(read_beside(folder, FILE))
+    return Champion(WORKSPACE, model, profile, sha256(read_bytes(folder / PROFILE)), score, habits)
 
 
 def of_version(version: Version, pipeline: Pipeline) -> Champion:
@@ -104,10 +110,12 @@ def of_version(version: Version, pipeline: Pipeline) -> Champion:
         for name, data in files.items():
             Path(folder, name).write_bytes(data)
         profile = read_profile(Path(folder), sha256(files[PROFILE]))
+        habits = habits_in(read_beside(Path(folder), FILE))
     require_kin(
         profile, version.pipeline, bundle_hashes(record)[MANIFEST], f"profiles/{version.pipeline} of {version.name}"
     )
-    return Champion(version.name, model, profile, sha256(files[PROFILE]), record["metrics"]["train"]["cv"]["mean"])
+    score = record["metrics"]["train"]["cv"]["mean"]
+    return Champion(version.name, model, profile, sha256(files[PROFILE]), score, habits)
 
 
 def require_kin(profile: Profile, pipeline: str, model: str, where: str) -> None:

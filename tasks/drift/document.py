@@ -144,7 +144,9 @@ class EstimatePart(Part):
 class HashesPart(Part):
     """What the verdict follows from, and nothing else: the same four give the same verdict."""
 
-    batch: str = Field(description="SHA-256 of the landed file")
+    batch: str = Field(
+        description="SHA-256 of the landed file; of a batch of several files, over the names and hashes of all"
+    )
     declaration: str = Field(description="SHA-256 over what the pipeline's YAML declares")
     profile: str = Field(description="SHA-256 of the profile's manifest, which names the hashes of its files")
     code: str = Field(description="hash over the code that judges")

@@ -7,19 +7,20 @@ known, and counted so. Files are read a batch at a time, so memory does not grow
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tasks.closure import code_hash
+from tasks.drift.habits import FILE, MOST, habits_table
 from tasks.drift.profile import Declared, make_profile, write_profile
 from tasks.drift.profiled import columns_to_read, feature_roles, importance_by_column, profiled
 from tasks.drift.pseudo_columns import ROLES, pseudo_columns
 from tasks.model.bundle import MANIFEST, read_bytes, read_manifest, sha256
-from tasks.table import BATCH, LINE, read_table
+from tasks.table import BATCH, LINE, read_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,13 +44,11 @@ class ReferenceRows:
     Attributes
     ----------
     rows : TrainingRows
-    model : TabularModel
     said : Table, shape (n, k)
         `tasks.drift.pseudo_columns`, in the order of `rows`; null where no fold validates a row.
     """
 
     rows: TrainingRows
-    model: TabularModel
     said: pa.Table
 
     def __iter__(self) -> Iterator[tuple[str, pa.Table]]:
@@ -78,7 +77,7 @@ class ReferenceRows:
         import pyarrow.compute as pc
 
         pipeline, places = self.rows.pipeline, self.places[name]
-        table = read_table(Path(f"data/valid/{pipeline.name}/{name}.parquet"), columns_to_read(pipeline))
+        table = read_named(Path(f"data/valid/{pipeline.name}/{name}.parquet"), columns_to_read(pipeline))
         lines = self.rows.names[LINE].to_numpy()[places]
         table = table.take(np.flatnonzero(np.isin(table.column(LINE).to_numpy(), lines)))
         table = table.add_column(0, BATCH, pa.array([name] * table.num_rows, pa.string()))
@@ -107,60 +106,60 @@ def said_of(rows: TrainingRows, model: TabularModel, out_of_fold: Floats) -> pa.
     return said.take(pa.array(place, mask=place < 0))
 
 
-def declared_of(
-    rows: TrainingRows, said: pa.Table, explanation: Mapping[str, Any], hashes: Mapping[str, str]
-) -> Declared:
-    """What a profile is told beside the rows."""
-    pipeline = rows.pipeline
-    shares = {str(entry["feature"]): float(entry["share"]) for entry in explanation["features"]}
-    return Declared(
-        pipeline=pipeline.name,
-        roles={**feature_roles(pipeline), **{name: ROLES[name] for name in said.column_names}},
-        time=pipeline.time.column,
-        private=pipeline.private_columns,
-        importance=importance_by_column(shares, pipeline, rows.classes or ()),
-        hashes=hashes,
-    )
+class Reference(NamedTuple):
+    """What a reference is kept as: its profile, and the habits of its newest batches."""
+
+    profile: Profile
+    habits: pa.Table
 
 
-def reference_profile(
-    rows: TrainingRows,
-    model: TabularModel,
-    out_of_fold: Floats,
-    explanation: Mapping[str, Any],
-    hashes: Mapping[str, str],
-) -> Profile:
-    """Make the profile of the rows that a model was trained on.
+def reference_of(rows: TrainingRows, model: TabularModel, out_of_fold: Floats) -> Reference:
+    """Profile the rows that a model was trained on; the importance of the columns is told when they are explained.
 
     Parameters
     ----------
     rows : TrainingRows
     model : TabularModel
+        The bundle in `models/<pipeline>/`.
     out_of_fold : array of float, shape (m,) or (m, C)
         See `said_of`.
-    explanation : mapping
-        `tasks.evaluation.explain.explain`'s: what each feature contributes.
-    hashes : mapping of str to str
-        Of data, code and model.
     """
-    said = said_of(rows, model, out_of_fold)
-    return make_profile(
-        ReferenceRows(rows, model, said),
-        declared_of(rows, said, explanation, hashes),
-        rows=rows.pipeline.evaluate.profile.rows,
-        seed=rows.pipeline.train.seed,
+    said, pipeline = said_of(rows, model, out_of_fold), rows.pipeline
+    declared = Declared(
+        pipeline=pipeline.name,
+        roles={**feature_roles(pipeline), **{name: ROLES[name] for name in said.column_names}},
+        time=pipeline.time.column,
+        private=pipeline.private_columns,
+        hashes=hashes_of(pipeline.name),
     )
+    reference, settings = ReferenceRows(rows, said), pipeline.evaluate.profile
+    profile = make_profile(reference, declared, rows=settings.rows, seed=pipeline.train.seed)
+    newest = ((name, reference.batch(name)) for name in reference.batches[-MOST:])
+    return Reference(profile, habits_table(newest, pipeline.time.column))
 
 
-def write_reference(
-    rows: TrainingRows, model: TabularModel, out_of_fold: Floats, explanation: Mapping[str, Any]
-) -> None:
-    """Write `profiles/<pipeline>/` for the bundle in `models/<pipeline>/`; see `reference_profile`."""
-    name = rows.pipeline.name
-    bundle = Path("models", name)
-    hashes = {
+def hashes_of(pipeline: str) -> dict[str, str]:
+    """What the profile was made of: data, code and the model whose bundle lies beside it."""
+    bundle = Path("models", pipeline)
+    return {
         "data": read_manifest(bundle)["data"]["split_sha256"],  # it names each row
         "code": code_hash(Path("tasks/drift/reference.py")),
         "model": sha256(read_bytes(bundle / MANIFEST)),
     }
-    write_profile(reference_profile(rows, model, out_of_fold, explanation, hashes), Path("profiles", name))
+
+
+def write_reference(reference: Reference, rows: TrainingRows, explanation: Mapping[str, Any]) -> None:
+    """Write `profiles/<pipeline>/`.
+
+    Parameters
+    ----------
+    reference : Reference
+        Of `reference_of`.
+    rows : TrainingRows
+    explanation : mapping
+        Of `tasks.evaluation.explain`: what each feature contributes.
+    """
+    profile, habits = reference
+    shares = {str(entry["feature"]): float(entry["share"]) for entry in explanation["features"]}
+    importance = importance_by_column(shares, rows.pipeline, rows.classes or ())
+    write_profile(replace(profile, importance=importance), Path("profiles", rows.pipeline.name), {FILE: habits})

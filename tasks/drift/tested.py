@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from tasks.drift.cause import BatchContext, triage
+from tasks.drift.habits import without_model
 from tasks.drift.model import (
     concept_drift,
     counted_means,
@@ -18,7 +19,7 @@ from tasks.drift.model import (
     observed_model,
 )
 from tasks.drift.profile import observe
-from tasks.drift.profiled import profiled
+from tasks.drift.profiled import columns_to_read, profiled
 from tasks.drift.pseudo_columns import LOSS, loss_of
 from tasks.drift.schedule import schedule_of
 from tasks.drift.thresholds import Budget, EffectFloor, judge
@@ -84,7 +85,7 @@ def schedule_for(drift: Drift, profile: Profile) -> Schedule:
 def seen_by(given: GivenBatch, champion: Champion, pipeline: Pipeline, as_of: datetime | None) -> Seen:
     """Count a batch's rows, with what the model says of them beside."""
     observed = observed_model(to_frame(given.rows), champion.model, pipeline, as_of=as_of)
-    table = profiled(given.rows, observed.columns, pipeline)
+    table = profiled(given.rows.select(columns_to_read(pipeline)), observed.columns, pipeline)
     return Seen(table, observe(table, champion.profile.grid), observed)
 
 
@@ -106,7 +107,8 @@ def tested_by(seen: Seen, given: GivenBatch, champion: Champion, pipeline: Pipel
     estimate = estimated_performance(
         observed.scores, model, pipeline, sample=profile.sample, reference=champion.score, seed=pipeline.train.seed
     )
-    causes = triage(seen.summary, seen.table, profile, judged, context_of(given, pipeline))
+    context = context_of(given, champion, pipeline)
+    causes = triage(seen.summary, without_model(seen.table), profile, judged, context)
     return Tested(judged, rows, loss, moved, estimate, causes, observed.unreadable)
 
 
@@ -131,7 +133,7 @@ def spans_of(profile: Profile) -> dict[str, Span]:
     return spans
 
 
-def context_of(given: GivenBatch, pipeline: Pipeline) -> BatchContext:
+def context_of(given: GivenBatch, champion: Champion, pipeline: Pipeline) -> BatchContext:
     """What is known of a batch beside its rows."""
     units = {name: column.unit for name, column in pipeline.columns.items() if column.unit is not None}
     return BatchContext(
@@ -140,6 +142,7 @@ def context_of(given: GivenBatch, pipeline: Pipeline) -> BatchContext:
         units=units,
         quarantined=given.untyped,
         raw_rows=given.raw_rows,
+        habits=tuple(habits for habits in champion.habits if habits.name != given.name),
     )
 
 

@@ -296,7 +296,7 @@ def quarantines(pipeline: str) -> tuple[str, str]:
 
 
 def mixed_objects(outs: Mapping[str, str], pipeline: str, kept: set[str]) -> set[str]:
-    """Files that hold rows of all batches: split, predictions, examples, golden batch and sample unless they are kept."""
+    """Files that hold rows of all batches: split, predictions, examples; golden batch and sample unless kept."""
     paths = (
         f"data/split/{pipeline}.parquet",
         f"data/predictions/{pipeline}.parquet",

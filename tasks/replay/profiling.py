@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.atomic import write_json
 from tasks.closure import code_hash
+from tasks.drift.habits import FILE
 from tasks.drift.profile.files import COUNTS, PROFILE, SAMPLE
-from tasks.drift.reference import write_reference
+from tasks.drift.reference import reference_of, write_reference
 from tasks.evaluate import read_holdout, read_out_of_fold
 from tasks.evaluation.explain import explain, sample_rows
 from tasks.evaluation.judge import predicted
@@ -31,7 +32,7 @@ def profile_of(kept: Kept, model: Made) -> tuple[Path, float]:
     """The folder of a model's profile, and the CPU seconds that making it took."""
     folder = model.folder / "profile"
     folder.mkdir(exist_ok=True)
-    into = {name: folder / name for name in (PROFILE, COUNTS, SAMPLE)}
+    into = {name: folder / name for name in (PROFILE, COUNTS, SAMPLE, FILE)}
     declared = kept.pipeline.evaluate.model_dump_json()
     key = content_hash(f"{code_hash(CODE)}\n{declared}\n{model.manifest_sha256}\n{model.known.hash}".encode())
 
@@ -60,4 +61,4 @@ def make_here(pipeline: Pipeline) -> None:
     features = loaded.features_in(frame[list(pipeline.input_columns)])[list(loaded[-1].feature_names_in_)]
     sample = features.iloc[sample_rows(len(features), pipeline.train.seed)]
     explanation = explain(loaded.booster, sample, rows.classes or ())
-    write_reference(rows, loaded, predicted(read_out_of_fold(pipeline)), explanation)
+    write_reference(reference_of(rows, loaded, predicted(read_out_of_fold(pipeline))), rows, explanation)

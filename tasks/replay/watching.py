@@ -10,8 +10,9 @@ from tasks.atomic import read_json
 from tasks.closure import code_hash
 from tasks.drift.batch import GivenBatch
 from tasks.drift.champion import Champion
+from tasks.drift.habits import FILE, habits_in
 from tasks.drift.profile import read_profile
-from tasks.drift.profile.files import PROFILE
+from tasks.drift.profile.files import PROFILE, read_beside
 from tasks.drift.verdict import verdict_on
 from tasks.model.bundle import read_bytes, sha256
 from tasks.replay.making import METRICS
@@ -62,4 +63,5 @@ def champion_of(kept: Kept, model: Made) -> Champion:
         read_profile(folder),
         sha256(read_bytes(folder / PROFILE)),
         read_json(model.folder / METRICS)["cv"]["mean"],
+        habits_in(read_beside(folder, FILE)),
     )

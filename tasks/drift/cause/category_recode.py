@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,7 @@ RENAMED = 0.85  # share of a segment's rows that have a new name, at least
 STABLE = 0.3  # how far a reference batch's shares may be from all others': identifiers come and go
 REST = 0.15  # share of the reference's rows whose levels are not counted one by one, at most
 LIKE = 0.08  # how far the frequencies in order of size may be apart, beside what chance and batches give
+MANY = (0.6, 1.7)  # levels that are frequent, over those that were
 SHOWN = 3
 
 
@@ -52,28 +54,36 @@ def judged(view: View, column: LevelColumn, segment: Segment, rows: NDArray[np.b
     """A cause, if the new names' frequencies are the old ones'."""
     inside = segment.rows & (column.codes >= 0)
     held = int(inside.sum())
-    if held < FEWEST or rows[inside].mean() < RENAMED:
-        return
     counts = np.bincount(column.codes[inside], minlength=len(column.levels))
-    order = np.argsort(-counts, kind="stable")
-    now, names = counts[order] / held, [column.levels[code] for code in order]
-    usual = usual_shares(view, column, segment)
-    old = sorted(usual, key=lambda level: (-usual[level], level))
-    before = np.array([usual[level] for level in old])
-    size = max(len(now), len(before))
-    apart = 0.5 * float(np.abs(np.pad(now, (0, size - len(now))) - np.pad(before, (0, size - len(before)))).sum())
-    allowed = LIKE + 0.5 * turnover(column) + 0.4 * np.sqrt(len(before) / held)
-    if apart > allowed or not 0.6 <= np.sum(now > 0.001) / max(1, np.sum(before > 0.001)) <= 1.7:
+    if held < FEWEST or rows[inside].mean() < RENAMED or np.sum(counts > 0.02 * held) < 2:
         return
-    pairs = ", ".join(
-        f"{column.shown(one)} is now {column.shown(other)}"
-        for one, other in zip(old[:SHOWN], names[:SHOWN], strict=False)
-    )
+    now = by_size({level: count / held for level, count in zip(column.levels, counts.tolist(), strict=True)})
+    before = by_size(usual_shares(view, column, segment))
+    apart = half_difference([*now.values()], [*before.values()])
+    allowed = LIKE + 0.5 * turnover(column) + 0.4 * float(np.sqrt(len(before) / held))
+    if apart > allowed or not MANY[0] <= frequent(now) / max(1, frequent(before)) <= MANY[1]:
+        return
+    pairs = [f"{column.shown(one)} is now {column.shown(other)}" for one, other in zip(before, now, strict=False)]
     evidence = (
         f"{rows[inside].mean():.1%} of {held} rows have a level that the reference lacks; in order of size the shares "
-        f"are {apart:.3f} apart ({allowed:.3f} is like them), so perhaps {pairs}"
+        f"are {apart:.3f} apart ({allowed:.3f} is like them), so perhaps {', '.join(pairs[:SHOWN])}"
     )
     yield view.cause("category_recode", (column.name,), segment, evidence, 0.93 - 0.3 * apart)
+
+
+def by_size(shares: dict[str, float]) -> dict[str, float]:
+    """The shares, the greatest first."""
+    return dict(sorted(shares.items(), key=lambda one: (-one[1], one[0])))
+
+
+def half_difference(one: list[float], other: list[float]) -> float:
+    """Half of the sum of differences, place by place."""
+    return 0.5 * sum(abs(share - usual) for share, usual in zip_longest(one, other, fillvalue=0.0))
+
+
+def frequent(shares: dict[str, float]) -> int:
+    """How many levels have more than a thousandth of the rows."""
+    return sum(share > 0.001 for share in shares.values())
 
 
 def usual_shares(view: View, column: LevelColumn, segment: Segment) -> dict[str, float]:

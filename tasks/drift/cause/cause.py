@@ -71,6 +71,8 @@ class BatchContext:
         Where a column has one of its own.
     units : dict of column to str
         As declared; they narrow down which conversions are thought of.
+    private : frozenset of str
+        Columns of which evidence shows no value.
     quarantined : dict of reason to int
         Rows of this batch that never became typed ones.
     raw_rows : int or None
@@ -83,6 +85,7 @@ class BatchContext:
     owner: str | None = None
     owners: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    private: frozenset[str] = frozenset()
     quarantined: Mapping[str, int] = field(default_factory=dict)
     raw_rows: int | None = None
     habits: tuple[Habits, ...] = ()

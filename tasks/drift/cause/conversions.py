@@ -28,17 +28,30 @@ class Conversion:
     slope, intercept : float
     quantity : str
         One of `WORDS`, or `any`.
+    most : float or None
+        The column must lie between 0 and this.
     """
 
     name: str
     slope: float
     intercept: float
     quantity: str
+    most: float | None = None
 
     @property
     def near(self) -> bool:
-        """Whether a real change could multiply by as much."""
-        return self.intercept == 0 and self.slope > 0 and 1 / 7 < self.slope < 7
+        """Whether a real change could multiply by as much, or cross zero."""
+        return self.intercept == 0 and 1 / 7 < abs(self.slope) < 7
+
+    @property
+    def slight(self) -> bool:
+        """Whether real changes multiply by as little so often that only a declared unit makes it likely."""
+        return self.intercept == 0 and 0.7 < self.slope < 1.4
+
+    @property
+    def far(self) -> bool:
+        """Whether it multiplies by more than real changes do."""
+        return self.intercept == 0 and not self.near
 
 
 def both_ways(names: tuple[str, str], factor: float, quantity: str) -> list[Conversion]:
@@ -75,20 +88,20 @@ CONVERSIONS: tuple[Conversion, ...] = (
     Conversion("Fahrenheit to Celsius", 1 / 1.8, -32.0 / 1.8, "temperature"),
     Conversion("Celsius to Kelvin", 1.0, 273.15, "temperature"),
     Conversion("Kelvin to Celsius", 1.0, -273.15, "temperature"),
-    Conversion("a share to its complement", -1.0, 1.0, "share"),
-    Conversion("percent to its complement", -1.0, 100.0, "share"),
+    Conversion("a share to its complement", -1.0, 1.0, "share", 1.0),
+    Conversion("percent to its complement", -1.0, 100.0, "share", 100.0),
 )
 
 
 def thought_of(unit: str | None) -> tuple[Conversion, ...]:
-    """The conversions that a column of this unit may have gone through: all, where it is unknown.
+    """The conversions that a column of this unit may have gone through; where it is unknown, all that are not slight.
 
     >>> {each.quantity for each in thought_of("minutes")} == {"any", "time"}
     True
     """
     quantity = quantity_of(unit)
     if quantity is None:
-        return CONVERSIONS
+        return tuple(each for each in CONVERSIONS if not each.slight)
     return tuple(each for each in CONVERSIONS if each.quantity in {TEN, quantity})
 
 

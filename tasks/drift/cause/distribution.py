@@ -61,22 +61,32 @@ class Distribution:
         return np.asarray(np.log(shares / widths), dtype=np.float64)
 
     def log_density(self, values: Floats) -> Floats:
-        """Logarithm of the density at each value; of one outside the range that of a nearly empty cell."""
+        """Logarithm of the density at each value; outside the range it falls as the square of the distance."""
         inside = (values >= self.low) & (values <= self.high)
         found = self.log_densities[np.searchsorted(self.edges, values, side="right")]
-        outside = np.log(FLOOR / max(self.high - self.low, abs(self.high) * EXACT, 1e-300))
+        reach = max(self.high - self.low, abs(self.high) * EXACT, 1e-300)
+        away = np.maximum(self.low - values, values - self.high)
+        outside = np.log(FLOOR / reach) - 2 * np.log1p(np.maximum(away, 0.0) / reach)
         return np.where(np.isnan(values), np.nan, np.where(inside, found, outside))
 
-    def quantiles(self, shares: Floats) -> Floats:
-        """The values below which the shares lie, along straight lines within cells."""
-        cumulative = np.concatenate([[0.0], self.below, [1.0]])
+    def quantiles(self, shares: Floats, below: Floats | None = None) -> Floats:
+        """The values below which the shares lie, along straight lines within cells; of other counts where given."""
+        cumulative = np.concatenate([[0.0], self.below if below is None else below, [1.0]])
         return np.interp(shares, cumulative, self.bounds)
 
 
-def share_below(values: Floats, edges: Floats, room: float = 0.0) -> tuple[Floats, Floats]:
-    """Share of the values below each edge, at least and at most, where each value may be off by `room`."""
+def share_below(values: Floats, edges: Floats, room: float | None = None) -> tuple[Floats, Floats]:
+    """Share of the values below each edge, at least and at most.
+
+    Parameters
+    ----------
+    values : array of float, shape (n,)
+    edges : array of float, shape (k,)
+    room : float, optional
+        By how much each value may be off, beside the last bits; None of values that were not worked out.
+    """
     ordered = np.sort(values)
-    slack = room + EXACT * np.abs(edges)
+    slack = np.zeros(len(edges)) if room is None else room + EXACT * np.abs(edges)
     least = np.searchsorted(ordered, edges - slack, side="left") / max(1, len(values))
     most = np.searchsorted(ordered, edges + slack, side="left") / max(1, len(values))
     return least, most

@@ -44,10 +44,9 @@ def is_usually_there(column: NumberColumn | LevelColumn) -> bool:
 def emptied(view: View, name: str, missing: NDArray[np.bool_], usual: float) -> Iterator[Cause]:
     """The segment without a value, if it is too long for chance."""
     share = max(usual, FLOOR)
-    scores = np.where(missing, np.log(0.99 / share), np.log(0.01 / (1 - share)))
+    scores = np.where(missing, float(np.log(0.99 / share)), float(np.log(0.01 / (1 - share))))
     segment = strongest(scores, np.arange(view.rows), view.rows, view.groups)
-    inside = segment.rows
-    count, held = int(missing[inside].sum()), int(inside.sum())
+    count, held = int(missing[segment.rows].sum()), int(segment.rows.sum())
     enough = count >= FEWEST or (count == view.rows and count >= 5)
     if not enough or count < ALL_BUT * held or count * -np.log(share) - np.log(view.rows) < min(SURPRISE, 5.0 * held):
         return

@@ -31,9 +31,16 @@ WORDS = NULLS | {
     "#value!",
 }
 FEWEST = 5  # rows
-LEAST = 0.004  # share of the rows
+FEW_TOKENS = 3  # numbers that are new at once
+LEAST = 0.004  # share of the rows that have a number or lost a token
+LEAST_WORDS = 0.001  # share of the rows that have a new word, which is no value by its meaning
 ABSENT = 5e-4  # share of the reference's values, at the most, that a new token has
 MATCH = 0.35  # how much of a token's share the change of the missing share may differ by
+TRADED = 20.0  # times its usual share, of a number within the range that has taken the place of missing values
+ALONE = 0.1  # of the rows with a number, others that lie beyond the range on its side
+FAR = 0.5  # from the range, in spreads from the 5 % to the 95 % quantile
+HEAPED = 5.0  # times the rows that lie as near to the end within the range
+PILED = 0.02  # share of the reference's values that lie as near to an end of the range within it
 SENTINELS = frozenset(
     sign * value
     for sign in (-1.0, 1.0)
@@ -66,7 +73,7 @@ def new_words(view: View, column: LevelColumn) -> Iterator[Cause]:
     tokens = {*null_tokens(usual), *(level for level in column.levels if level.strip().lower() in WORDS - NULLS)}
     tokens = {level for level in column.new if level in tokens}
     rows = np.isin(column.codes, [code for code, level in enumerate(column.levels) if level in tokens])
-    if rows.sum() < max(FEWEST, LEAST * view.rows):
+    if rows.sum() < max(FEWEST, LEAST_WORDS * view.rows):
         return
     now = float(np.mean(column.codes < 0))
     fell = column.missing - now > 0.5 * min(column.missing, rows.mean()) > 0
@@ -97,18 +104,20 @@ def new_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:
     if column.usual.rows == 0 or not len(column.present):
         return
     values, counts = np.unique(column.present, return_counts=True)
-    for place in np.argsort(-counts, kind="stable")[:5]:
-        value, count = float(values[place]), int(counts[place])
-        if count < max(FEWEST, LEAST * view.rows) or column.usual_share(value) > ABSENT:
-            continue
+    frequent = counts >= max(FEWEST, LEAST * view.rows)
+    pairs = zip(values[frequent].tolist(), counts[frequent].tolist(), strict=True)
+    novel = [(value, count) for value, count in pairs if column.usual_share(value) <= ABSENT]
+    if len(novel) > FEW_TOKENS:
+        return  # all values are new: something else is the matter
+    for value, count in novel:
         confidence = sureness(view, column, value, count)
         if confidence is None:
             continue
         now = float(np.mean(np.isnan(column.values)))
         evidence = (
-            f"{value:.10g} stands in {count / view.rows:.1%} of the rows, where the reference has it in "
-            f"{column.usual_share(value):.2%} and goes from {column.usual.low:.6g} to {column.usual.high:.6g}; the "
-            f"missing share went from {column.missing:.1%} to {now:.1%}"
+            f"{column.shown(value)} stands in {count / view.rows:.1%} of the rows, where the reference has it in "
+            f"{column.usual_share(value):.2%} and goes from {column.shown(column.usual.low)} to "
+            f"{column.shown(column.usual.high)}; the missing share went from {column.missing:.1%} to {now:.1%}"
         )
         yield view.cause("null_token", (column.name,), segment_of(view, column.values == value), evidence, confidence)
         return
@@ -117,21 +126,37 @@ def new_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:
 def sureness(view: View, column: NumberColumn, value: float, count: int) -> float | None:
     """How sure it is that a new number stands for a missing value; None where it is not."""
     now, share = float(np.mean(np.isnan(column.values))), count / view.rows
-    traded = (
-        column.missing >= 0.01 and abs(column.missing - now - share) <= MATCH * share and now < 0.7 * column.missing
-    )
+    agrees = abs(column.missing - now - share) <= MATCH * share
+    traded = column.missing >= 0.01 and agrees and now < 0.7 * column.missing
+    if stands_apart(column, value, count) and is_sentinel(value):
+        return 0.96 if traded else 0.92
     outside = not column.usual.low <= value <= column.usual.high
-    reach = column.usual.high - column.usual.low
-    apart = outside and max(column.usual.low - value, value - column.usual.high) > reach
-    others = column.present[column.present != value]
-    alone = not len(others) or not np.any(np.abs(others - value) < 0.02 * reach)
-    if is_sentinel(value) and outside and alone:
-        return 0.96 if traded or apart else 0.9
-    if traded and alone and outside:
-        return 0.9
-    if traded and (share > 20 * max(column.usual_share(value), 1 / max(1, column.usual.rows))):
-        return 0.82
+    if traded and (outside or share > TRADED * max(column.usual_share(value), 1 / max(1, column.usual.rows))):
+        return 0.9 if outside else 0.82
     return None
+
+
+def stands_apart(column: NumberColumn, value: float, count: int) -> bool:
+    """Whether a number lies outside the range without others: below 0, far, beyond an end with many rows, or in a heap.
+
+    A column that drifts over its range's end brings other numbers there, and thins out towards it.
+    """
+    low, high = column.usual.low, column.usual.high
+    if low <= value <= high:
+        return False
+    gap = max(low - value, value - high)
+    beyond = column.present < low if value < low else column.present > high
+    if beyond.sum() - count > ALONE * count:
+        return False
+    if value < 0 < low:
+        return True
+    ends = column.density.quantiles(np.array([0.05, 0.95]))
+    inside = (low, low + gap) if value < low else (high - gap, high)
+    piled, now = (
+        float(np.mean((values >= inside[0]) & (values <= inside[1]))) if len(values) else 0.0
+        for values in (column.known_values, column.present)
+    )
+    return gap > FAR * float(ends[1] - ends[0]) or piled >= PILED or count > HEAPED * now * len(column.present)
 
 
 def lost_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:
@@ -147,8 +172,8 @@ def lost_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:
         left = int(np.sum(column.values == value))
         if is_traded(share, now - column.missing, left, view.rows, now - column.most_missing):
             evidence = (
-                f"{value:.10g} stood in {share:.1%} of the reference's rows and stands in {left} of these; the missing "
-                f"share went from {column.missing:.1%} to {now:.1%}"
+                f"{column.shown(value)} stood in {share:.1%} of the reference's rows and stands in {left} of these; "
+                f"the missing share went from {column.missing:.1%} to {now:.1%}"
             )
             yield view.cause("null_token", (column.name,), None, evidence, 0.9)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -36,25 +37,14 @@ def view_of(batch: Summary, rows: pa.Table, profile: Profile, context: BatchCont
     """
     table = in_time(rows, context.time)
     parts = reference_batches(profile)
-    names = [
-        name
-        for name, role in profile.grid.roles.items()
-        if role in {"feature", "target"} and name in profile.grid.columns
-    ]
-    there = [name for name in names if name in table.column_names and name not in batch.breaks]
-    numbers, levels = {}, {}
-    for name in there:
-        cells = profile.grid.columns[name]
-        if isinstance(cells, CategoryCells):
-            levels[name] = level_column(name, cells, table, profile, parts)
-        elif cells.kind == "number":
-            numbers[name] = number_column(name, cells, table, profile, parts)
+    names = [name for name in profile.grid.columns if profile.grid.roles.get(name) in {"feature", "target"}]
+    sound = [name for name in names if name in table.column_names and name not in batch.breaks]
+    numbers, levels = columns_of(sound, table, profile, parts, context)
     sample = profile.sample
-    local = None if context.time is None else local_seconds(table, context.time)
     return View(
         rows=table.num_rows,
         times=seconds(table, context.time),
-        local=local,
+        local=local_seconds(table, context.time),
         table=table,
         numbers=numbers,
         levels=levels,
@@ -64,9 +54,28 @@ def view_of(batch: Summary, rows: pa.Table, profile: Profile, context: BatchCont
         sample_rows=0 if sample is None else sample.num_rows,
         sample_copies=pairs_alike(sample),
         week=profile.total.time_of_week,
-        sample_local=np.empty(0) if sample is None or context.time is None else local_or_nothing(sample, context.time),
+        sample_local=np.empty(0) if sample is None else there(local_seconds(sample, context.time)),
         context=context,
     )
+
+
+def columns_of(
+    names: Sequence[str],
+    table: pa.Table,
+    profile: Profile,
+    parts: Sequence[tuple[str, Summary]],
+    context: BatchContext,
+) -> tuple[dict[str, NumberColumn], dict[str, LevelColumn]]:
+    """The numeric columns and the categories; moments are neither."""
+    numbers, levels = {}, {}
+    for name in names:
+        cells = profile.grid.columns[name]
+        if isinstance(cells, CategoryCells):
+            levels[name] = level_column(name, cells, table, profile, parts)
+        elif cells.kind == "number":
+            numbers[name] = number_column(name, cells, table, profile, parts)
+            numbers[name] = replace(numbers[name], private=name in context.private)
+    return numbers, levels
 
 
 def reference_batches(profile: Profile) -> list[tuple[str, Summary]]:
@@ -95,7 +104,7 @@ def number_column(
         batches=cumulative(found, cells),
         missing=share(counts[-2:].sum(), profile.total.rows),
         most_missing=max((share(each[-2:].sum(), each.sum()) for each in found), default=0.0),
-        sample=finite(as_doubles(profile.sample[name])) if in_sample(profile, name) else np.empty(0),
+        sample=sampled_numbers(profile, name),
     )
 
 
@@ -138,17 +147,26 @@ def level_column(
     )
 
 
+def sampled_numbers(profile: Profile, name: str) -> Floats:
+    """The values of the sample's rows, NaN where missing; nothing where the sample lacks the column."""
+    column = sampled(profile, name)
+    return np.empty(0) if column is None else finite(as_doubles(column))
+
+
 def sampled_levels(profile: Profile, name: str) -> NDArray[np.object_]:
     """The levels of the sample's rows, None where missing; nothing where the sample lacks the column."""
-    if not in_sample(profile, name):
+    column = sampled(profile, name)
+    if column is None:
         return np.empty(0, dtype=object)
-    codes, levels = level_codes(profile.sample[name])
+    codes, levels = level_codes(column)
     return np.array([*levels, None], dtype=object)[codes]
 
 
-def in_sample(profile: Profile, name: str) -> bool:
-    """Whether the reference's sample has the column."""
-    return profile.sample is not None and name in profile.sample.column_names
+def sampled(profile: Profile, name: str) -> pa.ChunkedArray | None:
+    """A column of the reference's sample; None where there is none."""
+    if profile.sample is None or name not in profile.sample.column_names:
+        return None
+    return profile.sample[name]
 
 
 def span_of(name: str, part: Summary) -> Span:
@@ -165,21 +183,20 @@ def pairs_alike(sample: pa.Table | None) -> float:
     return float((counts * (counts - 1)).sum() / (sample.num_rows * (sample.num_rows - 1.0)))
 
 
-def local_seconds(table: pa.Table, time: str) -> Floats | None:
+def local_seconds(table: pa.Table, time: str | None) -> Floats | None:
     """When each row happened as the clocks of the column's own zone showed it, in seconds since 1970."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if time not in table.column_names or kind_of(table.schema.field(time).type) != "time":
+    if time is None or time not in table.column_names or kind_of(table.schema.field(time).type) != "time":
         return None
     zoned = pa.types.is_timestamp(table[time].type) and table[time].type.tz is not None
     return as_seconds(pc.local_timestamp(table[time]) if zoned else table[time])
 
 
-def local_or_nothing(table: pa.Table, time: str) -> Floats:
-    """The same of a sample that may lack the column."""
-    found = local_seconds(table, time)
-    return np.empty(0) if found is None else found[~np.isnan(found)]
+def there(moments: Floats | None) -> Floats:
+    """The moments that are known."""
+    return np.empty(0) if moments is None else moments[~np.isnan(moments)]
 
 
 def as_doubles(column: pa.ChunkedArray) -> Floats:

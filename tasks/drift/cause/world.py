@@ -85,7 +85,8 @@ def moved_number(column: NumberColumn) -> str:
         return f"{column.name} has no value"
     usual, now = float(column.usual.quantiles(np.array([0.5]))[0]), float(np.median(column.present))
     missing = float(np.mean(np.isnan(column.values)))
-    return f"{column.name}: median {usual:.4g}, now {now:.4g}; missing {column.missing:.1%}, now {missing:.1%}"
+    medians = f"median {column.shown(usual)}, now {column.shown(now)}"
+    return f"{column.name}: {medians}; missing {column.missing:.1%}, now {missing:.1%}"
 
 
 def moved_level(view: View, column: LevelColumn) -> str:

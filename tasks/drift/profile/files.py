@@ -5,6 +5,7 @@
 | profile.json | cells, roles, totals, covariance, importance, hashes; sha256 of the other files, its own checksum |
 | counts.parquet | a row per column and cell: its label, and the rows of each block in it |
 | sample.parquet | the sample's rows |
+| others | what was written beside it: `tasks.drift.habits` |
 
 The bytes are checked before any is used: first the sha256 of profile.json where the version record holds one, then its
 checksum, then the sha256 of each file that it names.
@@ -45,9 +46,19 @@ class OtherFormatError(DataError):
 # ---- writing
 
 
-def write_profile(profile: Profile, folder: Path) -> None:
-    """Write a profile; the same profile gives the same bytes. The folder's old content is replaced whole."""
+def write_profile(profile: Profile, folder: Path, beside: Mapping[str, pa.Table] | None = None) -> None:
+    """Write a profile; the same profile gives the same bytes. The folder's old content is replaced whole.
+
+    Parameters
+    ----------
+    profile : Profile
+    folder : Path
+    beside : mapping of file name to Table, optional
+        Further tables of the same reference, which are hashed with it; `read_beside` gives them back.
+    """
     with atomic_folder(folder) as temporary:
+        for name, table in (beside or {}).items():
+            write_parquet(table, temporary / name)
         write_parquet(counts_table(profile), temporary / COUNTS)
         if profile.sample is not None:
             write_parquet(profile.sample, temporary / SAMPLE)
@@ -207,6 +218,11 @@ def read_profile(folder: Path, sha256_of_json: str | None = None, pipeline: str 
         tables.get(SAMPLE),
         facts["hashes"],
     )
+
+
+def read_beside(folder: Path, name: str) -> pa.Table | None:
+    """A table that was written beside a profile, after the hash of every byte was checked; None where there is none."""
+    return checked_tables(folder, checked_facts(folder / PROFILE, None)["files"]).get(name)
 
 
 def checked_facts(path: Path, expected: str | None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TAIL_SHARE = 4  # one in so many pseudo-batches, the most surprising ones, tells of the tail
 FEWEST_IN_TAIL = 3
-SURE = 2.0  # standard errors from which on neighbouring batches are taken to be alike
+SURE = 2.33  # standard errors, one chance in a hundred, from which on neighbouring batches are taken to be alike
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Threshold:
     widened: str | None = None
 
 
-def family_threshold(surprises: Floats, alpha: float) -> Threshold:
+def family_threshold(surprises: Floats, alpha: float, wandering_tests: int = 0) -> Threshold:
     """Find the threshold for a rate of false alarms.
 
     Parameters
@@ -52,6 +52,10 @@ def family_threshold(surprises: Floats, alpha: float) -> Threshold:
         The largest surprise of each pseudo-batch, in order of time.
     alpha : float
         False alarms per batch.
+    wandering_tests : int
+        How many tests there are, if levels wander from batch to batch. The history's surprises are then too small,
+        since each was part of the scale that it is measured by, and the threshold is not below Bonferroni's for half of
+        the rate: its p-values reckon with that, but by correlations that are themselves estimated.
 
     Examples
     --------
@@ -61,9 +65,30 @@ def family_threshold(surprises: Floats, alpha: float) -> Threshold:
     n = len(surprises)
     if n < FEWEST_IN_TAIL + 1:
         return Threshold(float("inf"), f"the history has {n} batches of that size; with fewer than 4 nothing is judged")
-    time, ordered, rank = clustering(surprises), np.sort(surprises)[::-1], alpha * (n + 1)
+    time, ordered, rank = (
+        clustering(surprises, 0.0 if wandering_tests else SURE),
+        np.sort(surprises)[::-1],
+        alpha * (n + 1),
+    )
+    if wandering_tests:
+        return of_wandering(continued(ordered, alpha, time), np.log(2 * wandering_tests / alpha), n)
     if time == 1.0 and rank >= 1:
         return Threshold(at_rank(ordered, rank))
+    return continued(ordered, alpha, time)
+
+
+def of_wandering(found: Threshold, bonferroni: float, n: int) -> Threshold:
+    """Not below Bonferroni's."""
+    value = max(found.value, float(bonferroni))
+    return Threshold(
+        value,
+        f"levels wander from batch to batch, so {n} batches show less of it: {value / found.value:.2f} times as wide",
+    )
+
+
+def continued(ordered: Floats, alpha: float, time: float) -> Threshold:
+    """Continue the largest surprises, which come first, by an exponential tail."""
+    n, rank = len(ordered), alpha * (len(ordered) + 1)
     tail = min(max(FEWEST_IN_TAIL, n // TAIL_SHARE, int(np.ceil(2 * rank))), n - 1)
     bound, effective = float(ordered[tail]), tail / time
     scale = max(float(ordered[:tail].mean()) - bound, 1.0)
@@ -84,16 +109,15 @@ def at_rank(ordered: Floats, rank: float) -> float:
     return upper + (float(ordered[place]) - upper) * float(step)
 
 
-def clustering(surprises: Floats) -> float:
-    """How many pseudo-batches say as much as one independent one; 1 unless neighbours are surely alike."""
+def clustering(surprises: Floats, sure: float) -> float:
+    """How many pseudo-batches say as much as one independent one; 1 unless neighbours are `sure`ly alike."""
     n = len(surprises)
     apart = surprises - surprises.mean()
     own = float(np.einsum("i,i->", apart, apart))
     if own <= 0:
         return 1.0
     raw = float(np.einsum("i,i->", apart[1:], apart[:-1])) / own
-    alike = (raw + 1 / n) / max(1 - 3 / n, 0.25)
-    if alike * n**0.5 < SURE:
+    if (raw + 1 / n) * n**0.5 <= sure:
         return 1.0
-    alike = min(alike, 0.98)
+    alike = min((raw + 1 / n) / max(1 - 3 / n, 0.25), 0.98)
     return min((1 + alike) / (1 - alike), n / 3)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import compress
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from configs.errors import DataError
+from tasks.drift.thresholds.company import Company
 from tasks.drift.thresholds.distances import Distance, distances
-from tasks.drift.thresholds.family import family_threshold
+from tasks.drift.thresholds.family import Threshold, family_threshold
 from tasks.drift.thresholds.null import Null
-from tasks.drift.thresholds.pseudo_batches import ALIKE, PseudoBatches, peers_of, pseudo_batches
+from tasks.drift.thresholds.pseudo_batches import ALIKE, FEWEST, PseudoBatches, peers_of, pseudo_batches
+from tasks.drift.thresholds.wandering import fitted, surely_alike
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from tasks.drift.thresholds.budget import Budget
 
     Floats = NDArray[np.float64]
+    Counts = NDArray[np.int64]
 
 Test = Literal["distribution", "mix", "missing", "range", "new_levels", "break"]
 
@@ -180,21 +184,53 @@ class History:
         return pseudo_batches(self.profile, self.rows)
 
     @cached_property
-    def peers(self) -> NDArray[np.bool_] | None:
-        """Whom each is compared with."""
-        return peers_of(self.like, self.pseudo)
+    def plain(self) -> Company:
+        """Whom each is compared with, if neighbours are not alike."""
+        return Company(self.pseudo.rows.astype(np.float64), peers_of(self.like, self.pseudo))
+
+    @cached_property
+    def stacks(self) -> list[tuple[Distance, Counts, Counts]]:
+        """Each kind of test with what it counts of the pseudo-batches and of the whole reference."""
+        summaries = [block.summary for block in self.profile.blocks]
+        return [
+            (each, self.pseudo.sums(each.stack(summaries)), each.stack([self.profile.total]))
+            for each in distances(self.profile.grid)
+        ]
+
+    @cached_property
+    def first_look(self) -> tuple[Null, ...]:
+        """Each kind of test, as if neighbours were not alike."""
+        return tuple(Null.of(*stack, self.plain) for stack in self.stacks)
+
+    @cached_property
+    def company(self) -> Company:
+        """Whom each is compared with, after it was seen whether neighbours are alike."""
+        n = self.plain.n
+        correlations = np.concatenate([null.correlations for null in self.first_look])
+        keys = [key for null in self.first_look for key in zip(null.distance.columns, null.distance.names, strict=True)]
+        alike = surely_alike(correlations, n)
+        if n < FEWEST or not alike.any():
+            return self.plain
+        wandering = fitted(correlations[alike].mean(axis=0), n)
+        return replace(self.plain, wandering=wandering, alike=frozenset(compress(keys, alike)))
 
     @cached_property
     def tests(self) -> tuple[Null, ...]:
         """Each kind of test with what quiet batches do."""
-        summaries = [block.summary for block in self.profile.blocks]
-        return tuple(self.null_of(each, summaries) for each in distances(self.profile.grid, self.profile.total))
+        if self.company is self.plain:
+            return self.first_look
+        return tuple(Null.of(*stack, self.company) for stack in self.stacks)
 
-    def null_of(self, distance: Distance, summaries: list[Summary]) -> Null:
-        """One kind of test."""
-        blocks = distance.stack(summaries)
-        total = distance.stack([self.profile.total])
-        return Null.of(distance, blocks, total, self.pseudo, self.peers)
+    @cached_property
+    def wandering_tests(self) -> int:
+        """How many tests ever moved, if levels wander from batch to batch; else 0."""
+        if self.company.wandering is None:
+            return 0
+        return sum(int((null.squared > 0).any(axis=1).sum()) for null in self.tests)
+
+    def threshold(self, alpha: float) -> Threshold:
+        """The largest surprise that a quiet batch has as often as `alpha`."""
+        return family_threshold(self.surprises, alpha, self.wandering_tests)
 
     @cached_property
     def surprises(self) -> Floats:
@@ -203,7 +239,7 @@ class History:
 
     def judge(self, batch: Summary, alpha: float, floor: EffectFloor) -> Judged:
         """Judge a batch of about these rows, and of this time of the week."""
-        threshold = family_threshold(self.surprises, alpha)
+        threshold = self.threshold(alpha)
         found = [finding for null in self.tests for finding in self.findings(null, batch, threshold.value, floor)]
         found += broken_columns(batch, self.profile)
         found.sort(key=lambda finding: (-finding.excess, -finding.effect, finding.column, finding.test))
@@ -216,7 +252,7 @@ class History:
             threshold.value,
             tuple(self.surprises.tolist()),
             float(np.median(self.pseudo.rows)),
-            self.peers is not None,
+            self.plain.like is not None,
             alpha,
         )
 

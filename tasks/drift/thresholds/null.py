@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from tasks.drift.thresholds.wandering import lag_correlations
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.drift.profile import Summary
+    from tasks.drift.thresholds.company import Company
     from tasks.drift.thresholds.distances import Distance
-    from tasks.drift.thresholds.pseudo_batches import PseudoBatches
 
     Floats = NDArray[np.float64]
     Counts = NDArray[np.int64]
@@ -38,22 +40,11 @@ class Shape:
     mean_dof: Floats
 
     @classmethod
-    def of(cls, apart: Floats, by_chance: Floats) -> Shape:
-        """Match three cumulants of squared lengths.
-
-        Parameters
-        ----------
-        apart : array of float, shape (columns, n, k)
-            Vectors from the centre.
-        by_chance : array of float, shape (columns, k, k)
-            Their covariance if rows were independent, up to a factor: it steadies what few vectors say.
-        """
-        sums = np.einsum("cnk,cnl->ckl", apart, apart)
-        spread = of_trace_one(of_trace_one(sums) * apart.shape[1] + of_trace_one(by_chance) * BY_CHANCE)
-        squared = spread @ spread
-        second, third = np.einsum("ckk->c", squared), np.einsum("ckl,clk->c", squared, spread)
+    def of(cls, spread: Spread) -> Shape:
+        """Match three cumulants of a squared length."""
+        second, third = spread.second, spread.third
         dof = second**3 / third**2
-        return cls(np.clip(1 - dof * third / second, 0.0, 0.999)[:, None], dof[:, None], (1 / second)[:, None])
+        return cls(np.clip(1 - dof * third / second, 0.0, 0.999), dof, 1 / second)
 
     def p_value(self, ratio: Floats, batches: Floats | float) -> Floats:
         """How often T / mean(T) is larger, where the mean is of so many independent batches; shape (columns, n)."""
@@ -70,12 +61,71 @@ class Shape:
         return np.asarray(self.shift + (1 - self.shift) * found)
 
 
+class Spread(NamedTuple):
+    """tr(C^2) / tr(C)^2 and tr(C^3) / tr(C)^3 of vectors' covariance C: shape (columns, 1) or (columns, n)."""
+
+    second: Floats
+    third: Floats
+
+    @classmethod
+    def of(cls, apart: Floats, by_chance: Floats) -> Spread:
+        """Of all vectors.
+
+        Parameters
+        ----------
+        apart : array of float, shape (columns, n, k)
+            Vectors from the centre.
+        by_chance : array of float, shape (columns, k, k)
+            Their covariance if rows were independent, up to a factor: it steadies what few vectors say.
+        """
+        sums, chance = of_trace_one(np.einsum("cnk,cnl->ckl", apart, apart)), of_trace_one(by_chance)
+        share = apart.shape[1] / (apart.shape[1] + BY_CHANCE)
+        both = share * sums + (1 - share) * chance
+        squared = both @ both
+        return cls(np.einsum("ckk->c", squared)[:, None], np.einsum("ckl,clk->c", squared, both)[:, None])
+
+    @classmethod
+    def without_each(cls, apart: Floats, by_chance: Floats, factor: Floats) -> Spread:
+        """The same, each time without one vector, whose square weighs `factor`: it has moved the centre of the others.
+
+        All n of them from products with each vector, since (S - f dd') has the traces of S but for terms in d.
+        """
+        n = apart.shape[1]
+        sums, chance = np.einsum("cnk,cnl->ckl", apart, apart), of_trace_one(by_chance)
+        own, f = np.einsum("cnk,cnk->cn", apart, apart), factor
+        by_sums, by_chances = apart @ sums, apart @ chance
+        s1 = np.einsum("ckk->c", sums)[:, None] - f * own
+        s2 = trace(sums, sums) - 2 * f * dots(by_sums, apart) + (f * own) ** 2
+        s3 = trace(sums @ sums, sums) - 3 * f * dots(by_sums, by_sums) + 3 * f**2 * own * dots(by_sums, apart)
+        s3 = s3 - (f * own) ** 3
+        sb = trace(sums, chance) - f * dots(by_chances, apart)
+        ssb = trace(sums @ sums, chance) - 2 * f * dots(by_sums, by_chances) + f**2 * own * dots(by_chances, apart)
+        sbb = trace(sums, chance @ chance) - f * dots(by_chances, by_chances)
+        share = (n - 1) / (n - 1 + BY_CHANCE)
+        whole = s1 > 1e-9 * np.maximum(own, 1e-200)
+        a, b = share / np.where(whole, s1, 1.0), 1 - share
+        b2, b3 = trace(chance, chance), trace(chance @ chance, chance)
+        second = a**2 * s2 + 2 * a * b * sb + b**2 * b2
+        third = a**3 * s3 + 3 * a**2 * b * ssb + 3 * a * b**2 * sbb + b**3 * b3
+        return cls(np.where(whole, second, b2), np.where(whole, third, b3))
+
+
+def trace(one: Floats, other: Floats) -> Floats:
+    """Trace of the products of symmetric matrices; shape (columns, 1)."""
+    return np.asarray(np.einsum("ckl,ckl->c", one, other)[:, None])
+
+
+def dots(one: Floats, other: Floats) -> Floats:
+    """Dot products of vectors; shape (columns, n)."""
+    return np.asarray(np.einsum("cnk,cnk->cn", one, other))
+
+
 def of_trace_one(spread: Floats) -> Floats:
     """Matrices over their trace; where all is zero, as if one direction alone were there."""
-    trace = np.einsum("ckk->c", spread)[:, None, None]
+    whole = np.einsum("ckk->c", spread)[:, None, None]
     one = np.zeros_like(spread)
     one[:, 0, 0] = 1.0
-    return np.asarray(np.where(trace > 1e-200, spread / np.where(trace > 1e-200, trace, 1.0), one))
+    return np.asarray(np.where(whole > 1e-200, spread / np.where(whole > 1e-200, whole, 1.0), one))
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +147,9 @@ class Null:
     batches : array of float, shape (columns, 1)
         How many independent batches say as much of the mean distance as the history does.
     growth : array of float, shape (columns, 1)
-        How much farther a later batch is from the centre than those that made it, where neighbours are alike.
+        How much farther a batch to come is from the centre than the history's own, where levels wander.
+    correlations : array of float, shape (columns, LAGS)
+        Of vectors that are so many pseudo-batches apart.
     """
 
     distance: Distance
@@ -108,44 +160,44 @@ class Null:
     surprise: Floats
     batches: Floats
     growth: Floats
+    correlations: Floats
 
     @classmethod
-    def of(
-        cls, distance: Distance, blocks: Counts, total: Counts, history: PseudoBatches, peers: NDArray[np.bool_] | None
-    ) -> Null:
+    def of(cls, distance: Distance, own: Counts, total: Counts, company: Company) -> Null:
         """Compare each pseudo-batch with the others.
 
         Parameters
         ----------
         distance : Distance
-        blocks : array of int64, shape (columns, blocks, cells)
+        own : array of int64, shape (columns, n, cells)
+            Of the pseudo-batches.
         total : array of int64, shape (columns, 1, cells)
             Of the whole reference.
-        history : PseudoBatches
-        peers : array of bool, shape (n + 1, n), or None
-            Whom each, and the batch in the last row, is compared with; None for all.
+        company : Company
+            Whom each is compared with.
         """
-        own = history.sums(blocks)
-        if peers is None:
-            centre, rest = total, total - own
-        else:
-            sums = np.einsum("mn,cns->cms", peers.astype(np.int64), own)
-            centre, rest = sums[:, -1:], sums[:, :-1] - own
-        rows = history.rows.astype(np.float64)
-        apart = between(distance, own, rest, rows)
-        squared = np.einsum("cnk,cnk->cn", apart, apart)
+        n, rows = company.n, company.rows
+        sums = np.einsum("mn,cns->cms", company.peers.astype(np.int64), own)
+        centre, rest = total if company.peers[-1].all() else sums[:, -1:], sums[:, :-1] - own
+        apart = between(distance, own, rest)
         moved = np.nan_to_num(distance.moved(own, rest))
-        squared = np.where(moved > 0, squared, 0.0)
-        shape = Shape.of(apart, distance.shape_by_chance())
-        alike = likeness(apart)
-        n = len(rows)
-        time = np.minimum((1 + alike) / (1 - alike), n / 3)
-        growth = (1 + time / n) / (1 - time / n) * ((n - 1) / n) ** 2
-        ratio = ratio_to(squared, expected_each(squared, rows))
-        p_values = shape.p_value(ratio, (n - 1) / squared_time(alike))
+        squared = np.where(moved > 0, np.einsum("cnk,cnk->cn", apart, apart), 0.0)
+        by_chance = distance.shape_by_chance(centre)
+        batches, growth = company.reckoned(distance.columns, distance.names)
+        left_out = Shape.of(Spread.without_each(apart, by_chance, company.factor))
+        ratio = ratio_to(squared, expected_each(squared, company))
+        p_values = left_out.p_value(ratio, batches * company.far.sum(axis=1) / n)
         p_values = at_least_by_chance(p_values, moved * rows, rows, rows_in(rest))
         return cls(
-            distance, centre, squared, rows, shape, -np.log(p_values), n / squared_time(alike), np.maximum(growth, 1.0)
+            distance,
+            centre,
+            squared,
+            rows,
+            Shape.of(Spread.of(apart, by_chance)),
+            -np.log(p_values),
+            batches,
+            growth,
+            lag_correlations(apart),
         )
 
     def expected(self, rows: int) -> Floats:
@@ -156,7 +208,7 @@ class Null:
     def measure(self, batches: list[Summary]) -> Measured:
         """Hold batches of about the history's rows against the centre."""
         counts, rows = self.distance.stack(batches), np.array([float(batch.rows) for batch in batches])
-        apart = between(self.distance, counts, self.centre, rows)
+        apart = between(self.distance, counts, self.centre)
         moved = np.nan_to_num(self.distance.moved(counts, self.centre))
         squared = np.where(moved > 0, np.einsum("cnk,cnk->cn", apart, apart), 0.0)
         expected = np.concatenate([self.expected(batch.rows) for batch in batches], axis=1)
@@ -164,7 +216,7 @@ class Null:
         p_values = self.shape.p_value(ratio, self.batches)
         return Measured(
             ratio,
-            self.distance.effect(moved, np.maximum(squared - expected, 0.0)),
+            self.distance.effect(moved, np.maximum(squared - expected, 0.0), self.centre),
             at_least_by_chance(p_values, moved * rows, rows, rows_in(self.centre)),
         )
 
@@ -190,43 +242,24 @@ def ratio_to(squared: Floats, expected: Floats) -> Floats:
         return np.asarray(np.where(squared > 0, np.minimum(squared / expected, 1 / LEAST_P), 0.0))
 
 
-def between(distance: Distance, counts: Counts, reference: Counts, rows: Floats) -> Floats:
+def between(distance: Distance, counts: Counts, reference: Counts) -> Floats:
     """Vectors from the reference to some counts, zero where either has no row; shape (columns, summaries, k)."""
-    apart = distance.vectors(counts, rows) - distance.vectors(reference, rows)
-    return np.asarray(np.where(np.isfinite(apart), apart, 0.0))
+    return np.nan_to_num(distance.apart(counts, reference))
 
 
-def expected_each(squared: Floats, rows: Floats) -> Floats:
+def expected_each(squared: Floats, company: Company) -> Floats:
     """Mean distance of the other pseudo-batches, as if they had each one's rows; shape (columns, n).
 
-    A smaller one would have been farther away by chance; a larger one is left as it is, since what moves from batch to
-    batch does not shrink with rows.
+    What each has added to the others' distances, by moving their centre, is taken off, and what they would be from a
+    centre of themselves alone is put on. A smaller one would have been farther away by chance; a larger one is left as
+    it is, since what moves from batch to batch does not shrink with rows.
     """
-    n = len(rows)
-    if n < 2:
-        return np.full_like(squared, np.nan)
-    if rows.max() <= 1.02 * rows.min():
-        return np.asarray((squared.sum(axis=1, keepdims=True) - squared) / (n - 1))
-    factor = np.maximum(rows[None, :] / rows[:, None], 1.0)
-    np.fill_diagonal(factor, 0.0)
-    return np.asarray(squared @ factor.T / (n - 1))
-
-
-def likeness(apart: Floats) -> Floats:
-    """Correlation of neighbouring vectors, not below 0; shape (columns, 1).
-
-    The bias of an estimate around an estimated mean is taken back. M. G. Kendall (1954), doi:10.1093/biomet/41.3-4.403.
-    """
-    n = apart.shape[1]
-    together = np.einsum("cnk,cnk->c", apart[:, 1:], apart[:, :-1])
-    own = np.einsum("cnk,cnk->c", apart, apart)
-    raw = np.where(own > 0, together / np.where(own > 0, own, 1.0), 0.0)
-    return np.asarray(np.clip((raw + 1 / n) / max(1 - 3 / n, 0.25), 0.0, 0.98)[:, None])
-
-
-def squared_time(alike: Floats) -> Floats:
-    """Batches after which a squared length is as good as independent."""
-    return np.asarray((1 + alike**2) / (1 - alike**2))
+    scale = np.maximum(company.rows[None, :] / company.rows[:, None], 1.0) * company.far
+    others = company.others
+    once_more = 1 / np.square(np.maximum(others, 2.0)) * np.minimum(others / company.far.sum(axis=1), 1.0)
+    again = (1 - once_more) ** -2.0
+    total = squared @ scale.T - (company.factor - 1) * squared
+    return np.asarray(np.maximum(total, 0.0) * again / company.far.sum(axis=1))
 
 
 def rows_in(counts: Counts) -> Floats:
