@@ -25,6 +25,7 @@ from configs.document import KeyPath
 from configs.expectations import expectation_contradictions
 from configs.privacy_checks import PRIVACY_CHECKS
 from configs.schema import BinaryMetric, MulticlassMetric, Pipeline, RegressionMetric, UndeclaredSectionError
+from configs.score_checks import SCORE_CHECKS
 from configs.train_checks import TRAIN_CHECKS
 from configs.wording import listed, shown
 
@@ -315,4 +316,5 @@ CHECKS: tuple[Check, ...] = (
     check_protected,
     *TRAIN_CHECKS,
     *PRIVACY_CHECKS,
+    *SCORE_CHECKS,
 )

@@ -36,7 +36,11 @@ class MissingColumnError(InputError):
 
 
 class UnreadableValueError(InputError):
-    """A value cannot be read as its column's declared type."""
+    """A value of `column` cannot be read as its declared type; `reason` is ingest's word for why."""
+
+    def __init__(self, text: str, column: str, reason: str = "wrong_type") -> None:
+        super().__init__(text)
+        self.column, self.reason = column, reason
 
 
 class InfiniteValueError(InputError):
@@ -184,7 +188,8 @@ def read_raw(raw: Mapping[str, pd.Series], columns: Mapping[str, Column], timezo
     typed = type_cells(cells, {name: without_bounds(column) for name, column in as_written.items()}, timezone)
     if typed.refused:
         name, reason, detail = typed.refused[min(typed.refused)]
-        raise UnreadableValueError(f"column {name!r}: {detail} ({reason}). Mend it, or declare it as a null token.")
+        told = f"column {name!r}: {detail} ({reason}). Mend it, or declare it as a null token."
+        raise UnreadableValueError(told, name, reason)
     return {
         name: from_arrow(typed.values.column(name), columns[name].type).take(listed[name][0]).set_axis(values.index)
         for name, values in raw.items()
@@ -227,7 +232,7 @@ def cell_text(value: Any, column: Column, name: str) -> str | None:
         if column.type != "boolean":
             found = "a private truth value" if column.private else f"the truth value {value!r}"
             raise UnreadableValueError(
-                f"column {name!r} has {found}; {column.type} was expected. Read it with dtype=str."
+                f"column {name!r} has {found}; {column.type} was expected. Read it with dtype=str.", name
             )
         return str(bool(value)).lower()
     if isinstance(value, Integral | Real | Decimal):
@@ -235,7 +240,8 @@ def cell_text(value: Any, column: Column, name: str) -> str | None:
     if isinstance(value, (date, datetime)):
         return value.isoformat()
     found = "a private value" if column.private else repr(value)
-    raise UnreadableValueError(f"column {name!r} has {found} ({type(value).__name__}); {column.type} was expected.")
+    told = f"column {name!r} has {found} ({type(value).__name__}); {column.type} was expected."
+    raise UnreadableValueError(told, name)
 
 
 def number_text(value: Any, column: Column) -> str:
