@@ -12,6 +12,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from configs.schema import Pipeline
 
@@ -42,7 +43,8 @@ def seen_facts(raw: pd.DataFrame, pipeline: Pipeline) -> dict[str, Any]:
     return {"ranges": ranges, "missing": sorted(name for name in raw.columns if raw[name].isna().any())}
 
 
-def numbers_in(values: pd.Series) -> np.ndarray[Any, np.dtype[np.float64]]:
+def numbers_in(values: pd.Series) -> NDArray[np.float64]:
     """The values that are there."""
-    numbers: np.ndarray[Any, np.dtype[np.float64]] = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    return numbers[~np.isnan(numbers)]
+    numbers = np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+    found: NDArray[np.float64] = numbers[~np.isnan(numbers)]
+    return found

@@ -49,7 +49,8 @@ def conditions(pipeline: Pipeline) -> DerivedFeatures:
 
     check_overrides(pipeline)
     whens = {each.name or each.when: each.when for each in pipeline.score.overrides}
-    return derived_features(pipeline).set_params(feature_columns=(), parts={}, sql=whens)
+    made: DerivedFeatures = derived_features(pipeline).set_params(feature_columns=(), parts={}, sql=whens)
+    return made
 
 
 def first_holding(holds: pd.DataFrame) -> NDArray[np.intp]:

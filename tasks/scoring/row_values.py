@@ -96,12 +96,12 @@ def remembered(name: str, column: Column, timezone: str) -> Reader:
         return found.to_pydatetime() if column.type in MOMENT else found.item()
 
     @lru_cache(REMEMBERED)
-    def read_typed(_kind: type, value: Any) -> Any:  # 1, 1.0 and True are one key, but not one value
+    def read_typed(_kind: str, value: Any) -> Any:  # 1, 1.0 and True are one key, but not one value
         return read(value)
 
     def reader(value: Any) -> Any:
         try:
-            return read_typed(type(value), value)
+            return read_typed(type(value).__name__, value)
         except TypeError:  # not hashable, so no value of a cell
             return read(value)
 
