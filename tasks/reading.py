@@ -154,11 +154,21 @@ def refuse_infinite(numbers: NDArray[np.float64], name: str) -> None:
 def distinct(values: pd.Series) -> tuple[NDArray[np.intp], list[Any]]:
     """Where each row's value is in a list of values; equal ones are listed once where they are of one type."""
     if isinstance(values.dtype, pd.CategoricalDtype):
+        if isinstance(values.cat.categories.dtype, pd.StringDtype):
+            return coded(values)
         values = values.astype(values.cat.categories.dtype if values.notna().all() else object)
     if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) != "string":
         return np.arange(len(values)), values.tolist()
     codes, levels = pd.factorize(values, use_na_sentinel=False)
+    if isinstance(values.dtype, pd.StringDtype):
+        return codes, np.asarray(levels, dtype=object).tolist()  # one by one, Arrow's texts take microseconds each
     return codes, list(levels)
+
+
+def coded(values: pd.Series) -> tuple[NDArray[np.intp], list[Any]]:
+    """See `distinct`, of a categorical of texts, which need not be told apart again; -1 is the last one: missing."""
+    levels = np.asarray(values.cat.categories, dtype=object).tolist()
+    return values.cat.codes.to_numpy().astype(np.intp), [*levels, None]
 
 
 def as_text(values: pd.Series, column: Column) -> pd.Series:

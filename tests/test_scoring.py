@@ -78,6 +78,14 @@ def test_prediction_is_what_the_estimator_predicts(task: str) -> None:
     assert scorer.frame(frame).prediction.tolist() == scorer.model.predict(frame).tolist()
 
 
+@pytest.mark.parametrize("nulls", [[], ["-"]])
+def test_categoricals_have_the_bits_of_texts(nulls: list[str]) -> None:
+    scorer, frame = scorer_of(), homes(60, seed=6)
+    frame["city"] = pd.Series([*nulls, *frame["city"][len(nulls) :]], dtype="str")
+    levels = frame.assign(city=frame["city"].astype("category"))
+    assert bits(scorer.model.scores(levels)) == bits(scorer.model.scores(frame.astype({"city": object})))
+
+
 TEXT = st.one_of(st.sampled_from(["Bonn", "Kiel", "Ulm", "-", "", "Köln"]), st.integers(-5, 5), st.none())
 FLOAT = st.one_of(
     st.floats(-1e6, 1e6),

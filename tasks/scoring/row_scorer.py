@@ -6,7 +6,7 @@ through `tasks.scoring.one_row`, which reads the same learned state without a fr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -204,7 +204,7 @@ class Scorer:
         DataError
             If one cannot be read or computed.
         """
-        model = self.model
+        model, rows = self.model, with_levels_told_apart(rows, self.familiarity.levels)
         features = model.features_in(rows)
         scores = model.calibrated(model["booster"].scores(features))
         decided = np.zeros(len(rows), dtype=np.intp)
@@ -219,7 +219,7 @@ class Scorer:
             probabilities=None if model.task == "regression" else scores,
             decision=decision,
             decided_by=by,
-            fault=np.full(len(rows), None, dtype=object),
+            fault=np.empty(len(rows), dtype=object),  # holds None
             unfamiliar=strange,
             reasons=told,
         )
@@ -275,6 +275,12 @@ class Scorer:
         """The columns of the result."""
         task = self.model.task
         return Shape(task, self.policy.decisions if task == "multiclass" else (), reasons)
+
+
+def with_levels_told_apart(rows: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """The rows with columns of text as categoricals, so that each step which reads levels need not look for them."""
+    found = {name: rows[name] for name in names if isinstance(getattr(rows[name], "dtype", None), pd.StringDtype)}
+    return rows.assign(**{name: values.astype("category") for name, values in found.items()}) if found else rows
 
 
 def fault_of(error: DataError) -> str:
