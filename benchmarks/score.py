@@ -132,9 +132,7 @@ def sklearn_pipeline(frame: pd.DataFrame) -> Any:
     from sklearn.preprocessing import FunctionTransformer, TargetEncoder
     from xgboost import XGBClassifier
 
-    encode = ColumnTransformer(
-        [("encode", TargetEncoder(random_state=7), CATEGORIES), ("keep", "passthrough", [*NUMBERS, *DERIVED])]
-    )
+    encode = ColumnTransformer([("encode", TargetEncoder(), CATEGORIES), ("keep", "passthrough", [*NUMBERS, *DERIVED])])
     trees = XGBClassifier(**TREES, n_estimators=ROUNDS, tree_method="hist", n_jobs=1)
     return make_pipeline(FunctionTransformer(derive), encode, trees).fit(frame, frame["y"].astype(int))
 
@@ -179,6 +177,7 @@ def in_turns(answers: dict[str, Callable[[Any], Any]], rows: list[Row], size: Si
         for name, answer in answers.items():
             if name in (HOLDFAST, BOOSTER) or place % every == 0:
                 found[name].append(timed(answer, row))
+    gc.unfreeze()
     return found
 
 

@@ -32,7 +32,7 @@ COLUMNS = {
 }
 PARTS = ["year", "quarter", "month", "week", "day", "day_of_week", "day_of_year", "hour", "minute", "is_weekend"]
 FEATURES = {
-    "parts": {"sold_at": PARTS, "built": ["year", "day_of_week", "hour"]},
+    "parts": {"sold_at": PARTS, "built": ["year", "day_of_week"]},
     "sql": {
         "m2": "area / rooms",
         "late": "hour(sold_at) >= 17",
