@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,7 +55,7 @@ def take_over(pipeline: str) -> None:
     try:
         registry.sync(pipeline)
     except HoldfastError as error:
-        print(f"{error} Going on with the champion that this clone knows.")
+        print(f"holdfast: {error} Going on with the champion that this clone knows.", file=sys.stderr)
 
 
 def run_score_flow(pipeline: str, source: Path, out: Path, **options: Any) -> dict[str, Any]:

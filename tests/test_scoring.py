@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.features import PARTS as PARTS_OF_SERIES
+from tasks.model.model_matrix import model_matrix
 from tasks.reading import MissingColumnError
 from tasks.scoring.one_row import PART_OF
 from tasks.scoring.overrides import UnknownDecisionError
@@ -76,6 +77,16 @@ def test_many_rows_have_the_bits_of_the_estimator(task: str) -> None:
 def test_prediction_is_what_the_estimator_predicts(task: str) -> None:
     scorer, frame = scorer_of(task), homes(60, seed=7)
     assert scorer.frame(frame).prediction.tolist() == scorer.model.predict(frame).tolist()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_one_row_has_the_matrix_of_a_frame(task: str) -> None:
+    scorer, frame = scorer_of(task), homes(40, seed=11)
+    frame.loc[:3, "city"] = ["Rome", "-", None, "Ulm"]
+    made = [scorer.reader.typed(row) for row in rows_of(frame)]
+    matrix = np.concatenate([scorer.reader.matrix(typed, scorer.reader.computed(typed)) for typed in made])
+    names = scorer.model["booster"].feature_names_in_.tolist()
+    assert matrix.tobytes() == model_matrix(scorer.model.features_in(frame)[names]).tobytes()
 
 
 @pytest.mark.parametrize("nulls", [[], ["-"]])
@@ -145,7 +156,7 @@ ROWS = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("task", TASKS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(row=ROWS)
 def test_any_row_alone_is_scored_as_in_a_frame(task: str, row: dict[str, Any]) -> None:
     overrides = [{"when": "rooms > 4 AND hour(sold_at) < 9", "decide": "refer"}]

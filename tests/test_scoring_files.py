@@ -395,12 +395,13 @@ def test_killed_run_leaves_the_old_output_or_the_new_one(project: Path, trials: 
 # ---- the command
 
 
-def test_command_scores_and_says_that_it_is_there(version: registry.Version) -> None:
+def test_command_scores_once_also_where_the_remote_does_not_answer(version: registry.Version) -> None:
     write("a.csv", dirty_rows())
-    Path("sub").mkdir()
+    subprocess.run(["git", "remote", "add", "origin", "../nowhere.git"], check=True)
     first = holdfast(Path.cwd(), "score", "diabetes", "in/a.csv", "-o", "out/a.csv")
     assert first.returncode == 0, first.stderr
     assert "out/a.csv: 8 rows by diabetes@v1.0.0" in first.stdout
+    assert "Going on with the champion that this clone knows" in first.stderr
     second = holdfast(Path.cwd(), "score", "diabetes@v1.0.0", "in/a.csv", "-o", "out/a.csv", "--json")
     assert json.loads(second.stdout)["was_there"] is True
 
