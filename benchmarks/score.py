@@ -62,7 +62,7 @@ class Size:
     slow_rows: int  # of those systems that take tens of milliseconds
 
 
-WHOLE, QUICK = Size(80_000, 200_000, 3_000, 300), Size(20_000, 40_000, 400, 60)
+WHOLE, QUICK = Size(80_000, 200_000, 3_000, 300), Size(20_000, 120_000, 400, 60)
 
 
 # ---- the flights
