@@ -175,6 +175,18 @@ def test_reasons_stand_in_columns_of_their_own(project: Path) -> None:
     assert made["reason_1"].notna().tolist() == made["fault"].isna().tolist()
 
 
+@pytest.mark.parametrize(
+    ("on_change", "fault"),
+    [("stop", "not_an_integer: age"), ("quarantine", "schema_integer_became_float: age"), ("accept", None)],
+)
+def test_whole_number_written_as_a_float_is_read_as_ingest_does(
+    project: Path, on_change: str, fault: str | None
+) -> None:
+    yaml = Path("configs/diabetes.yaml")
+    yaml.write_text(yaml.read_text().replace("source: {", f"source: {{on_change: {on_change}, "))
+    assert score(write("a.csv", [ROW.replace("48", "48.0")]))["fault"].tolist() == [fault]
+
+
 # ---- the manifest, and the same work once
 
 

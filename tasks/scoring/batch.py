@@ -29,7 +29,8 @@ from tasks.store import content_hash, file_hash
 from tasks.table import LINE, to_frame
 
 if TYPE_CHECKING:
-    from configs.schema import DeclaredDialect, Pipeline
+    from configs.schema import Pipeline, Source
+    from tasks.cells import OnChange
     from tasks.raw_files import RawChunk
 
 FILE = "_file"
@@ -69,12 +70,12 @@ def score_files(job: Job, pipeline: Pipeline) -> dict[str, Any]:
     CorruptionError, EnvironmentMismatchError
         If the model is not what was registered, or the libraries are not.
     """
-    scorer, dialect = Scorer(load(job.chosen), pipeline), pipeline.source.dialect
-    places = {name: columns_of(file, scorer, dialect) for name, file in job.files.items()}
+    scorer, source = Scorer(load(job.chosen), pipeline), pipeline.source
+    places = {name: columns_of(file, scorer, source) for name, file in job.files.items()}
     tally = Tally()
     with scored_writer(job.out, output_schema(scorer, job)) as write:
         for name, file in job.files.items():
-            for scored, lines in scored_chunks(scorer, file, places[name], dialect, job.reasons):
+            for scored, lines in scored_chunks(scorer, file, places[name], source, job.reasons):
                 write(with_places(scored.table(), name, lines))
                 tally.counts.add(scored)
                 tally.records[name] = tally.records.get(name, 0) + len(lines)
@@ -86,28 +87,28 @@ def score_files(job: Job, pipeline: Pipeline) -> dict[str, Any]:
     return manifest
 
 
-def columns_of(file: Path, scorer: Scorer, dialect: DeclaredDialect) -> dict[str, int]:
+def columns_of(file: Path, scorer: Scorer, source: Source) -> dict[str, int]:
     """Where the columns stand in a file that are read."""
-    with open_raw(file, dialect) as raw:
+    with open_raw(file, source.dialect) as raw:
         return read_positions(file, raw.names, scorer.columns)
 
 
 def scored_chunks(
-    scorer: Scorer, file: Path, places: Mapping[str, int], dialect: DeclaredDialect, reasons: int
+    scorer: Scorer, file: Path, places: Mapping[str, int], source: Source, reasons: int
 ) -> Iterator[tuple[ScoredRows, np.ndarray[Any, Any]]]:
     """Score a file; for each chunk the rows, and the line of each."""
-    with open_raw(file, dialect) as raw:
+    with open_raw(file, source.dialect) as raw:
         for chunk in raw.chunks():
             if len(chunk.lines) or chunk.refused:
-                yield score_chunk(scorer, chunk, places, reasons)
+                yield score_chunk(scorer, chunk, places, source.on_change, reasons)
 
 
 def score_chunk(
-    scorer: Scorer, chunk: RawChunk, places: Mapping[str, int], reasons: int
+    scorer: Scorer, chunk: RawChunk, places: Mapping[str, int], on_change: OnChange, reasons: int
 ) -> tuple[ScoredRows, np.ndarray[Any, Any]]:
     """Score a chunk's rows, and give its refused records the fallback, in order of line."""
     texts = pa.table([chunk.texts.column(place) for place in places.values()], names=list(places))
-    typed = type_cells(texts, scorer.columns, scorer.zone)
+    typed = type_cells(texts, scorer.columns, scorer.zone, on_change)
     sound = np.ones(len(chunk.lines), dtype=np.bool_)
     sound[list(typed.refused)] = False
     parts, lines = [], []

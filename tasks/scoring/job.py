@@ -115,7 +115,7 @@ def declared_for_scoring(pipeline: Pipeline) -> dict[str, Any]:
     """What of a YAML an output follows from; all else is in the model."""
     sections = {"columns", "time", "score", "target", "source"}
     found: dict[str, Any] = pipeline.model_dump(mode="json", by_alias=True, include=sections)
-    return {**found, "source": found["source"]["dialect"]}
+    return {**found, "source": {key: found["source"][key] for key in ("dialect", "on_change")}}
 
 
 def input_files(source: Path) -> dict[str, Path]:

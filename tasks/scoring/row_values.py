@@ -55,7 +55,7 @@ def value_reader(name: str, column: Column, timezone: str) -> Reader:
     --------
     >>> from configs.schema import Column
     >>> read = value_reader("rooms", Column(type="integer", nulls=("", "-1")), "UTC")
-    >>> read("7"), read(7), read("-1"), read(None), read(float("nan")), read("7.0")
+    >>> read("7"), read(7), read("-1"), read(None), read(float("nan")), read(7.0)
     (7, 7, None, None, None, 7)
     """
     zone = column.timezone or timezone
