@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import get_args
 
+from configs.batch_checks import BATCH_CHECKS
 from configs.column_checks import COLUMN_CHECKS
 from configs.contradiction import (
     GROUPABLE,
@@ -22,6 +23,7 @@ from configs.contradiction import (
     wrong_type,
 )
 from configs.document import KeyPath
+from configs.drift_checks import DRIFT_CHECKS
 from configs.expectations import expectation_contradictions
 from configs.privacy_checks import PRIVACY_CHECKS
 from configs.schema import BinaryMetric, MulticlassMetric, Pipeline, RegressionMetric, UndeclaredSectionError
@@ -300,6 +302,7 @@ def check_expectations(pipeline: Pipeline, declared: frozenset[str]) -> Iterator
 CHECKS: tuple[Check, ...] = (
     *COLUMN_CHECKS,
     check_dialect,
+    *BATCH_CHECKS,
     check_time,
     check_target,
     check_task,
@@ -316,5 +319,6 @@ CHECKS: tuple[Check, ...] = (
     check_protected,
     *TRAIN_CHECKS,
     *PRIVACY_CHECKS,
+    *DRIFT_CHECKS,
     *SCORE_CHECKS,
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from configs.errors import ConfigError, HoldfastError
-from flows import init_cli, quarantine_cli, registry_cli, schema_cli, score_cli
+from flows import drift_cli, init_cli, quarantine_cli, registry_cli, schema_cli, score_cli
 from flows.registry_cli import AsJson, Pipeline, Reason
 from flows.tables import show, table_of
 
@@ -59,8 +59,10 @@ def land(
         quarantine_cli.land_repairs(pipeline, repair)
         return
 
-    batches = land_batches(check_pipeline(pipeline), replace=replace or ())
-    print(f"{pipeline}: {len(batches)} new batches landed" + (f": {', '.join(batches)}" if batches else ""))
+    declared = check_pipeline(pipeline)
+    landed = land_batches(declared, replace=replace or ())
+    what = "batches" if declared.source.batch == "file" else "files"
+    print(f"{pipeline}: {len(landed)} new {what} landed" + (f": {', '.join(landed)}" if landed else ""))
 
 
 @app.command()
@@ -190,6 +192,7 @@ app.registered_commands += registry_cli.app.registered_commands
 app.registered_commands += schema_cli.app.registered_commands
 app.registered_commands += quarantine_cli.app.registered_commands
 app.registered_commands += init_cli.app.registered_commands
+app.registered_commands += drift_cli.app.registered_commands
 app.registered_commands += score_cli.app.registered_commands
 
 

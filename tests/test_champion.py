@@ -30,9 +30,10 @@ from tasks.version.champion import (
     checkout,
     export,
     load_version,
+    profile_files,
     require_whole,
 )
-from tasks.version.record import NewerRecordError, bundle_hashes, record_of
+from tasks.version.record import NewerRecordError, bundle_hashes, profile_hashes, record_of
 from tests.test_bundle import Sentinel
 from tests.versions import commit_with, flip_bit, lose_remote, object_file, register_here, write_over
 
@@ -287,3 +288,27 @@ def test_checkout_into_an_empty_folder_is_made(version, tmp_path):
     (tmp_path / "empty").mkdir()
     checkout(version, tmp_path / "empty")
     assert (tmp_path / "empty/record.json").is_file()
+
+
+# ---- the drift profile
+
+
+def test_profile_of_a_version_is_pinned_beside_its_bundle(version):
+    files = profile_files(version, record_of(version))
+    assert {name: sha256(data) for name, data in files.items()} == profile_hashes(record_of(version))
+    assert {"profile.json", "counts.parquet"} <= set(files)
+
+
+def test_changed_profile_is_not_promoted(version):
+    flip_bit(object_file(version, "profiles/diabetes/profile.json"), 99)
+    lose_remote()
+    with pytest.raises(CorruptionError, match=r"profiles/diabetes/profile\.json of diabetes@v1\.0\.0"):
+        require_whole(version)
+
+
+def test_version_from_before_profiles_is_whole(version):
+    record = record_of(version)
+    former = {path: found for path, found in record["artifacts"].items() if not path.startswith("profiles/")}
+    old = recorded_as(version, artifacts=former)
+    require_whole(old)
+    assert profile_files(old, record_of(old)) == {}

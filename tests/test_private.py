@@ -100,7 +100,7 @@ def text_of(path: Path) -> str:
 
 
 def test_no_private_value_leaves_the_data(run: Path) -> None:
-    folders = [run / name for name in ("reports", "metrics", "plots", "models")]
+    folders = [run / name for name in ("reports", "metrics", "plots", "models", "profiles")]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     found = [str(path) for path in files if WORD in text_of(path) or str(NUMBER) in text_of(path)]
     assert (found, len(files) > 15) == ([], True)

@@ -53,23 +53,24 @@ def land_new(tree: Worktree, replace: Sequence[str] = ()) -> list[str]:
 
 @dataclass(frozen=True)
 class Batches:
-    """Where batches are found before a landing; MD5 by file name.
+    """Where landed files are found before a landing; MD5 by landed path.
 
     `pinned` is in the worktree, `landed` in the ledger; `elsewhere` landed in the ledger or the user's working tree,
-    but not here; `sources` are the files of the declared source; `repaired` names those whose bytes in the ledger a
-    repair in the user's working tree has replaced.
+    but not here; `sources` are the files of the declared source, by landed path; `repaired` names those whose bytes in
+    the ledger a repair in the user's working tree has replaced.
     """
 
     pinned: Mapping[str, str]
     landed: Mapping[str, str]
     elsewhere: Mapping[str, str]
-    sources: Sequence[Path]
+    sources: Mapping[str, Path]
     repaired: Sequence[str]
 
 
 def find_batches(tree: Worktree, replace: Sequence[str]) -> Batches:
     """Look for batches in the ledger, in the user's working tree and in the declared source."""
     from configs.load import load_pipeline
+    from tasks.batch import by_landed_path
     from tasks.land import find_sources, require_any_batch
     from tasks.superseded import current_sources, superseded
 
@@ -83,8 +84,10 @@ def find_batches(tree: Worktree, replace: Sequence[str]) -> Batches:
             require_any_batch(pipeline, found)
         erased = erased_batches(events)
         user_has = {name: md5 for name, md5 in pinned_batches(tree.pipeline).items() if (name, md5) not in erased}
-        kept = [source for source in found if (source.name, file_md5(source)) not in erased] if erased else found
-        sources = [tree.home / source for source in current_sources(kept, tree.pipeline, {*known, *user_has})]
+        named = by_landed_path(found, pipeline.source.batch)
+        kept = {path: source for path, source in named.items() if not erased or (path, file_md5(source)) not in erased}
+        current = current_sources(kept, tree.pipeline, {*known, *user_has})
+        sources = {path: tree.home / source for path, source in current.items()}
         noted = {(entry.name, entry.md5) for entry in superseded(tree.pipeline) if entry.why == "repaired"}
     repaired = [name for name, md5 in known.items() if (name, md5) in noted and user_has.get(name) not in {None, md5}]
     with contextlib.chdir(tree.folder):
@@ -95,8 +98,8 @@ def find_batches(tree: Worktree, replace: Sequence[str]) -> Batches:
 
 def has_new_batches(tree: Worktree, replace: Sequence[str] = ()) -> bool:
     """Whether `land_new` would take anything in; nothing is written."""
-    from tasks.batch import RAW
-    from tasks.land import landed_files, plan_landing
+    from tasks.batch import RAW, landed_files
+    from tasks.land import plan_landing
 
     found = find_batches(tree, replace)
     with contextlib.chdir(tree.folder):
@@ -189,12 +192,12 @@ def missing_batches(
     return {name: md5 for name, md5 in wanted.items() if have.get(name) != md5}
 
 
-def copies(batches: Mapping[str, str]) -> list[Path]:
-    """Files with the names and the bytes of landed batches, from DVC's cache or remote."""
-    EXTRAS.mkdir(parents=True, exist_ok=True)
+def copies(batches: Mapping[str, str]) -> dict[str, Path]:
+    """Files with the bytes of landed ones, by landed path, from DVC's cache or remote."""
     for name, md5 in batches.items():
+        (EXTRAS / name).parent.mkdir(parents=True, exist_ok=True)
         (EXTRAS / name).write_bytes(storage.read_object(md5, f"the landed batch {name}"))
-    return [EXTRAS / name for name in batches]
+    return {name: EXTRAS / name for name in batches}
 
 
 def record_landing(tree: Worktree, known: Mapping[str, str], replace: Sequence[str]) -> list[str]:
