@@ -27,6 +27,7 @@ from configs.drift_checks import DRIFT_CHECKS
 from configs.expectations import expectation_contradictions
 from configs.privacy_checks import PRIVACY_CHECKS
 from configs.schema import BinaryMetric, MulticlassMetric, Pipeline, RegressionMetric, UndeclaredSectionError
+from configs.score_checks import SCORE_CHECKS
 from configs.train_checks import TRAIN_CHECKS
 from configs.wording import listed, shown
 
@@ -319,4 +320,5 @@ CHECKS: tuple[Check, ...] = (
     *TRAIN_CHECKS,
     *PRIVACY_CHECKS,
     *DRIFT_CHECKS,
+    *SCORE_CHECKS,
 )

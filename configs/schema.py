@@ -623,8 +623,54 @@ class Gate(Section):
     budgets: Budgets = Field(Budgets(), description="limits that refuse")
 
 
+class Refer(Section):
+    """Which rows a person decides on instead of the model."""
+
+    below: float | None = Field(
+        None, gt=0, le=1, description="rows whose most probable class is less probable than this; where no costs say it"
+    )
+    cost: Finite | None = Field(
+        None,
+        description="what it costs, in the unit of train.costs, to refer a row: those are referred whose decision "
+        "would cost more on average, by calibrated probabilities (Chow's rule)",
+    )
+    unfamiliar: bool = Field(False, description="rows that are unlike what the model was trained on")
+
+
+class Override(Section):
+    """A decision that the business has taken whatever the model says."""
+
+    when: str = Field(min_length=1, description="a row-wise condition in DuckDB's SQL over declared columns")
+    decide: str = Field(min_length=1, description="a class in quotes, or `refer`; of a regression `accept` or `refer`")
+    name: str | None = Field(None, min_length=1, description="what it is counted as; the condition when absent")
+
+
+class Fallback(Section):
+    """What a row gets that cannot be read, typed or scored."""
+
+    value: Finite | None = Field(
+        None, description="its probability of 1, or the prediction of a regression; missing when absent"
+    )
+    decision: str = Field("refer", min_length=1, description="a class in quotes, or `refer`")
+
+
+class Score(Section):
+    """How rows are scored and decided on; no stage reads it, so a change makes nothing stale. It may be left out."""
+
+    refer: Refer = Field(Refer(), description="which rows are referred to a person")
+    margin: Annotated[str, BeforeValidator(parse_percent), written(SHARE, "10%")] = Field(
+        "10%",
+        description="how far beyond the numbers of the training rows one may lie, as a share of their range, before "
+        "its row is unfamiliar",
+    )
+    overrides: Tuple[Override] = Field(
+        (), description='decisions in spite of the model, `{when: "distance > 4000", decide: refer}`; the first holds'
+    )
+    fallback: Fallback = Field(Fallback(), description="what a row gets that cannot be read, typed or scored")
+
+
 class Pipeline(Section):
-    """Everything that one YAML declares. Every section stands in the file, `{}` where it is at its default."""
+    """Everything that one YAML declares. Every section that a stage reads stands in the file, `{}` where at default."""
 
     owner: Annotated[str | None, BeforeValidator(empty_mapping_as_none), WithJsonSchema(NOBODY)] = Field(
         description="who answers for this model; `{}` where nobody is named"
@@ -648,6 +694,7 @@ class Pipeline(Section):
     drift: Drift
     retrain: Retrain
     gate: Gate
+    score: Score = Field(Score())
     name: str = Field(exclude=True, description="set by the loader from the file's name")
 
     @property
@@ -742,9 +789,10 @@ class Pipeline(Section):
             raise ConfigError(
                 f"dvc.yaml: stage {stage} declares {listed(unknown)}, which no pipeline's YAML has as a section"
             )
-        limited = LimitedPipeline.model_construct(
-            **{name: value for name, value in self.__dict__.items() if name in allowed or name == "name"}
-        )
+        kept = {name: value for name, value in self.__dict__.items() if name in allowed or name == "name"}
+        limited = LimitedPipeline.model_construct(**kept)
+        for name in {*limited.__dict__} - {*kept}:  # a section that may be left out is at its default otherwise
+            del limited.__dict__[name]
         limited._stage = stage
         return limited
 
