@@ -51,13 +51,14 @@ def land(
 ) -> None:
     """Take new batches from the source, immutably, and pin them; or corrected rows, with --repair."""
     from configs.load import check_pipeline
+    from flows.secrets import read_secret
     from tasks.land import land as land_batches
 
     if repair is not None:
         quarantine_cli.land_repairs(pipeline, repair)
         return
 
-    batches = land_batches(check_pipeline(pipeline), replace=replace or ())
+    batches = land_batches(check_pipeline(pipeline), replace or (), read_secret)
     print(f"{pipeline}: {len(batches)} new batches landed" + (f": {', '.join(batches)}" if batches else ""))
 
 
@@ -131,6 +132,7 @@ def retrain(
 ) -> None:
     """Make a challenger from all data there are, hold it against the champion, and let it in if it earned that."""
     from configs.load import check_pipeline
+    from flows.secrets import read_secret
     from tasks import registry
     from tasks.retrain import settled
     from tasks.retrain.decisions import require_reason
@@ -141,7 +143,7 @@ def retrain(
     registry.sync(pipeline)
     with worktree(pipeline) as tree:
         bring_pinned(tree)
-        decision = settled(tree, replace or ())
+        decision = settled(tree, replace or (), read_secret)
         if decision is None:
             decision = run_retrain_flow(tree, reason, replace=replace or (), wait=wait)
     show_decision(decision, as_json)

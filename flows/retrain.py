@@ -12,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.input import RunInput
 from prefect.tasks import exponential_backoff
 
+from flows.secrets import read_secret
 from flows.train import run_stage
 from tasks import registry, retrain
 from tasks.registry import Version
@@ -45,7 +46,7 @@ def bring_pinned(tree: Worktree) -> None:
 @task(name="land", cache_policy=NO_CACHE)
 def land(tree: Worktree, replace: Sequence[str]) -> list[str]:
     """New batches, immutably."""
-    return landings.land_new(tree, replace)
+    return landings.land_new(tree, replace, read_secret)
 
 
 @task(name="judge", cache_policy=NO_CACHE)

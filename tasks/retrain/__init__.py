@@ -21,6 +21,7 @@ from tasks.version import storage
 
 if TYPE_CHECKING:
     from tasks.ledger import StageOutcome
+    from tasks.query_source import Secrets
 
 CHAMPION = Path(".holdfast/champion")
 VERDICT = Path(".holdfast/verdict.json")
@@ -44,9 +45,9 @@ def reproduce(tree: Worktree, around: Callable[[str, Callable[[], None]], None],
         return ledger.reproduce(tree.pipeline, around=around, call=call)
 
 
-def settled(tree: Worktree, replace: Sequence[str] = ()) -> Decision | None:
+def settled(tree: Worktree, replace: Sequence[str] = (), secrets: Secrets | None = None) -> Decision | None:
     """The decision that stands if nothing is new or stale: the question before anything dear is imported."""
-    if has_new_batches(tree, replace) or stale_stages(tree):
+    if has_new_batches(tree, replace, secrets) or stale_stages(tree):
         return None
     return decided_before(tree)
 
