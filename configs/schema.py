@@ -649,7 +649,7 @@ class Gate(Section):
 
 
 class Pipeline(Section):
-    """Everything that one YAML declares. Every section stands in the file, `{}` where it is at its default."""
+    """Everything that one YAML declares. Every section that a stage reads stands in the file, `{}` where at default."""
 
     owner: Annotated[str | None, BeforeValidator(empty_mapping_as_none), WithJsonSchema(NOBODY)] = Field(
         description="who answers for this model; `{}` where nobody is named"
@@ -770,9 +770,10 @@ class Pipeline(Section):
             raise ConfigError(
                 f"dvc.yaml: stage {stage} declares {listed(unknown)}, which no pipeline's YAML has as a section"
             )
-        limited = LimitedPipeline.model_construct(
-            **{name: value for name, value in self.__dict__.items() if name in allowed or name == "name"}
-        )
+        kept = {name: value for name, value in self.__dict__.items() if name in allowed or name == "name"}
+        limited = LimitedPipeline.model_construct(**kept)
+        for name in {*limited.__dict__} - {*kept}:  # a section that may be left out is at its default otherwise
+            del limited.__dict__[name]
         limited._stage = stage
         return limited
 
