@@ -22,6 +22,7 @@ from configs.contradiction import (
     wrong_type,
 )
 from configs.document import KeyPath
+from configs.drift_checks import DRIFT_CHECKS
 from configs.expectations import expectation_contradictions
 from configs.flow_checks import FLOW_CHECKS
 from configs.privacy_checks import PRIVACY_CHECKS
@@ -305,4 +306,5 @@ CHECKS: tuple[Check, ...] = (
     check_protected,
     *TRAIN_CHECKS,
     *PRIVACY_CHECKS,
+    *DRIFT_CHECKS,
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from configs.errors import ConfigError, HoldfastError
-from flows import init_cli, quarantine_cli, registry_cli, schema_cli
+from flows import drift_cli, init_cli, quarantine_cli, registry_cli, schema_cli
 from flows.registry_cli import AsJson, Pipeline, Reason
 from flows.tables import show, table_of
 
@@ -190,6 +190,7 @@ app.registered_commands += registry_cli.app.registered_commands
 app.registered_commands += schema_cli.app.registered_commands
 app.registered_commands += quarantine_cli.app.registered_commands
 app.registered_commands += init_cli.app.registered_commands
+app.registered_commands += drift_cli.app.registered_commands
 
 
 def show_outcomes(pipeline: str, outcomes: list[StageOutcome]) -> None:

@@ -92,7 +92,7 @@ def erase(  # noqa: PLR0913, PLR0917 - one word each of what a user may ask for
     batch: Annotated[str | None, typer.Option(help="the batch whose rows are to go")] = None,
     rows: Annotated[str | None, typer.Option(help="only rows that begin on these lines, such as 3,7-9")] = None,
     where: Annotated[str | None, typer.Option(help="only rows with this cell, as COLUMN=VALUE")] = None,
-    bundles: Annotated[bool, typer.Option("--bundles", help="golden batches of registered versions too")] = False,
+    bundles: Annotated[bool, typer.Option("--bundles", help="golden batches and samples of versions too")] = False,
     reason: Reason = "asked for",
     yes: Annotated[bool, typer.Option("--yes", help="do it; without this, only say what would be done")] = False,
 ) -> None:
@@ -152,7 +152,7 @@ def tell_plan(plan: Plan, done: bool) -> None:
         "data, models, plots and reports of the working tree, and the per-batch store: removed whole, to be made again"
     )
     for version in plan.versions:
-        kept = "" if plan.bundles else ", and its golden batch may hold some (--bundles removes it)"
+        kept = "" if plan.bundles else ", and its golden batch or sample may hold some (--bundles removes them)"
         print(f"{version}: was made of them, stays trained on them{kept}; its data can no longer be rebuilt")
     if plan.remote:
         print(f"{plan.remote}: not touched; remove these objects there:")

@@ -1,6 +1,7 @@
 """Stage `evaluate`: judge the bundle on rows that training never saw, beside simpler models, per slice; explain it.
 
-Simpler models are fitted in each fold too, on what the model was fitted on there: the ladder.
+Simpler models are fitted in each fold too, on what the model was fitted on there: the ladder. And of the rows that
+training did see it makes the drift profile, which later batches are compared with.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from configs.errors import DataError
 from tasks.atomic import write_json, write_text
+from tasks.drift.reference import write_reference
 from tasks.evaluation.baselines import baseline_predictions
 from tasks.evaluation.explain import explained, sample_rows
 from tasks.evaluation.judge import Blocks, Holdout, judge, judge_slices, out_of_fold, predicted, resampling_blocks
@@ -236,13 +238,23 @@ def class_labels(rows: TrainingRows) -> tuple[str, ...]:
     return rows.classes or ("0", "1")
 
 
-def evaluation(pipeline: Pipeline) -> dict[str, Any]:
-    """Judge and explain the bundle: what the report and the gate read."""
-    name, metric, settings, seed = pipeline.name, pipeline.metric, pipeline.evaluate, pipeline.train.seed
-    judged = read_judged(pipeline)
-    rows, holdout, model = judged.prepared.rows, judged.holdout, judged.model
+def read_out_of_fold(pipeline: Pipeline) -> pd.DataFrame:
+    """What training predicted of the rows that its folds validate."""
+    return to_frame(read_table(Path(f"data/predictions/{pipeline.name}.parquet")))
+
+
+def evaluation(judged: Judged, kept: pd.DataFrame) -> dict[str, Any]:
+    """Judge and explain the bundle: what the report and the gate read.
+
+    Parameters
+    ----------
+    judged : Judged
+    kept : DataFrame
+        `read_out_of_fold`'s.
+    """
+    pipeline, rows, holdout, model = judged.pipeline, judged.prepared.rows, judged.holdout, judged.model
+    metric, settings, seed = pipeline.metric, pipeline.evaluate, pipeline.train.seed
     sample, scores = sample_rows(len(holdout.target), seed), model.calibrated(judged.scores)
-    kept = to_frame(read_table(Path(f"data/predictions/{name}.parquet")))
     with ThreadPoolExecutor(1) as beside:  # XGBoost lets go of the interpreter while it explains
         explaining = beside.submit(explained, model.booster, judged.features.iloc[sample], rows.classes or ())
         below, rungs = rungs_out_of_fold(judged.prepared, model), holdout_rungs(judged)
@@ -260,7 +272,7 @@ def evaluation(pipeline: Pipeline) -> dict[str, Any]:
         "beats_baselines": earned is True,
         "verdict": verdict(metric, earned, comparisons(ladder, on_holdout, metric), settings.confidence),
         "spare_columns": {**spare, "sentence": spare_sentence(spare, metric, settings.confidence)},
-        "pipeline": name,
+        "pipeline": pipeline.name,
         "task": pipeline.task,
         "metric": metric,
         "greater_is_better": greater_is_better(metric),
@@ -279,7 +291,7 @@ def evaluation(pipeline: Pipeline) -> dict[str, Any]:
         "calibration": calibration_table(*(top_class if scores.ndim == 2 else both)(holdout.target, scores)),
         "decisions": decisions(judged, scores),
         "explanation": explanation,
-        "model": read_manifest(Path(f"models/{name}")),
+        "model": read_manifest(Path(f"models/{pipeline.name}")),
         "settings": settings.model_dump(mode="json"),
     }
 
@@ -334,7 +346,9 @@ def csv_text(entries: list[dict[str, Any]], columns: tuple[str, ...]) -> str:
 
 def main(pipeline: Pipeline) -> None:
     """Stage `evaluate` of dvc.yaml."""
-    name, found = pipeline.name, evaluation(pipeline)
+    name, judged, kept = pipeline.name, read_judged(pipeline), read_out_of_fold(pipeline)
+    found = evaluation(judged, kept)
+    write_reference(judged.prepared.rows, judged.model, predicted(kept), found["explanation"])
     write_json(Path(f"reports/{name}/evaluation.json"), found)
     write_json(Path(f"metrics/{name}/evaluate.json"), summary(found))
     write_text(Path(f"plots/{name}/calibration.csv"), csv_text(found["calibration"], CALIBRATION))

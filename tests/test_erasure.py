@@ -178,17 +178,19 @@ def test_champions_bundle_is_not_taken(version: registry.Version) -> None:
         plan_erasure(declared(), Path(batch_of_the_version()).stem, bundles=True)
 
 
-def test_golden_batches_of_former_champions_go_when_asked_for(version: registry.Version) -> None:
+@pytest.mark.parametrize("path", ["models/diabetes/golden.parquet", "profiles/diabetes/sample.parquet"])
+def test_rows_beside_former_champions_go_when_asked_for(version: registry.Version, path: str) -> None:
     from tasks.version.record import record_of
     from tasks.version.storage import object_path, read_listing
 
-    golden = object_path(read_listing(record_of(version)["data"]["models/diabetes"]["md5"])["golden.parquet"])
+    folder, _, name = path.rpartition("/")
+    kept = object_path(read_listing(record_of(version)["data"][folder]["md5"])[name])
     erase(plan_erasure(declared(), Path(batch_of_the_version()).stem), "a test")
-    assert golden.exists()
+    assert kept.exists()
     run("git", "tag", "-d", "diabetes#champion#1")
     plan = plan_erasure(declared(), None, bundles=True)
     erase(plan, "a test")
-    assert (golden.exists(), plan.left, len(plan.versions)) == (False, {}, 1)
+    assert (kept.exists(), plan.left, len(plan.versions)) == (False, {}, 1)
 
 
 def test_ledger_lands_no_erased_batch_again(registered: Path) -> None:

@@ -19,7 +19,7 @@ from tasks.version.storage import file_md5, md5_of, without_secrets
 if TYPE_CHECKING:
     from configs.schema import Pipeline
 
-GOLDEN = "golden.parquet"
+GOLDEN, SAMPLE = "golden.parquet", "sample.parquet"
 
 
 class ErasureError(ConfigError):
@@ -261,28 +261,34 @@ def quarantines(pipeline: str) -> tuple[str, str]:
 
 
 def mixed_objects(outs: Mapping[str, str], pipeline: str, kept: set[str]) -> set[str]:
-    """Files that hold rows of all batches: split, predictions, examples, and the golden batch unless it is kept."""
+    """Files that hold rows of all batches: split, predictions, examples, golden batch and sample unless they are kept."""
     paths = (
         f"data/split/{pipeline}.parquet",
         f"data/predictions/{pipeline}.parquet",
         f"reports/{pipeline}/validation.json",
     )
-    golden = listing(outs.get(f"models/{pipeline}", "")).get(GOLDEN)
-    return {outs[path] for path in paths if path in outs} | ({golden} - kept if golden else set())
+    return {outs[path] for path in paths if path in outs} | (rows_beside_model(outs, pipeline) - kept)
+
+
+def rows_beside_model(outs: Mapping[str, str], pipeline: str) -> set[str]:
+    """Files of rows that go with a model: the golden batch of its bundle, the sample of its drift profile."""
+    files = ((f"models/{pipeline}", GOLDEN), (f"profiles/{pipeline}", SAMPLE))
+    return {md5 for folder, name in files if (md5 := listing(outs.get(folder, "")).get(name))}
 
 
 # ---- versions and sources
 
 
 def kept_bundles(pipeline: str, bundles: bool) -> set[str]:
-    """Golden batches of registered versions, which stay unless they are asked for."""
+    """Golden batches and samples of registered versions, which stay unless they are asked for."""
     if bundles:
         return set()
     from tasks import registry
     from tasks.version.record import record_of
 
-    models = [record_of(version)["data"].get(f"models/{pipeline}") for version in registry.versions(pipeline)]
-    return {md5 for pin in models if pin and (md5 := listing(pin["md5"]).get(GOLDEN))}
+    pinned = [record_of(version)["data"] for version in registry.versions(pipeline)]
+    outs = [{path: pin["md5"] for path, pin in data.items()} for data in pinned]
+    return {md5 for each in outs for md5 in rows_beside_model(each, pipeline)}
 
 
 def versions_of(pipeline: str, erased: Mapping[str, set[str]]) -> list[str]:

@@ -13,8 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from configs.errors import ConfigError, CorruptionError, EnvironmentMismatchError
 from tasks.atomic import atomic_folder
-from tasks.model.bundle import MANIFEST, canonical, model_of, require_known_format, require_recorded, sha256
-from tasks.version.record import bundle_hashes, record_of
+from tasks.model.bundle import (
+    MANIFEST,
+    canonical,
+    model_of,
+    require_hash,
+    require_known_format,
+    require_recorded,
+    sha256,
+)
+from tasks.version.record import bundle_hashes, profile_hashes, record_of
 from tasks.version.storage import read_listing, read_object
 
 if TYPE_CHECKING:
@@ -111,6 +119,28 @@ def bundle_files(version: Version, record: Mapping[str, Any]) -> dict[str, bytes
     return files
 
 
+def profile_files(version: Version, record: Mapping[str, Any]) -> dict[str, bytes]:
+    """The bytes of all files of a version's drift profile, each found in the record; none of one from before profiles.
+
+    Raises
+    ------
+    CorruptionError
+        Names the file, what was found and what was expected.
+    """
+    expected, folder = profile_hashes(record), f"profiles/{version.pipeline}"
+    if not expected:
+        return {}
+    files = folder_files(folder, record, version)
+    if sorted(files) != sorted(expected):
+        raise CorruptionError(
+            f"{folder} of {version.name}: holds {', '.join(sorted(files))}, and the version record names "
+            f"{', '.join(sorted(expected))}. `holdfast verify {version.name}` says what else is not as it was."
+        )
+    for name, data in files.items():
+        require_hash(Path(f"{folder} of {version.name}", name), data, expected[name])
+    return files
+
+
 def folder_files(folder: str, record: Mapping[str, Any], version: Version) -> dict[str, bytes]:
     """The bytes of a folder that the record pins, by name in it."""
     what = f"{folder} of {version.name}"
@@ -145,12 +175,13 @@ def require_whole(version: Version) -> None:
     Raises
     ------
     CorruptionError
-        If the record or a file of the bundle is missing or wrong, in the cache and in the remote.
+        If the record or a file of bundle or profile is missing or wrong, in the cache and in the remote.
     NewerRecordError, NewerFormatError
         If a newer Holdfast made it.
     """
     record = record_of(version)
     manifest = json.loads(bundle_files(version, record)[MANIFEST])
+    profile_files(version, record)
     require_known_format(Path(f"models/{version.pipeline}", MANIFEST), manifest)
 
 
@@ -178,7 +209,7 @@ def export(version: Version, folder: Path) -> None:
 
 
 def checkout(version: Version, folder: Path) -> None:
-    """Write a version to a folder of its own, verified: bundle, reports, model card, configuration, record.
+    """Write a version to a folder of its own, verified: bundle, profile, reports, model card, configuration, record.
 
     Parameters
     ----------
@@ -198,6 +229,7 @@ def checkout(version: Version, folder: Path) -> None:
     record = record_of(version)
     model = f"models/{version.pipeline}"
     contents = {f"{model}/{name}": data for name, data in bundle_files(version, record).items()}
+    contents |= {f"profiles/{version.pipeline}/{name}": data for name, data in profile_files(version, record).items()}
     reports = [path for path in record["artifacts"] if path.startswith(("reports/", "plots/"))]
     contents |= {path: file_of(path, record, version) for path in reports}
     contents |= files_in_git(version)

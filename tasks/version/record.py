@@ -86,7 +86,7 @@ def params_of(entries: Mapping[str, StageEntry]) -> dict[str, dict[str, Any]]:
 
 
 def artifact_hashes(pipeline: str, objects: Mapping[str, Pinned]) -> dict[str, str]:
-    """SHA-256 of each file of the bundle, and of each other output that is one file, by path.
+    """SHA-256 of each file of the bundle and of the drift profile, and of each other output that is one file, by path.
 
     Raises
     ------
@@ -94,9 +94,9 @@ def artifact_hashes(pipeline: str, objects: Mapping[str, Pinned]) -> dict[str, s
         If a file is not the one that dvc.lock pins.
     """
     expected = {path: pinned.md5 for path, pinned in objects.items() if not pinned.is_folder}
-    bundle = f"models/{pipeline}"
-    listing = read_listing(objects[bundle].md5, bundle)
-    expected |= {f"{bundle}/{name}": md5 for name, md5 in listing.items()}
+    for folder in (f"models/{pipeline}", f"profiles/{pipeline}"):
+        listing = read_listing(objects[folder].md5, folder) if folder in objects else {}
+        expected |= {f"{folder}/{name}": md5 for name, md5 in listing.items()}
     return {path: sha256(read_pinned(path, md5)) for path, md5 in sorted(expected.items())}
 
 
@@ -245,7 +245,16 @@ def record_of(version: Version) -> dict[str, Any]:
 
 def bundle_hashes(record: Mapping[str, Any]) -> dict[str, str]:
     """SHA-256 of each file of the bundle, by its name in it."""
-    folder = f"models/{record['pipeline']}/"
+    return hashes_in(f"models/{record['pipeline']}/", record)
+
+
+def profile_hashes(record: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 of each file of the drift profile, by its name in it; of a version from before profiles there is none."""
+    return hashes_in(f"profiles/{record['pipeline']}/", record)
+
+
+def hashes_in(folder: str, record: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 of each recorded file of a folder, whose path ends in `/`."""
     return {path.removeprefix(folder): found for path, found in record["artifacts"].items() if path.startswith(folder)}
 
 

@@ -1,0 +1,169 @@
+"""Missing values that are written another way: as a word, as a number, or as nothing where they were one of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks.drafting.null_tokens import NULLS, null_tokens
+from tasks.drift.cause.segments import marked
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tasks.drift.cause.cause import Cause
+    from tasks.drift.cause.segments import Segment
+    from tasks.drift.cause.view import LevelColumn, NumberColumn, View
+
+    Mask = NDArray[np.bool_]
+
+WORDS = NULLS | {
+    "unknown",
+    "undefined",
+    "not available",
+    "not applicable",
+    "(null)",
+    "\\n",
+    "none given",
+    "void",
+    "#value!",
+}
+FEWEST = 5  # rows
+LEAST = 0.004  # share of the rows
+ABSENT = 5e-4  # share of the reference's values, at the most, that a new token has
+MATCH = 0.35  # how much of a token's share the change of the missing share may differ by
+SENTINELS = frozenset(
+    sign * value
+    for sign in (-1.0, 1.0)
+    for value in (
+        *(float("9" * digits) for digits in range(2, 10)),
+        *(float(8 * 10**digits) for digits in range(3, 6)),
+        2147483647.0, 2147483648.0, 32767.0, 32768.0, 65535.0, 1e10, 1e20, 1e30,
+    )
+) | {-1.0, -9.0, -999.9, 999.9, -99.9}  # fmt: skip
+
+
+def is_sentinel(value: float) -> bool:
+    """Whether a number is one that people write for a missing value."""
+    return value in SENTINELS
+
+
+def null_token_changes(view: View) -> Iterator[Cause]:
+    """The columns with a new way of saying that there is no value."""
+    for levels in view.levels.values():
+        yield from new_words(view, levels)
+        yield from lost_words(view, levels)
+    for numbers in view.numbers.values():
+        yield from new_numbers(view, numbers)
+        yield from lost_numbers(view, numbers)
+
+
+def new_words(view: View, column: LevelColumn) -> Iterator[Cause]:
+    """New levels that mean a missing value."""
+    usual = [*column.known, *column.levels]
+    tokens = {*null_tokens(usual), *(level for level in column.levels if level.strip().lower() in WORDS - NULLS)}
+    tokens = {level for level in column.new if level in tokens}
+    rows = np.isin(column.codes, [code for code, level in enumerate(column.levels) if level in tokens])
+    if rows.sum() < max(FEWEST, LEAST * view.rows):
+        return
+    now = float(np.mean(column.codes < 0))
+    fell = column.missing - now > 0.5 * min(column.missing, rows.mean()) > 0
+    evidence = (
+        f"{', '.join(map(column.shown, sorted(tokens)))} is new and stands in {rows.mean():.1%} of the rows; the "
+        f"missing share went from {column.missing:.1%} to {now:.1%}"
+    )
+    yield view.cause("null_token", (column.name,), segment_of(view, rows), evidence, 0.96 if fell else 0.88)
+
+
+def lost_words(view: View, column: LevelColumn) -> Iterator[Cause]:
+    """Known levels that mean a missing value, and are gone where more is missing."""
+    tokens = [level for level in column.usual if level.strip().lower() in WORDS]
+    share = sum(column.usual[level] for level in tokens) * (1 - column.missing)
+    now = float(np.mean(column.codes < 0)) if view.rows else 0.0
+    left = sum(column.rows_of(level) for level in tokens)
+    if not is_traded(share, now - column.missing, left, view.rows, now - column.most_missing):
+        return
+    evidence = (
+        f"{', '.join(map(column.shown, tokens))} stood in {share:.1%} of the reference's rows and stands in {left} of "
+        f"these; the missing share went from {column.missing:.1%} to {now:.1%}"
+    )
+    yield view.cause("null_token", (column.name,), None, evidence, 0.9)
+
+
+def new_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:
+    """A new number that is often there: one that people write for a missing value, or that has taken its place."""
+    if column.usual.rows == 0 or not len(column.present):
+        return
+    values, counts = np.unique(column.present, return_counts=True)
+    for place in np.argsort(-counts, kind="stable")[:5]:
+        value, count = float(values[place]), int(counts[place])
+        if count < max(FEWEST, LEAST * view.rows) or column.usual_share(value) > ABSENT:
+            continue
+        confidence = sureness(view, column, value, count)
+        if confidence is None:
+            continue
+        now = float(np.mean(np.isnan(column.values)))
+        evidence = (
+            f"{value:.10g} stands in {count / view.rows:.1%} of the rows, where the reference has it in "
+            f"{column.usual_share(value):.2%} and goes from {column.usual.low:.6g} to {column.usual.high:.6g}; the "
+            f"missing share went from {column.missing:.1%} to {now:.1%}"
+        )
+        yield view.cause("null_token", (column.name,), segment_of(view, column.values == value), evidence, confidence)
+        return
+
+
+def sureness(view: View, column: NumberColumn, value: float, count: int) -> float | None:
+    """How sure it is that a new number stands for a missing value; None where it is not."""
+    now, share = float(np.mean(np.isnan(column.values))), count / view.rows
+    traded = (
+        column.missing >= 0.01 and abs(column.missing - now - share) <= MATCH * share and now < 0.7 * column.missing
+    )
+    outside = not column.usual.low <= value <= column.usual.high
+    reach = column.usual.high - column.usual.low
+    apart = outside and max(column.usual.low - value, value - column.usual.high) > reach
+    others = column.present[column.present != value]
+    alone = not len(others) or not np.any(np.abs(others - value) < 0.02 * reach)
+    if is_sentinel(value) and outside and alone:
+        return 0.96 if traded or apart else 0.9
+    if traded and alone and outside:
+        return 0.9
+    if traded and (share > 20 * max(column.usual_share(value), 1 / max(1, column.usual.rows))):
+        return 0.82
+    return None
+
+
+def lost_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:
+    """A number that stood for a missing value, and is gone where more is missing."""
+    if not len(column.known_values) or not view.rows:
+        return
+    values, counts = np.unique(column.known_values, return_counts=True)
+    now = float(np.mean(np.isnan(column.values)))
+    for value, count in zip(values, counts, strict=True):
+        share = count / len(column.sample)
+        if share < LEAST or not is_sentinel(float(value)):
+            continue
+        left = int(np.sum(column.values == value))
+        if is_traded(share, now - column.missing, left, view.rows, now - column.most_missing):
+            evidence = (
+                f"{value:.10g} stood in {share:.1%} of the reference's rows and stands in {left} of these; the missing "
+                f"share went from {column.missing:.1%} to {now:.1%}"
+            )
+            yield view.cause("null_token", (column.name,), None, evidence, 0.9)
+
+
+def is_traded(share: float, more: float, left: int, rows: int, beyond: float) -> bool:
+    """Whether a token is gone and as many more values are missing."""
+    return (
+        share >= LEAST
+        and rows * share >= 20
+        and left <= 0.1 * share * rows
+        and beyond > 0
+        and abs(more - share) <= MATCH * share
+    )
+
+
+def segment_of(view: View, rows: Mask) -> Segment:
+    """Where the rows with a token lie."""
+    return marked(rows, np.ones(view.rows, dtype=np.bool_), view.groups)

@@ -1,0 +1,141 @@
+"""Times of another zone: the rhythm of the week stands whole or half hours beside where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks.drift.cause.segments import strongest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tasks.drift.cause.cause import Cause
+    from tasks.drift.cause.segments import Segment
+    from tasks.drift.cause.view import Span, View
+
+    Floats = NDArray[np.float64]
+    Positions = NDArray[np.intp]
+
+HALF_HOUR = 1800.0
+SLOTS = 336  # half hours of a week
+MONDAY = 144  # half hours from Monday to Thursday, the first day of 1970
+FARTHEST = 28  # half hours
+FEWEST = 200  # rows
+PRIOR = 0.5  # rows that every slot is thought to have
+GAIN = 0.05  # logarithm of a likelihood, per row
+NEARER = 0.5  # share of the divergence that may be left
+CLIP = 2.0  # one row's say
+
+
+def time_zone_slips(view: View) -> Iterator[Cause]:
+    """The shift, if the rhythm is the reference's but for it, and no reference batch has as great a one."""
+    if view.local is None or view.week is None or view.context.time is None:
+        return
+    at = np.flatnonzero(~np.isnan(view.local))
+    rates = weekly_rates(view)
+    if len(at) < FEWEST or rates is None:
+        return
+    slots = slots_of(view.local[at])
+    exposure = exposure_of(float(view.local[at].min()), float(view.local[at].max()))
+    found = [(told(rates, exposure, slots, shift), shift) for shift in shifts()]
+    segments = [(strongest(scores, at, view.rows, view.groups), shift) for scores, shift in found]
+    segment, shift = max(segments, key=lambda one: one[0].score)
+    yield from judged(view, rates, segment, shift)
+
+
+def shifts() -> list[int]:
+    """Half hours that a zone may be away, none first."""
+    return [shift for size in range(1, FARTHEST + 1) for shift in (size, -size)]
+
+
+def slots_of(local: Floats) -> Positions:
+    """The half hour of the week of each moment."""
+    return (np.floor(local / HALF_HOUR).astype(np.intp) + MONDAY) % SLOTS
+
+
+def weekly_rates(view: View) -> Floats | None:
+    """Rows per half hour of the week, on the mean 1; None where no hour has more than another."""
+    if view.week is None or view.week.sum() < FEWEST:
+        return None
+    halves = np.full(2, 0.5)
+    if len(view.sample_local) >= FEWEST:
+        counts = np.bincount(slots_of(view.sample_local) % 2, minlength=2) + 1.0
+        halves = counts / counts.sum()
+    rates = ((view.week + PRIOR)[:, None] * halves).ravel()
+    rates = rates + 0.02 * rates.mean()  # an hour without a row is not impossible
+    return np.asarray(rates / rates.mean(), dtype=np.float64)
+
+
+def exposure_of(start: float, end: float) -> Floats:
+    """How often each half hour of the week lies between two moments."""
+    first, last = (int(np.floor(moment / HALF_HOUR)) for moment in (start, end))
+    return np.bincount((np.arange(first, min(last + 1, first + 400 * SLOTS)) + MONDAY) % SLOTS, minlength=SLOTS).astype(
+        np.float64
+    )
+
+
+def expected(rates: Floats, exposure: Floats, shift: int) -> Floats:
+    """Share of the rows that each half hour of the week is to have, were the rhythm shifted."""
+    shares = np.roll(rates, shift) * exposure
+    return np.asarray(shares / max(shares.sum(), 1e-300), dtype=np.float64)
+
+
+def told(rates: Floats, exposure: Floats, slots: Positions, shift: int) -> Floats:
+    """How much better a shift explains each row."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scores = np.log(expected(rates, exposure, shift)[slots]) - np.log(expected(rates, exposure, 0)[slots])
+    return np.clip(np.nan_to_num(scores), -CLIP, CLIP)
+
+
+def divergence(counts: Floats, shares: Floats) -> float:
+    """Kullback and Leibler's, of what was counted from what is expected; in nats, for hours of the week."""
+    now = counts.reshape(-1, 2).sum(axis=1) if len(counts) == SLOTS else counts
+    then = shares.reshape(-1, 2).sum(axis=1)
+    now = now / max(now.sum(), 1.0)
+    there = (now > 0) & (then > 0)
+    return float(np.sum(now[there] * np.log(now[there] / then[there])))
+
+
+def judged(view: View, rates: Floats, segment: Segment, shift: int) -> Iterator[Cause]:
+    """A cause, if what is left is ordinary, and what was there is not."""
+    rows = segment.rows & ~np.isnan(view.local)  # type: ignore[arg-type]
+    held = int(rows.sum())
+    if held < FEWEST or segment.score < GAIN * held:
+        return
+    inside = view.local[rows]  # type: ignore[index]
+    exposure = exposure_of(float(inside.min()), float(inside.max()))
+    counts = np.bincount(slots_of(inside), minlength=SLOTS).astype(np.float64)
+    before, after = (divergence(counts, expected(rates, exposure, size)) for size in (0, shift))
+    usual = [
+        of_span(span, rates, view.clock) for span in view.spans if span.week is not None and span.start is not None
+    ]
+    ordinary = max((size for size, _ in usual), default=0.1)
+    farthest = max((abs(found) for _, found in usual), default=0)
+    noise = 84.0 / held
+    if (
+        after > max(1.5 * ordinary + noise, 0.03)
+        or after > NEARER * before
+        or before < 1.3 * ordinary
+        or abs(shift) <= farthest
+    ):
+        return
+    evidence = (
+        f"the rhythm of {held} rows is {shift / 2:+g} hours from the reference's: the divergence falls from "
+        f"{before:.3f} to {after:.3f} nats with it (a reference batch has {ordinary:.3f} at the most, without a shift)"
+    )
+    confidence = 0.96 - 0.3 * after / before - (0.1 if abs(shift) <= 2 else 0.0)
+    yield view.cause("time_zone_slip", (view.context.time or "",), segment, evidence, confidence)
+
+
+def of_span(span: Span, rates: Floats, clock: float) -> tuple[float, int]:
+    """The divergence of a reference batch, and the shift that explains it clearly better than none; 0 if none does."""
+    if span.week is None or span.start is None or span.end is None or span.rows < FEWEST:
+        return 0.0, 0
+    exposure = exposure_of(span.start + clock, span.end + clock)  # weeks are of local time, moments are not
+    week = span.week.astype(np.float64)
+    found = {size: divergence(week, expected(rates, exposure, size)) for size in (0, *shifts())}
+    best = min(found, key=lambda size: found[size])
+    return found[0], best if found[best] < NEARER * found[0] and found[0] - found[best] >= GAIN else 0

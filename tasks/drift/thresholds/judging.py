@@ -1,0 +1,255 @@
+"""Judge a batch: every column and test against its own history, all of them under one budget of false alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from configs.errors import DataError
+from tasks.drift.thresholds.distances import Distance, distances
+from tasks.drift.thresholds.family import family_threshold
+from tasks.drift.thresholds.null import Null
+from tasks.drift.thresholds.pseudo_batches import ALIKE, PseudoBatches, peers_of, pseudo_batches
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tasks.drift.profile import Profile, Role, Summary
+    from tasks.drift.thresholds.budget import Budget
+
+    Floats = NDArray[np.float64]
+
+Test = Literal["distribution", "mix", "missing", "range", "new_levels", "break"]
+
+
+class EmptyBatchError(DataError):
+    """A batch has no row, so there is nothing to judge."""
+
+
+class OtherGridError(DataError):
+    """A batch was counted into other cells than the profile's."""
+
+
+@dataclass(frozen=True)
+class EffectFloor:
+    """Changes smaller than these are no alarm, however sure they are.
+
+    Attributes
+    ----------
+    sd : float
+        Shift of a normal column, in its standard deviations.
+    mix, missing, outside : float
+        Share of rows.
+    """
+
+    sd: float = 0.03
+    mix: float = 0.01
+    missing: float = 0.005
+    outside: float = 0.005
+
+    def of(self, test: Test) -> float:
+        """The floor of a test."""
+        floors = {"distribution": self.sd, "mix": self.mix, "missing": self.missing}
+        return floors.get(test, self.outside)
+
+
+NO_FLOOR = EffectFloor(0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One test of one column.
+
+    Attributes
+    ----------
+    column, role, test : str
+    statistic : float, >= 0
+        Squared distance from the reference, over that of a quiet batch on average; 0 where both are the same.
+    effect : float, >= 0
+        For `distribution` the shift in sd that a normal column would have to make; else a share of rows.
+    threshold : float
+        What the statistic must pass. Of a break it is 0.
+    p_value : float
+        By the column's own history, before the others are thought of.
+    alarmed : bool
+        The statistic is above its threshold, and the effect not below its floor.
+    excess : float
+        How far, in -log(p) over its threshold: 1 is the border.
+    found : str or None
+        Of a break, what stands there.
+    """
+
+    column: str
+    role: Role
+    test: Test
+    statistic: float
+    effect: float
+    threshold: float
+    p_value: float
+    alarmed: bool
+    excess: float
+    found: str | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A batch, judged.
+
+    Attributes
+    ----------
+    alarmed : bool
+        Whether any finding is.
+    widened : str or None
+        Why thresholds are wider than a long history would make them, and how much.
+    findings : tuple of Finding
+        All tests of all columns, by excess.
+    statistic, threshold : float
+        Largest surprise, -log(p), and what a quiet batch passes as often as the budget says.
+    history : tuple of float
+        The same statistic of the reference's own batches, in order of time.
+    batch_rows : float
+        Rows of these, in the median.
+    like_with_like : bool
+        Whether only batches of the same time of the week, or day, were compared.
+    alpha : float
+        False alarms per batch.
+    """
+
+    alarmed: bool
+    widened: str | None
+    findings: tuple[Finding, ...]
+    statistic: float
+    threshold: float
+    history: tuple[float, ...]
+    batch_rows: float
+    like_with_like: bool
+    alpha: float
+
+
+def judge(batch: Summary, profile: Profile, budget: Budget, floor: EffectFloor | None = None) -> Judged:
+    """Judge a batch by the profile alone.
+
+    Parameters
+    ----------
+    batch : Summary
+        What `observe` found with the profile's grid.
+    profile : Profile
+    budget : Budget
+    floor : EffectFloor, optional
+
+    Raises
+    ------
+    EmptyBatchError
+        If the batch has no row.
+    OtherGridError
+        If it was counted into other cells.
+    """
+    require_judgeable(batch, profile)
+    return History(profile, batch.rows, batch).judge(batch, budget.alpha, floor or EffectFloor())
+
+
+def require_judgeable(batch: Summary, profile: Profile) -> None:
+    """Refuse a batch that nothing can be said of."""
+    if not batch.rows:
+        raise EmptyBatchError("the batch has no row; drift is judged from one row on. See what `validate` refused.")
+    sizes = {name: cells.size for name, cells in profile.grid.columns.items()}
+    found = {name: len(counts) for name, counts in batch.counts.items()}
+    if sizes != found:
+        other = sorted(name for name in sizes.keys() | found.keys() if sizes.get(name) != found.get(name))
+        raise OtherGridError(
+            f"column {other[0]!r} of the batch was not counted into the profile's cells; "
+            "count it by `observe(table, profile.grid)`."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """A profile's history, made ready to judge batches of a size."""
+
+    profile: Profile
+    rows: int
+    like: Summary
+
+    @cached_property
+    def pseudo(self) -> PseudoBatches:
+        """The history, cut into pseudo-batches."""
+        return pseudo_batches(self.profile, self.rows)
+
+    @cached_property
+    def peers(self) -> NDArray[np.bool_] | None:
+        """Whom each is compared with."""
+        return peers_of(self.like, self.pseudo)
+
+    @cached_property
+    def tests(self) -> tuple[Null, ...]:
+        """Each kind of test with what quiet batches do."""
+        summaries = [block.summary for block in self.profile.blocks]
+        return tuple(self.null_of(each, summaries) for each in distances(self.profile.grid, self.profile.total))
+
+    def null_of(self, distance: Distance, summaries: list[Summary]) -> Null:
+        """One kind of test."""
+        blocks = distance.stack(summaries)
+        total = distance.stack([self.profile.total])
+        return Null.of(distance, blocks, total, self.pseudo, self.peers)
+
+    @cached_property
+    def surprises(self) -> Floats:
+        """Largest surprise of each pseudo-batch, shape (n,)."""
+        return np.asarray(np.max([null.surprise.max(axis=0) for null in self.tests], axis=0))
+
+    def judge(self, batch: Summary, alpha: float, floor: EffectFloor) -> Judged:
+        """Judge a batch of about these rows, and of this time of the week."""
+        threshold = family_threshold(self.surprises, alpha)
+        found = [finding for null in self.tests for finding in self.findings(null, batch, threshold.value, floor)]
+        found += broken_columns(batch, self.profile)
+        found.sort(key=lambda finding: (-finding.excess, -finding.effect, finding.column, finding.test))
+        tested = [finding for finding in found if finding.test != "break"]
+        return Judged(
+            any(finding.alarmed for finding in found),
+            "; ".join(filter(None, (threshold.widened, self.size_apart(batch.rows)))) or None,
+            tuple(found),
+            max([0.0, *(-float(np.log(finding.p_value)) for finding in tested)]),
+            threshold.value,
+            tuple(self.surprises.tolist()),
+            float(np.median(self.pseudo.rows)),
+            self.peers is not None,
+            alpha,
+        )
+
+    def size_apart(self, rows: int) -> str | None:
+        """Say so where the history has no pseudo-batches of a batch's size."""
+        typical = float(np.median(self.pseudo.rows))
+        if typical / ALIKE <= rows <= typical * ALIKE:
+            return None
+        return f"the batch has {rows} rows, and the history was compared in parts of {typical:.0f}"
+
+    def findings(self, null: Null, batch: Summary, threshold: float, floor: EffectFloor) -> Iterator[Finding]:
+        """All columns of one kind of test."""
+        measured = null.measure([batch])
+        limits = null.ratio_of(threshold)
+        for place, (column, test) in enumerate(zip(null.distance.columns, null.distance.names, strict=True)):
+            p_value, effect = float(measured.p_value[place, 0]), float(measured.effect[place, 0])
+            surprise = -float(np.log(p_value))
+            yield Finding(
+                column,
+                self.profile.grid.roles[column],
+                test,
+                float(measured.ratio[place, 0]),
+                effect,
+                float(limits[place, 0]),
+                p_value,
+                surprise > threshold and effect >= floor.of(test),
+                surprise / threshold if threshold > 0 else surprise,
+            )
+
+
+def broken_columns(batch: Summary, profile: Profile) -> list[Finding]:
+    """Columns that are absent or of another type: no matter of chance."""
+    return [
+        Finding(column, profile.grid.roles[column], "break", 1.0, 1.0, 0.0, 0.0, True, float("inf"), found)
+        for column, found in sorted(batch.breaks.items())
+    ]

@@ -1,0 +1,246 @@
+"""What a quiet batch does: the distances of the reference's own pseudo-batches, each from all others.
+
+The p-value of a distance T is that of a weighted sum of chi-squares - what a squared distance of means is, whatever
+depends on what within a batch - with the first three cumulants of the history (P. Hall (1983),
+doi:10.1093/biomet/70.1.105 of a chi-square plus a constant; R. J. Buckley and G. K. Eagleson (1988),
+doi:10.1111/j.1467-842X.1988.tb00471.x), and an F distribution in the place of the chi-square, since their mean is
+itself an estimate. These p-values only put all tests on one scale; how small the least of them may become is learned
+from the history, in `family.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tasks.drift.profile import Summary
+    from tasks.drift.thresholds.distances import Distance
+    from tasks.drift.thresholds.pseudo_batches import PseudoBatches
+
+    Floats = NDArray[np.float64]
+    Counts = NDArray[np.int64]
+
+BY_CHANCE = 10  # pseudo-batches that the shape of independent rows weighs as
+LEAST_P = 1e-300
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """Of the distribution of T / mean(T): b + (1 - b) F(dof, mean_dof * n), arrays of shape (columns, 1)."""
+
+    shift: Floats
+    dof: Floats
+    mean_dof: Floats
+
+    @classmethod
+    def of(cls, apart: Floats, by_chance: Floats) -> Shape:
+        """Match three cumulants of squared lengths.
+
+        Parameters
+        ----------
+        apart : array of float, shape (columns, n, k)
+            Vectors from the centre.
+        by_chance : array of float, shape (columns, k, k)
+            Their covariance if rows were independent, up to a factor: it steadies what few vectors say.
+        """
+        sums = np.einsum("cnk,cnl->ckl", apart, apart)
+        spread = of_trace_one(of_trace_one(sums) * apart.shape[1] + of_trace_one(by_chance) * BY_CHANCE)
+        squared = spread @ spread
+        second, third = np.einsum("ckk->c", squared), np.einsum("ckl,clk->c", squared, spread)
+        dof = second**3 / third**2
+        return cls(np.clip(1 - dof * third / second, 0.0, 0.999)[:, None], dof[:, None], (1 / second)[:, None])
+
+    def p_value(self, ratio: Floats, batches: Floats | float) -> Floats:
+        """How often T / mean(T) is larger, where the mean is of so many independent batches; shape (columns, n)."""
+        from scipy.special import fdtrc
+
+        scaled = np.maximum(ratio - self.shift, 0.0) / (1 - self.shift)
+        return np.asarray(np.maximum(fdtrc(self.dof, np.maximum(self.mean_dof * batches, 1.0), scaled), LEAST_P))
+
+    def ratio_of(self, p_value: float, batches: Floats | float) -> Floats:
+        """The T / mean(T) that has a p-value; shape (columns, 1)."""
+        from scipy.special import fdtri
+
+        found = fdtri(self.dof, np.maximum(self.mean_dof * batches, 1.0), 1 - p_value)
+        return np.asarray(self.shift + (1 - self.shift) * found)
+
+
+def of_trace_one(spread: Floats) -> Floats:
+    """Matrices over their trace; where all is zero, as if one direction alone were there."""
+    trace = np.einsum("ckk->c", spread)[:, None, None]
+    one = np.zeros_like(spread)
+    one[:, 0, 0] = 1.0
+    return np.asarray(np.where(trace > 1e-200, spread / np.where(trace > 1e-200, trace, 1.0), one))
+
+
+@dataclass(frozen=True, eq=False)
+class Null:
+    """The history of one kind of distance.
+
+    Attributes
+    ----------
+    distance : Distance
+    centre : array of int64, shape (columns, 1, cells)
+        Counts that the batch is compared with.
+    squared : array of float, shape (columns, n)
+        Distance of each pseudo-batch from the others.
+    rows : array of float, shape (n,)
+        Rows of each.
+    shape : Shape
+    surprise : array of float, shape (columns, n)
+        -log of the p-value of each.
+    batches : array of float, shape (columns, 1)
+        How many independent batches say as much of the mean distance as the history does.
+    growth : array of float, shape (columns, 1)
+        How much farther a later batch is from the centre than those that made it, where neighbours are alike.
+    """
+
+    distance: Distance
+    centre: Counts
+    squared: Floats
+    rows: Floats
+    shape: Shape
+    surprise: Floats
+    batches: Floats
+    growth: Floats
+
+    @classmethod
+    def of(
+        cls, distance: Distance, blocks: Counts, total: Counts, history: PseudoBatches, peers: NDArray[np.bool_] | None
+    ) -> Null:
+        """Compare each pseudo-batch with the others.
+
+        Parameters
+        ----------
+        distance : Distance
+        blocks : array of int64, shape (columns, blocks, cells)
+        total : array of int64, shape (columns, 1, cells)
+            Of the whole reference.
+        history : PseudoBatches
+        peers : array of bool, shape (n + 1, n), or None
+            Whom each, and the batch in the last row, is compared with; None for all.
+        """
+        own = history.sums(blocks)
+        if peers is None:
+            centre, rest = total, total - own
+        else:
+            sums = np.einsum("mn,cns->cms", peers.astype(np.int64), own)
+            centre, rest = sums[:, -1:], sums[:, :-1] - own
+        rows = history.rows.astype(np.float64)
+        apart = between(distance, own, rest, rows)
+        squared = np.einsum("cnk,cnk->cn", apart, apart)
+        moved = np.nan_to_num(distance.moved(own, rest))
+        squared = np.where(moved > 0, squared, 0.0)
+        shape = Shape.of(apart, distance.shape_by_chance())
+        alike = likeness(apart)
+        n = len(rows)
+        time = np.minimum((1 + alike) / (1 - alike), n / 3)
+        growth = (1 + time / n) / (1 - time / n) * ((n - 1) / n) ** 2
+        ratio = ratio_to(squared, expected_each(squared, rows))
+        p_values = shape.p_value(ratio, (n - 1) / squared_time(alike))
+        p_values = at_least_by_chance(p_values, moved * rows, rows, rows_in(rest))
+        return cls(
+            distance, centre, squared, rows, shape, -np.log(p_values), n / squared_time(alike), np.maximum(growth, 1.0)
+        )
+
+    def expected(self, rows: int) -> Floats:
+        """Mean distance of a quiet batch of so many rows; shape (columns, 1)."""
+        scaled = self.squared * np.maximum(self.rows / rows, 1.0)
+        return np.asarray(scaled.mean(axis=1, keepdims=True) * self.growth)
+
+    def measure(self, batches: list[Summary]) -> Measured:
+        """Hold batches of about the history's rows against the centre."""
+        counts, rows = self.distance.stack(batches), np.array([float(batch.rows) for batch in batches])
+        apart = between(self.distance, counts, self.centre, rows)
+        moved = np.nan_to_num(self.distance.moved(counts, self.centre))
+        squared = np.where(moved > 0, np.einsum("cnk,cnk->cn", apart, apart), 0.0)
+        expected = np.concatenate([self.expected(batch.rows) for batch in batches], axis=1)
+        ratio = ratio_to(squared, expected)
+        p_values = self.shape.p_value(ratio, self.batches)
+        return Measured(
+            ratio,
+            self.distance.effect(moved, np.maximum(squared - expected, 0.0)),
+            at_least_by_chance(p_values, moved * rows, rows, rows_in(self.centre)),
+        )
+
+    def ratio_of(self, surprise: float) -> Floats:
+        """The ratio to the expected distance that is so surprising; shape (columns, 1)."""
+        return self.shape.ratio_of(float(np.exp(-surprise)), self.batches)
+
+
+class Measured(NamedTuple):
+    """What one kind of test finds of some batches: arrays of shape (columns, batches).
+
+    `ratio` is the squared distance over what is expected of a quiet batch.
+    """
+
+    ratio: Floats
+    effect: Floats
+    p_value: Floats
+
+
+def ratio_to(squared: Floats, expected: Floats) -> Floats:
+    """How many times the expected distance; where none is expected, any is beyond all bounds."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(squared > 0, np.minimum(squared / expected, 1 / LEAST_P), 0.0))
+
+
+def between(distance: Distance, counts: Counts, reference: Counts, rows: Floats) -> Floats:
+    """Vectors from the reference to some counts, zero where either has no row; shape (columns, summaries, k)."""
+    apart = distance.vectors(counts, rows) - distance.vectors(reference, rows)
+    return np.asarray(np.where(np.isfinite(apart), apart, 0.0))
+
+
+def expected_each(squared: Floats, rows: Floats) -> Floats:
+    """Mean distance of the other pseudo-batches, as if they had each one's rows; shape (columns, n).
+
+    A smaller one would have been farther away by chance; a larger one is left as it is, since what moves from batch to
+    batch does not shrink with rows.
+    """
+    n = len(rows)
+    if n < 2:
+        return np.full_like(squared, np.nan)
+    if rows.max() <= 1.02 * rows.min():
+        return np.asarray((squared.sum(axis=1, keepdims=True) - squared) / (n - 1))
+    factor = np.maximum(rows[None, :] / rows[:, None], 1.0)
+    np.fill_diagonal(factor, 0.0)
+    return np.asarray(squared @ factor.T / (n - 1))
+
+
+def likeness(apart: Floats) -> Floats:
+    """Correlation of neighbouring vectors, not below 0; shape (columns, 1).
+
+    The bias of an estimate around an estimated mean is taken back. M. G. Kendall (1954), doi:10.1093/biomet/41.3-4.403.
+    """
+    n = apart.shape[1]
+    together = np.einsum("cnk,cnk->c", apart[:, 1:], apart[:, :-1])
+    own = np.einsum("cnk,cnk->c", apart, apart)
+    raw = np.where(own > 0, together / np.where(own > 0, own, 1.0), 0.0)
+    return np.asarray(np.clip((raw + 1 / n) / max(1 - 3 / n, 0.25), 0.0, 0.98)[:, None])
+
+
+def squared_time(alike: Floats) -> Floats:
+    """Batches after which a squared length is as good as independent."""
+    return np.asarray((1 + alike**2) / (1 - alike**2))
+
+
+def rows_in(counts: Counts) -> Floats:
+    """Rows behind some counts, as float."""
+    return np.asarray(counts.sum(axis=-1), dtype=np.float64)
+
+
+def at_least_by_chance(p_values: Floats, moved: Floats, rows: Floats, reference: Floats) -> Floats:
+    """Keep a p-value from being smaller than so few rows can make it.
+
+    That a row not seen in the reference's `reference` rows is one of `rows` new ones is a matter of their share; of m
+    such rows, of that share to the power of m.
+    """
+    share = rows / np.maximum(reference + rows, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bound = np.exp(np.nan_to_num(moved) * np.log(np.maximum(share, LEAST_P)))
+    return np.asarray(np.maximum(p_values, np.maximum(bound, LEAST_P)))

@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.drift.cause import BatchContext, habits_of, triage
+from tasks.drift.cause.conversions import CONVERSIONS, thought_of
+from tasks.drift.cause.distribution import Distribution, distance, rounding, share_below
+from tasks.drift.cause.duplicate_load import overlap
+from tasks.drift.cause.encoding_break import redecoded, spaced
+from tasks.drift.cause.habits import from_plain, run_in, to_plain
+from tasks.drift.cause.segments import best_stretch, marked
+from tasks.drift.profile import make_profile, observe
+from tests import drift_faults as faults
+from tests import drift_worlds as worlds
+
+SEED = 3
+WORLDS = {make.__name__: make for make in (worlds.shop, worlds.sensors, worlds.clinic, worlds.rides, worlds.loans)}
+
+
+@pytest.fixture(scope="module")
+def histories():
+    """Each world's history, made when it is first asked for."""
+    made = {}
+
+    def history(world):
+        if world not in made:
+            made[world] = faults.history_of(WORLDS[world](SEED), SEED)
+        return made[world]
+
+    return history
+
+
+@pytest.mark.parametrize("world", ["shop", "clinic", "rides"])
+@pytest.mark.parametrize("fault", sorted(faults.FAULTS))
+def test_fault_is_named_with_its_columns(histories, world, fault):
+    injected = faults.injected(histories(world), fault, SEED)
+    causes = faults.told(histories(world), injected.frame)
+    assert faults.is_right(injected, causes), (injected.kinds, injected.columns, causes)
+
+
+@pytest.mark.parametrize("world", sorted(WORLDS))
+@pytest.mark.parametrize("shift", sorted(faults.REAL))
+def test_real_shift_is_no_fault(histories, world, shift):
+    frame = faults.shifted(histories(world), shift, SEED)
+    causes = () if frame is None else faults.told(histories(world), frame)
+    assert not [cause for cause in causes if cause.feed]
+
+
+def test_large_real_shift_is_the_world(histories):
+    causes = faults.told(histories("shop"), faults.shifted(histories("shop"), "large_jump", SEED))
+    assert [cause.kind for cause in causes] == ["world"]
+    assert "median" in causes[0].evidence
+
+
+def later_fault(history, name):
+    injected = faults.injected(history, name, SEED, faults.LATER)
+    return injected, faults.told(history, injected.frame)[0]
+
+
+@pytest.mark.parametrize("fault", ["unit_change", "empty_column", "category_recode"])
+def test_fault_from_the_middle_has_its_beginning(histories, fault):
+    history = histories("shop")
+    clean = faults.next_batch(history, SEED)
+    injected, cause = later_fault(history, fault)
+    column = injected.columns[0]
+    differs = ~((clean[column] == injected.frame[column]) | (clean[column].isna() & injected.frame[column].isna()))
+    began = clean["ordered_at"][differs.to_numpy().argmax()]
+    assert abs(pd.Timestamp(cause.time) - began) < pd.Timedelta("12h")
+
+
+@pytest.mark.parametrize("fault", ["unit_change", "stuck_sensor", "empty_column"])
+def test_fault_of_one_site_names_the_site(histories, fault):
+    history = histories("sensors")
+    injected = faults.injected(history, fault, SEED, faults.SITE)
+    clean = faults.next_batch(history, SEED)
+    column = injected.columns[0]
+    differs = ~((clean[column] == injected.frame[column]) | (clean[column].isna() & injected.frame[column].isna()))
+    site = clean["station"][differs.to_numpy().argmax()]
+    assert repr(site) in faults.told(history, injected.frame)[0].where
+
+
+def test_cause_goes_to_the_owner_of_its_column(histories):
+    history = histories("shop")
+    history = replace(history, context=replace(history.context, owners={"price": "prices@example.org"}))
+    frame = faults.next_batch(history, SEED)
+    cause = faults.told(history, frame.assign(price=frame["price"] * 1000))[0]
+    assert (cause.kind, cause.owner) == ("unit_change", "prices@example.org")
+
+
+def test_cause_without_an_owner_of_its_column_goes_to_that_of_the_drift(histories):
+    frame = faults.next_batch(histories("shop"), SEED)
+    assert faults.told(histories("shop"), frame.assign(price=frame["price"] * 1000))[0].owner == "ops@example.org"
+
+
+def test_order_of_columns_changes_no_cause(histories):
+    injected = faults.injected(histories("shop"), "shuffled_columns", SEED)
+    turned = injected.frame[injected.frame.columns[::-1]]
+    assert faults.told(histories("shop"), turned) == faults.told(histories("shop"), injected.frame)
+
+
+def test_order_of_rows_changes_no_cause_where_time_is_known(histories):
+    injected = faults.injected(histories("rides"), "unit_change", SEED, faults.LATER)
+    mixed = injected.frame.sample(frac=1, random_state=1)
+    kinds = [
+        [(cause.kind, cause.columns, cause.time) for cause in faults.told(histories("rides"), frame)]
+        for frame in (injected.frame, mixed)
+    ]
+    assert kinds[0] == kinds[1]
+
+
+def test_declared_unit_rules_other_quantities_out(histories):
+    history = histories("rides")
+    history = replace(history, context=replace(history.context, units={"duration": "seconds"}))
+    frame = faults.next_batch(history, SEED)
+    causes = faults.told(history, frame.assign(duration=frame["duration"] * 0.45359237))
+    assert "unit_change" not in {cause.kind for cause in causes}
+
+
+def test_known_long_runs_of_zeros_are_no_stuck_sensor():
+    random = np.random.default_rng(1)
+
+    def batch():
+        wet = np.repeat(random.random(20) < 0.3, 50)
+        return pa.table({"rain": np.where(wet, random.gamma(1, 2, 1000).round(2), 0.0)})
+
+    tables = [(str(number), batch()) for number in range(8)]
+    profile = make_profile(tables, {"rain": "feature"}, pipeline="demo")
+    context = BatchContext(habits=tuple(habits_of(*each) for each in tables))
+    rows = batch()
+    assert triage(observe(rows, profile.grid), rows, profile, None, context) == ()
+
+
+def test_earlier_batch_loaded_again_is_named(histories):
+    history = histories("shop")
+    cause = faults.told(history, history.frames[4])[0]
+    assert cause.kind == "duplicate_load"
+    assert "'week-04'" in cause.evidence
+
+
+def test_duplicates_are_found_without_habits(histories):
+    history = faults.without_habits(histories("clinic"))
+    frame = faults.next_batch(history, SEED)
+    assert faults.told(history, pd.concat([frame, frame]))[0].kind == "duplicate_load"
+
+
+def test_refused_rows_are_a_broken_type(histories):
+    history = histories("shop")
+    history = replace(history, context=replace(history.context, quarantined={"not_a_number": 900}, raw_rows=2000))
+    causes = faults.told(history, faults.next_batch(history, SEED))
+    assert "900 of 2000 raw rows were refused" in causes[0].evidence
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_batch_of_hardly_a_row_is_late(histories, rows):
+    frame = faults.next_batch(histories("shop"), SEED).iloc[:rows]
+    assert faults.told(histories("shop"), frame)[0].kind == "late_partition"
+
+
+@pytest.mark.parametrize("column", ["price", "town"])
+def test_column_all_null_is_empty(histories, column):
+    frame = faults.next_batch(histories("shop"), SEED)
+    cause = faults.told(histories("shop"), frame.assign(**{column: None}))[0]
+    assert (cause.kind, cause.columns) == ("empty_column", (column,))
+
+
+def test_column_that_is_absent_is_named(histories):
+    frame = faults.next_batch(histories("shop"), SEED).drop(columns="weight")
+    cause = faults.told(histories("shop"), frame)[0]
+    assert (cause.kind, cause.columns) == ("empty_column", ("weight",))
+
+
+def test_absent_column_of_time_is_named(histories):
+    frame = faults.next_batch(histories("shop"), SEED).drop(columns="ordered_at")
+    assert ("empty_column", ("ordered_at",)) in {
+        (cause.kind, cause.columns) for cause in faults.told(histories("shop"), frame)
+    }
+
+
+@pytest.mark.parametrize("values", ["12", 12.5])
+def test_column_of_another_type_is_a_broken_type(histories, values):
+    column = "price" if values == "12" else "town"
+    frame = faults.next_batch(histories("shop"), SEED).assign(**{column: values})
+    cause = faults.told(histories("shop"), frame)[0]
+    assert (cause.kind, cause.columns) == ("type_break", (column,))
+
+
+def test_constant_columns_of_the_reference_are_no_fault():
+    rows = pa.table({"one": np.ones(300), "word": ["a"] * 300})
+    profile = make_profile([("a", rows), ("b", rows)], dict.fromkeys(("one", "word"), "feature"), pipeline="demo")
+    assert triage(observe(rows, profile.grid), rows, profile, None, BatchContext()) == ()
+
+
+def test_private_level_is_not_shown():
+    random = np.random.default_rng(2)
+    tables = [
+        (str(number), pa.table({"name": random.choice(["Zoë", "Bob", "Ann"], 400), "x": random.normal(size=400)}))
+        for number in range(5)
+    ]
+    roles = {"name": "feature", "x": "feature"}
+    profile = make_profile(tables, roles, pipeline="demo", private=["name"])
+    rows = pa.table({"name": random.choice(["ZoÃ«", "Bob", "Ann"], 400), "x": random.normal(size=400)})
+    causes = triage(observe(rows, profile.grid), rows, profile, None, BatchContext())
+    assert causes[0].kind == "encoding_break"
+    assert "Zo" not in causes[0].evidence
+
+
+def test_habits_survive_json(histories):
+    habits = histories("shop").context.habits[0]
+    assert from_plain(json.loads(json.dumps(to_plain(habits)))) == habits
+
+
+def test_content_is_the_same_in_any_order(histories):
+    frame = histories("shop").frames[0]
+    contents = {
+        habits_of("a", faults.as_table(each), "ordered_at").content
+        for each in (frame, frame.sample(frac=1, random_state=2), frame[frame.columns[::-1]])
+    }
+    assert len(contents) == 1
+
+
+@given(st.lists(st.sampled_from([1.0, 2.0, np.nan]), max_size=30), st.integers(0, 2**30))
+def test_longest_run_is_that_of_a_plain_loop(values, bits):
+    codes = np.array([bits >> place & 1 for place in range(len(values))], dtype=np.intp)
+    longest = 0
+    for code in (0, 1):
+        run, before = 0, None
+        for value in (value for value, of in zip(values, codes, strict=True) if of == code and not np.isnan(value)):
+            run = run + 1 if value == before else 1
+            before, longest = value, max(longest, run)
+    assert run_in(np.array(values, dtype=float), codes)[0] == longest
+
+
+@given(st.lists(st.integers(-5, 5), min_size=1, max_size=25))
+def test_best_stretch_is_that_of_all_stretches(scores):
+    values = np.array(scores, dtype=float)
+    every = [values[start : end + 1].sum() for start in range(len(values)) for end in range(start, len(values))]
+    first, last, score = best_stretch(values)
+    assert score == max(every) == values[first : last + 1].sum()
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.lists(st.integers(0, 9), min_size=1, max_size=30))
+def test_distance_is_that_of_counting_below_each_edge(one, other):
+    edges = np.arange(1.0, 10.0)
+    values, reference = np.array(one, dtype=float), np.array(other, dtype=float)
+    slow = max(abs(np.mean(values < edge) - np.mean(reference < edge)) for edge in edges)
+    assert distance(share_below(values, edges), share_below(reference, edges)[0]) == pytest.approx(slow)
+
+
+@given(st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=20), st.integers(0, 4))
+def test_rounding_is_half_of_the_last_decimal(numbers, decimals):
+    values = np.array([*numbers, 1]) / 10**decimals
+    assert rounding(values) == pytest.approx(0.5 / 10**decimals)
+
+
+def test_density_integrates_to_one():
+    edges = np.array([1.0, 2.0, 4.0])
+    found = Distribution(edges, np.array([10, 20, 30, 40]), 0.0, 8.0)
+    assert np.sum(np.exp(found.log_densities) * np.diff(found.bounds)) == pytest.approx(1.0)
+
+
+def test_each_conversion_but_those_that_are_their_own_inverse_has_one():
+    for each in CONVERSIONS:
+        slope, intercept = 1 / each.slope, -each.intercept / each.slope
+        assert any(np.allclose((other.slope, other.intercept), (slope, intercept), rtol=1e-6) for other in CONVERSIONS)
+
+
+def test_unknown_unit_leaves_all_conversions():
+    assert thought_of("parsecs") == CONVERSIONS
+
+
+def test_conversions_have_one_name_each():
+    names = sorted(each.name for each in CONVERSIONS)
+    assert all(one != other or one.startswith(("miles", "mph")) for one, other in pairwise(names))
+
+
+@given(st.text(min_size=1, max_size=8))
+def test_text_decoded_wrongly_is_decoded_back(text):
+    try:
+        wrong = text.encode().decode("cp1252")
+    except UnicodeError:
+        return
+    assert redecoded(wrong, "cp1252", "utf-8") == text
+
+
+@given(st.text(max_size=8))
+def test_spacing_away_is_idempotent(text):
+    assert spaced(spaced(text)) == spaced(text)
+
+
+@given(st.integers(0, 2**32), st.floats(0, 1))
+def test_overlap_of_sketches_is_near_the_share_of_common_rows(seed, share):
+    random = np.random.default_rng(seed)
+    every = np.unique(random.integers(0, 2**64, 3000, dtype=np.uint64))
+    common = random.random(len(every)) < share
+    sketch, other = (tuple(int(each) for each in part[:512]) for part in (every, every[common]))
+    assert overlap(sketch, other) == pytest.approx(common.mean(), abs=0.12)
+
+
+def test_marked_rows_of_one_level_are_told_from_all():
+    codes = np.tile([0, 1, 2, 3], 100)
+    segment = marked(codes == 2, np.ones(400, dtype=bool), {"site": (codes, ("a", "b", "c", "d"))})
+    assert segment.level == ("site", "c")
+    assert np.array_equal(segment.rows, codes == 2)
