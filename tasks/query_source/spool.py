@@ -6,6 +6,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,19 +92,19 @@ def write_parts(
     from pyarrow import feather
 
     column = str(pipeline.source.watermark)
-    result = connection.execute(selected(pipeline.source.sql, column, asked))
-    names = list(result.keys())
-    require_distinct(names, column)
-    place, standing = names.index(column), Standing(asked, names)
     parts: list[Path] = []
     mark: Watermark | None = None
-    for rows in result.partitions(CHUNK):
-        require_marks([row[place] for row in rows], column, asked.newest)
-        new = [row for row in rows if not standing.takes(row, row[place])]
-        if new:
-            mark = new[-1][place]
-            parts.append(folder / f"part-{len(parts)}")
-            feather.write_feather(table_of(names, new), parts[-1], compression="lz4")
+    with connection.execute(selected(pipeline.source.sql, column, asked)) as result, closing(result.cursor):
+        names = list(result.keys())
+        require_distinct(names, column)
+        place, standing = names.index(column), Standing(asked, names)
+        for rows in result.partitions(CHUNK):
+            require_marks([row[place] for row in rows], column, asked.newest)
+            new = [row for row in rows if not standing.takes(row, row[place])]
+            if new:
+                mark = new[-1][place]
+                parts.append(folder / f"part-{len(parts)}")
+                feather.write_feather(table_of(names, new), parts[-1], compression="lz4")
     return parts, mark
 
 

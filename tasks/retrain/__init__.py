@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks import registry
+from tasks.monitoring.cost import cpu_seconds
 from tasks.registry import Version
 from tasks.retrain import decisions
 from tasks.retrain.decisions import Decision
@@ -127,7 +128,7 @@ def register_version(tree: Worktree, verdict: Mapping[str, Any], reason: str, tr
         record.identity(gathered),
         record=complete,
         bump=lambda before: record.bump_of(gathered, before),
-        facts={"reason": reason, "trigger": trigger},
+        facts={"reason": reason, "trigger": trigger, "cpu_seconds": round(cpu_seconds(), 1)},
     )
 
 
