@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from configs.errors import ConfigError, HoldfastError
-from flows import drift_cli, init_cli, quarantine_cli, registry_cli, schema_cli
+from flows import deploy_cli, drift_cli, init_cli, monitor_cli, quarantine_cli, registry_cli, schema_cli
 from flows.registry_cli import AsJson, Pipeline, Reason
 from flows.tables import show, table_of
 
@@ -51,7 +51,7 @@ def land(
 ) -> None:
     """Take new batches from the source, immutably, and pin them; or corrected rows, with --repair."""
     from configs.load import check_pipeline
-    from flows.secrets import read_secret
+    from flows.secret_texts import read_secret
     from tasks.land import land as land_batches
 
     if repair is not None:
@@ -132,7 +132,7 @@ def retrain(
 ) -> None:
     """Make a challenger from all data there are, hold it against the champion, and let it in if it earned that."""
     from configs.load import check_pipeline
-    from flows.secrets import read_secret
+    from flows.secret_texts import read_secret
     from tasks import registry
     from tasks.retrain import settled
     from tasks.retrain.decisions import require_reason
@@ -187,6 +187,8 @@ def doctor() -> None:
 
 
 app.registered_commands += registry_cli.app.registered_commands
+app.registered_commands += monitor_cli.app.registered_commands
+app.registered_commands += deploy_cli.app.registered_commands
 app.registered_commands += schema_cli.app.registered_commands
 app.registered_commands += quarantine_cli.app.registered_commands
 app.registered_commands += init_cli.app.registered_commands

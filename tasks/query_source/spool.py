@@ -6,7 +6,6 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Collection, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +93,7 @@ def write_parts(
     column = str(pipeline.source.watermark)
     parts: list[Path] = []
     mark: Watermark | None = None
-    with connection.execute(selected(pipeline.source.sql, column, asked)) as result, closing(result.cursor):
+    with connection.execute(selected(pipeline.source.sql, column, asked)) as result:
         names = list(result.keys())
         require_distinct(names, column)
         place, standing = names.index(column), Standing(asked, names)
