@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tasks.drift.cause import BatchContext, Cause, habits_of, triage
-from tasks.drift.profile import Profile, make_profile, observe
+from tasks.drift.profile import Declared, Profile, make_profile, observe
 from tests.drift_worlds import World
 
 REFERENCE = 12  # batches
@@ -50,7 +50,7 @@ def history_of(
     frames = tuple(world.batch(first + week, np.random.default_rng([seed, 7, week])) for week in range(batches))
     tables = [(f"week-{number:02}", as_table(frame)) for number, frame in enumerate(frames)]
     roles = dict.fromkeys(frames[0].columns, "feature")
-    profile = make_profile(tables, roles, pipeline="demo", time=world.time, rows=sample)
+    profile = make_profile(tables, Declared("demo", roles, world.time), rows=sample)
     found = tuple(habits_of(name, table, world.time) for name, table in tables) if habits else ()
     return History(world, frames, profile, BatchContext(time=world.time, owner="ops@example.org", habits=found), first)
 
@@ -126,7 +126,7 @@ def null_word(frame, world, random, where, history):
     )
     rows = rows_at(frame, world, random, where)
     missing = frame[column].isna().to_numpy()
-    rows &= missing if missing.sum() > 20 else random.random(len(frame)) < 0.08
+    rows = rows & (missing if missing.sum() > 20 else random.random(len(frame)) < 0.08)
     return Injected(
         changed(frame, column, rows, str(random.choice(["NULL", "n/a", "None", "nan", "-"]))),
         ("null_token",),
@@ -139,7 +139,7 @@ def null_number(frame, world, random, where, history):
     column = str(random.choice([*gappy, *world.positive]))
     rows = rows_at(frame, world, random, where)
     missing = frame[column].isna().to_numpy()
-    rows &= missing if missing.sum() > 20 else random.random(len(frame)) < 0.05
+    rows = rows & (missing if missing.sum() > 20 else random.random(len(frame)) < 0.05)
     return Injected(
         changed(frame, column, rows, float(random.choice([-999, -1, -9999, 999999, -99]))), ("null_token",), (column,)
     )
@@ -205,7 +205,7 @@ def time_zone_slip(frame, world, random, where, history):
     if not world.rhythm:
         return None
     rows = rows_at(frame, world, random, where)
-    hours = float(random.choice([-8, -6, -5, -4, 2, 3, 5.5, 8, 9, 10]))
+    hours = float(random.choice([-8, -6, -5, -4, -1, 1, 2, 3, 5.5, 8, 9, 10]))
     moved = frame[world.time] + pd.to_timedelta(np.where(rows, hours, 0.0), unit="h")
     return Injected(
         frame.assign(**{world.time: moved.astype(frame[world.time].dtype)}), ("time_zone_slip",), (world.time,)

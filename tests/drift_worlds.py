@@ -93,7 +93,11 @@ def moments(random, week, rows, hours, days):
 
 
 def stamps(seconds, zone="UTC"):
-    return pd.to_datetime(seconds, unit="s", utc=True).tz_convert(zone).as_unit("us")
+    """Moments of a zone's own clocks; an hour that these leave out is the next one."""
+    local = pd.to_datetime(seconds, unit="s").tz_localize(
+        zone, ambiguous=np.zeros(len(seconds), dtype=bool), nonexistent="shift_forward"
+    )
+    return local.as_unit("us")
 
 
 def autocorrelated(random, rows, ratio, sd, start=0.0):

@@ -18,7 +18,7 @@ from tasks.drift.cause.duplicate_load import overlap
 from tasks.drift.cause.encoding_break import redecoded, spaced
 from tasks.drift.cause.habits import from_plain, run_in, to_plain
 from tasks.drift.cause.segments import best_stretch, marked
-from tasks.drift.profile import make_profile, observe
+from tasks.drift.profile import Declared, make_profile, observe
 from tests import drift_faults as faults
 from tests import drift_worlds as worlds
 
@@ -133,7 +133,7 @@ def test_known_long_runs_of_zeros_are_no_stuck_sensor():
         return pa.table({"rain": np.where(wet, random.gamma(1, 2, 1000).round(2), 0.0)})
 
     tables = [(str(number), batch()) for number in range(8)]
-    profile = make_profile(tables, {"rain": "feature"}, pipeline="demo")
+    profile = make_profile(tables, Declared("demo", {"rain": "feature"}))
     context = BatchContext(habits=tuple(habits_of(*each) for each in tables))
     rows = batch()
     assert triage(observe(rows, profile.grid), rows, profile, None, context) == ()
@@ -195,7 +195,7 @@ def test_column_of_another_type_is_a_broken_type(histories, values):
 
 def test_constant_columns_of_the_reference_are_no_fault():
     rows = pa.table({"one": np.ones(300), "word": ["a"] * 300})
-    profile = make_profile([("a", rows), ("b", rows)], dict.fromkeys(("one", "word"), "feature"), pipeline="demo")
+    profile = make_profile([("a", rows), ("b", rows)], Declared("demo", dict.fromkeys(("one", "word"), "feature")))
     assert triage(observe(rows, profile.grid), rows, profile, None, BatchContext()) == ()
 
 
@@ -206,7 +206,7 @@ def test_private_level_is_not_shown():
         for number in range(5)
     ]
     roles = {"name": "feature", "x": "feature"}
-    profile = make_profile(tables, roles, pipeline="demo", private=["name"])
+    profile = make_profile(tables, Declared("demo", roles, private=frozenset(["name"])))
     rows = pa.table({"name": random.choice(["ZoÃ«", "Bob", "Ann"], 400), "x": random.normal(size=400)})
     causes = triage(observe(rows, profile.grid), rows, profile, None, BatchContext())
     assert causes[0].kind == "encoding_break"

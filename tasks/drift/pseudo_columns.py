@@ -89,7 +89,9 @@ def class_texts(numbers: Floats, model: TabularModel) -> pa.Array:
 
     known = ~np.isnan(numbers)
     codes = np.where(known, numbers, 0).astype(np.int32)
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=~known), pa.array(class_names(model))).dictionary_decode()
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes, mask=~known), pa.array(class_names(model))
+    ).dictionary_decode()
 
 
 def known_numbers(values: Floats) -> pa.Array:
@@ -155,7 +157,7 @@ def class_losses(loss: Loss, scores: Floats, target: Floats) -> Floats:
 
 
 def row_costs(scores: Floats, target: Floats, model: TabularModel, pipeline: Pipeline) -> Floats | None:
-    """What each row's decision cost by `train.costs`, NaN where the target is not known; None where none are declared."""
+    """What each row's decision cost by `train.costs`, NaN where that is not known; None where none are declared."""
     from tasks.gate.costs import are_declared, cost_of_rows
 
     costs = pipeline.train.costs

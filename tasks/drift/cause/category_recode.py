@@ -52,9 +52,9 @@ def judged(view: View, column: LevelColumn, segment: Segment, rows: NDArray[np.b
     """A cause, if the new names' frequencies are the old ones'."""
     inside = segment.rows & (column.codes >= 0)
     held = int(inside.sum())
-    if held < FEWEST or rows[inside].mean() < RENAMED:
-        return
     counts = np.bincount(column.codes[inside], minlength=len(column.levels))
+    if held < FEWEST or rows[inside].mean() < RENAMED or np.sum(counts > 0.02 * held) < 2:
+        return
     order = np.argsort(-counts, kind="stable")
     now, names = counts[order] / held, [column.levels[code] for code in order]
     usual = usual_shares(view, column, segment)

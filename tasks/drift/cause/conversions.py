@@ -28,17 +28,20 @@ class Conversion:
     slope, intercept : float
     quantity : str
         One of `WORDS`, or `any`.
+    most : float or None
+        The column must lie between 0 and this.
     """
 
     name: str
     slope: float
     intercept: float
     quantity: str
+    most: float | None = None
 
     @property
     def near(self) -> bool:
-        """Whether a real change could multiply by as much."""
-        return self.intercept == 0 and self.slope > 0 and 1 / 7 < self.slope < 7
+        """Whether a real change could multiply by as much, or cross zero."""
+        return self.intercept == 0 and 1 / 7 < abs(self.slope) < 7
 
 
 def both_ways(names: tuple[str, str], factor: float, quantity: str) -> list[Conversion]:
@@ -75,8 +78,8 @@ CONVERSIONS: tuple[Conversion, ...] = (
     Conversion("Fahrenheit to Celsius", 1 / 1.8, -32.0 / 1.8, "temperature"),
     Conversion("Celsius to Kelvin", 1.0, 273.15, "temperature"),
     Conversion("Kelvin to Celsius", 1.0, -273.15, "temperature"),
-    Conversion("a share to its complement", -1.0, 1.0, "share"),
-    Conversion("percent to its complement", -1.0, 100.0, "share"),
+    Conversion("a share to its complement", -1.0, 1.0, "share", 1.0),
+    Conversion("percent to its complement", -1.0, 100.0, "share", 100.0),
 )
 
 

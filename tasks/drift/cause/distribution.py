@@ -61,15 +61,17 @@ class Distribution:
         return np.asarray(np.log(shares / widths), dtype=np.float64)
 
     def log_density(self, values: Floats) -> Floats:
-        """Logarithm of the density at each value; of one outside the range that of a nearly empty cell."""
+        """Logarithm of the density at each value; outside the range it falls as the square of the distance."""
         inside = (values >= self.low) & (values <= self.high)
         found = self.log_densities[np.searchsorted(self.edges, values, side="right")]
-        outside = np.log(FLOOR / max(self.high - self.low, abs(self.high) * EXACT, 1e-300))
+        reach = max(self.high - self.low, abs(self.high) * EXACT, 1e-300)
+        away = np.maximum(self.low - values, values - self.high)
+        outside = np.log(FLOOR / reach) - 2 * np.log1p(np.maximum(away, 0.0) / reach)
         return np.where(np.isnan(values), np.nan, np.where(inside, found, outside))
 
-    def quantiles(self, shares: Floats) -> Floats:
-        """The values below which the shares lie, along straight lines within cells."""
-        cumulative = np.concatenate([[0.0], self.below, [1.0]])
+    def quantiles(self, shares: Floats, below: Floats | None = None) -> Floats:
+        """The values below which the shares lie, along straight lines within cells; of other counts where given."""
+        cumulative = np.concatenate([[0.0], self.below if below is None else below, [1.0]])
         return np.interp(shares, cumulative, self.bounds)
 
 

@@ -36,7 +36,7 @@ def encoding_breaks(view: View) -> Iterator[Cause]:
         decoded = {level: known for level in new if (known := decoded_level(level, column)) is not None}
         yield from told(view, column, decoded, "is in another encoding", 0.97)
         if not decoded:
-            yield from told(view, column, spelled_levels(new, column), "is written another way", 0.93)
+            yield from told(view, column, spelled_levels(new, column), "is written another way", 0.95)
 
 
 def told(view: View, column: LevelColumn, known: dict[str, str], how: str, confidence: float) -> Iterator[Cause]:
@@ -50,7 +50,7 @@ def told(view: View, column: LevelColumn, known: dict[str, str], how: str, confi
     first = max(known, key=lambda level: (column.rows_of(level), level))
     evidence = (
         f"{column.shown(first)} {how} than the known {column.shown(known[first])}; so are {len(known)} new levels "
-        f"in {rows.sum()} rows, of {unseen} rows with a new level; {among.sum() - rows.sum()} rows still have the known ones"
+        f"in {rows.sum()} rows, of {unseen} rows with a new level; {among.sum() - rows.sum()} rows have the known ones"
     )
     yield view.cause("encoding_break", (column.name,), marked(rows, among, view.groups), evidence, confidence)
 

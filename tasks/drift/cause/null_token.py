@@ -34,6 +34,10 @@ FEWEST = 5  # rows
 LEAST = 0.004  # share of the rows
 ABSENT = 5e-4  # share of the reference's values, at the most, that a new token has
 MATCH = 0.35  # how much of a token's share the change of the missing share may differ by
+TRADED = 20.0  # times its usual share, of a number within the range that has taken the place of missing values
+ALONE = 0.1  # of the rows with a number, others that lie beyond the range on its side
+FAR = 0.5  # from the range, in spreads from the 5 % to the 95 % quantile
+PILED = 0.02  # share of the reference's values that lie as near to an end of the range within it
 SENTINELS = frozenset(
     sign * value
     for sign in (-1.0, 1.0)
@@ -97,9 +101,9 @@ def new_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:
     if column.usual.rows == 0 or not len(column.present):
         return
     values, counts = np.unique(column.present, return_counts=True)
-    for place in np.argsort(-counts, kind="stable")[:5]:
-        value, count = float(values[place]), int(counts[place])
-        if count < max(FEWEST, LEAST * view.rows) or column.usual_share(value) > ABSENT:
+    frequent = counts >= max(FEWEST, LEAST * view.rows)
+    for value, count in zip(values[frequent].tolist(), counts[frequent].tolist(), strict=True):
+        if column.usual_share(value) > ABSENT:
             continue
         confidence = sureness(view, column, value, count)
         if confidence is None:
@@ -117,21 +121,33 @@ def new_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:
 def sureness(view: View, column: NumberColumn, value: float, count: int) -> float | None:
     """How sure it is that a new number stands for a missing value; None where it is not."""
     now, share = float(np.mean(np.isnan(column.values))), count / view.rows
-    traded = (
-        column.missing >= 0.01 and abs(column.missing - now - share) <= MATCH * share and now < 0.7 * column.missing
-    )
+    agrees = abs(column.missing - now - share) <= MATCH * share
+    traded = column.missing >= 0.01 and agrees and now < 0.7 * column.missing
+    if stands_apart(column, value, count) and is_sentinel(value):
+        return 0.96 if traded else 0.92
     outside = not column.usual.low <= value <= column.usual.high
-    reach = column.usual.high - column.usual.low
-    apart = outside and max(column.usual.low - value, value - column.usual.high) > reach
-    others = column.present[column.present != value]
-    alone = not len(others) or not np.any(np.abs(others - value) < 0.02 * reach)
-    if is_sentinel(value) and outside and alone:
-        return 0.96 if traded or apart else 0.9
-    if traded and alone and outside:
-        return 0.9
-    if traded and (share > 20 * max(column.usual_share(value), 1 / max(1, column.usual.rows))):
-        return 0.82
+    if traded and (outside or share > TRADED * max(column.usual_share(value), 1 / max(1, column.usual.rows))):
+        return 0.9 if outside else 0.82
     return None
+
+
+def stands_apart(column: NumberColumn, value: float, count: int) -> bool:
+    """Whether a number lies outside the range without others, and either far or beyond an end where values pile up.
+
+    A column that drifts over its range's end brings other numbers there, and thins out towards it.
+    """
+    low, high = column.usual.low, column.usual.high
+    if low <= value <= high:
+        return False
+    gap = max(low - value, value - high)
+    beyond = column.present < low if value < low else column.present > high
+    if beyond.sum() - count > ALONE * count:
+        return False
+    ends = column.density.quantiles(np.array([0.05, 0.95]))
+    inside = (low, low + gap) if value < low else (high - gap, high)
+    known = column.known_values
+    piled = float(np.mean((known >= inside[0]) & (known <= inside[1]))) if len(known) else 0.0
+    return gap > FAR * float(ends[1] - ends[0]) or piled >= PILED
 
 
 def lost_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:

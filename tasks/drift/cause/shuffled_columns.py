@@ -23,7 +23,7 @@ FEWEST = 20  # rows
 LOOKED_AT = 2000  # rows, drawn evenly
 CLIP = 3.0  # one row's say
 FLOOR = 1e-4  # share that a level is thought to have where the reference lacks it
-CLEAR = 0.25  # how much nearer both columns must come, per share of rows at fault
+CLEAR = 0.25  # how much nearer both columns' rows must come
 LEFT = 0.5  # share of the distance that may be left
 GAIN = 0.5  # mean gain of a row at fault
 
@@ -70,24 +70,22 @@ def levels_told(reference: LevelColumn, column: LevelColumn, at: NDArray[np.intp
 
 
 def numbers_judged(view: View, one: NumberColumn, other: NumberColumn, segment: Segment) -> Cause | None:
-    """A cause, if both columns are like the reference's batches once they are put back."""
-    before, after, fits = [], [], True
+    """A cause, if both columns are unlike the reference, and like it once they are put back."""
+    before, after = [], []
     for column, source in ((one, other), (other, one)):
-        repaired = np.where(segment.rows, source.values, column.values)
-        repaired = repaired[~np.isnan(repaired)]
-        before.append(column.nearest(column.present))
-        after.append(column.nearest(repaired))
-        fits &= after[-1] <= column.room(len(repaired))
-    return crosswise(view, (one.name, other.name), segment, before, after) if fits else None
+        values = [each.values[segment.rows & ~np.isnan(each.values)] for each in (column, source)]
+        (own, _), (put_back, ordinary) = (view.apart(column, segment, each) for each in values)
+        if not put_back <= ordinary < own:
+            return None
+        before.append(own)
+        after.append(put_back)
+    return crosswise(view, (one.name, other.name), segment, before, after)
 
 
 def levels_judged(view: View, one: LevelColumn, other: LevelColumn, segment: Segment) -> Cause | None:
     """A cause, if both columns have their known levels in their usual shares once they are put back."""
-    before, after = [], []
-    for column, source in ((one, other), (other, one)):
-        before.append(share_distance(column, column, np.ones(view.rows, dtype=np.bool_)))
-        inside = share_distance(column, source, segment.rows) * segment.rows.mean()
-        after.append(inside + share_distance(column, column, ~segment.rows) * (1 - segment.rows.mean()))
+    before = [share_distance(column, column, segment.rows) for column in (one, other)]
+    after = [share_distance(column, source, segment.rows) for column, source in ((one, other), (other, one))]
     return crosswise(view, (one.name, other.name), segment, before, after)
 
 
@@ -106,10 +104,8 @@ def crosswise(
     view: View, names: tuple[str, str], segment: Segment, before: list[float], after: list[float]
 ) -> Cause | None:
     """A cause, if both distances fall clearly."""
-    share = float(segment.rows.mean())
-    for one, other in zip(before, after, strict=True):
-        if one - other < CLEAR * share or other > LEFT * one:
-            return None
+    if any(one - other < CLEAR or other > LEFT * one for one, other in zip(before, after, strict=True)):
+        return None
     evidence = (
         f"{names[0]} is {before[0]:.3f} from its reference and {after[0]:.3f} once the two are put back, {names[1]} "
         f"{before[1]:.3f} and {after[1]:.3f}; {int(segment.rows.sum())} rows"

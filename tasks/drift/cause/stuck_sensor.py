@@ -25,6 +25,7 @@ HABITS = 2.0  # times the longest run of a reference batch
 USUAL = 0.05  # share of a value that comes back often: only habits tell how long its runs are
 USUAL_HABITS = 4.0
 VARIED = 0.1  # chance that two rows of the reference have the same value, at the most, where nothing else tells
+LIMIT = 0.2  # of a run, other rows with a value that is a limit
 ENOUGH = 200  # other rows of the batch, to tell how often a value stays
 
 
@@ -57,7 +58,7 @@ def looked_at(view: View, column: NumberColumn, group: str, codes: Positions | N
     longest = max((habits.runs.get(group, {}).get(column.name, 0) for habits in view.context.habits), default=None)
     share = column.usual_share(value)
     surprise = length * -np.log(stays) - np.log(view.rows)
-    if surprise < SURPRISE or not beyond_habit(length, longest, share):
+    if surprise < SURPRISE or not beyond_habit(length, longest, share) or is_limit(column, value, length):
         return None
     segment = segment_of(view, group, codes, places)
     known = "" if longest is None else f", the longest of earlier batches has {longest}"
@@ -74,6 +75,12 @@ def beyond_habit(length: int, longest: int | None, share: float) -> bool:
     if longest is None:
         return share < USUAL
     return length > (USUAL_HABITS if share >= USUAL else HABITS) * longest + FEWEST / 2
+
+
+def is_limit(column: NumberColumn, value: float, length: int) -> bool:
+    """Whether the value is the batch's least or greatest, and comes back: values are cut there, and none is stuck."""
+    extreme = value in (column.present.min(), column.present.max())
+    return bool(extreme and np.sum(column.present == value) - length > LIMIT * length)
 
 
 def staying(column: NumberColumn, codes: Positions | None, places: Positions, value: float) -> float:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -23,11 +25,16 @@ HALF_HOUR = 1800.0
 SLOTS = 336  # half hours of a week
 MONDAY = 144  # half hours from Monday to Thursday, the first day of 1970
 FARTHEST = 28  # half hours
+HOUR = 2  # half hours
+ZONES = ("America/New_York", "Europe/Berlin", "Australia/Sydney")  # whose clocks change at different times
 FEWEST = 200  # rows
 PRIOR = 0.5  # rows that every slot is thought to have
 GAIN = 0.05  # logarithm of a likelihood, per row
+NOISE = 84.0  # over the rows: the divergence that chance gives in 168 hours
 NEARER = 0.5  # share of the divergence that may be left
-CLIP = 2.0  # one row's say
+LITTLE = 0.15  # share of it that may be left even if a reference batch has less
+LITTLE = 0.15  # share of it that may be left even if a reference batch has less
+CLIP = 4.0  # one row's say
 
 
 def time_zone_slips(view: View) -> Iterator[Cause]:
@@ -96,7 +103,7 @@ def divergence(counts: Floats, shares: Floats) -> float:
     then = shares.reshape(-1, 2).sum(axis=1)
     now = now / max(now.sum(), 1.0)
     there = (now > 0) & (then > 0)
-    return float(np.sum(now[there] * np.log(now[there] / then[there])))
+    return max(0.0, float(np.sum(now[there] * np.log(now[there] / then[there]))))
 
 
 def judged(view: View, rates: Floats, segment: Segment, shift: int) -> Iterator[Cause]:
@@ -109,18 +116,13 @@ def judged(view: View, rates: Floats, segment: Segment, shift: int) -> Iterator[
     exposure = exposure_of(float(inside.min()), float(inside.max()))
     counts = np.bincount(slots_of(inside), minlength=SLOTS).astype(np.float64)
     before, after = (divergence(counts, expected(rates, exposure, size)) for size in (0, shift))
-    usual = [
-        of_span(span, rates, view.clock) for span in view.spans if span.week is not None and span.start is not None
-    ]
+    if abs(shift) == HOUR and clocks_changed(view, float(np.median(view.times[rows]))):  # type: ignore[index]
+        return
+    usual = [of_span(span, rates, view.clock) for span in view.spans if span.week is not None]
     ordinary = max((size for size, _ in usual), default=0.1)
-    farthest = max((abs(found) for _, found in usual), default=0)
-    noise = 84.0 / held
-    if (
-        after > max(1.5 * ordinary + noise, 0.03)
-        or after > NEARER * before
-        or before < 1.3 * ordinary
-        or abs(shift) <= farthest
-    ):
+    if abs(shift) <= max((abs(found) for _, found in usual), default=0):
+        return
+    if not is_clear(before, after, ordinary, held):
         return
     evidence = (
         f"the rhythm of {held} rows is {shift / 2:+g} hours from the reference's: the divergence falls from "
@@ -128,6 +130,27 @@ def judged(view: View, rates: Floats, segment: Segment, shift: int) -> Iterator[
     )
     confidence = 0.96 - 0.3 * after / before - (0.1 if abs(shift) <= 2 else 0.0)
     yield view.cause("time_zone_slip", (view.context.time or "",), segment, evidence, confidence)
+
+
+def is_clear(before: float, after: float, ordinary: float, rows: int) -> bool:
+    """Whether the rhythm is unlike the reference's, and like it once it is shifted."""
+    allowed = max(1.5 * ordinary + NOISE / rows, LITTLE * before)
+    return before > 1.3 * ordinary and after <= min(allowed, NEARER * before)
+
+
+def clocks_changed(view: View, moment: float) -> bool:
+    """Whether the clocks of some part of the world show another hour than at all batches of the reference.
+
+    A rhythm that follows them then moves by an hour in UTC, and one that does not moves on the column's own clock.
+    """
+    spans = [(span.start + span.end) / 2 for span in view.spans if span.start is not None and span.end is not None]
+    return any(hours_ahead(zone, moment) not in {hours_ahead(zone, each) for each in spans} for zone in ZONES)
+
+
+def hours_ahead(zone: str, moment: float) -> float:
+    """By how many hours a zone's clocks are ahead of UTC."""
+    ahead = datetime.fromtimestamp(moment, ZoneInfo(zone)).utcoffset()
+    return 0.0 if ahead is None else ahead.total_seconds() / 3600
 
 
 def of_span(span: Span, rates: Floats, clock: float) -> tuple[float, int]:

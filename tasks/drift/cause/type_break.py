@@ -59,7 +59,7 @@ def numbered(view: View, column: LevelColumn) -> Iterator[Cause]:
     rows = np.isin(column.codes, numbers)
     segment = marked(rows, column.codes >= 0, view.groups)
     inside = segment.rows & (column.codes >= 0)
-    if rows.sum() < FEWEST or len(numbers) < 2 or rows[inside].mean() < 0.9:
+    if rows.sum() < FEWEST or rows[inside].mean() < 0.9:
         return
     shown = ", ".join(column.shown(column.levels[code]) for code in numbers[:3])
     word = column.shown(words[0])

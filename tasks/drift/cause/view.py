@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 FEW_BATCHES = 3  # below it, batches do not tell how far apart they ordinarily are
 UNKNOWN_SPREAD = 0.15  # distance that is taken for ordinary then
+ROOM = 1.25  # times what is ordinary
+CHANCE = 1.4  # over the root of the rows: a distance that chance gives
+ENOUGH = 200  # rows of a sample, to say what a level is like
 FINE = 100  # cells of a distribution that a sample tells
 MOST_VALUES = 20_000  # drawn evenly, that a distance is taken of
 MOST_BATCHES = 60  # the latest ones, that a batch is held against
@@ -90,16 +93,33 @@ class NumberColumn:
         np.fill_diagonal(apart, np.inf)
         return float(apart.min(axis=1).max())
 
+    @cached_property
+    def from_all(self) -> float:
+        """How far a reference batch is, at the most, from all of them together."""
+        if len(self.batches) < FEW_BATCHES:
+            return UNKNOWN_SPREAD
+        return float(np.abs(self.batches - self.usual.below).max())
+
     def nearest(self, values: Floats, room: float = 0.0) -> float:
         """How far values are from the nearest reference batch."""
+        return self.match(values, room)[0]
+
+    def match(self, values: Floats, room: float = 0.0) -> tuple[float, Floats]:
+        """The distance to the nearest reference batch, and its share of values below each edge."""
         below = share_below(values[:: max(1, len(values) // MOST_VALUES)], self.usual.edges, room)
-        if len(self.batches) < FEW_BATCHES:
-            return distance(below, self.usual.below)
-        return min(distance(below, batch) for batch in self.batches)
+        batches = self.batches if len(self.batches) >= FEW_BATCHES else [self.usual.below]
+        return min(((distance(below, batch), batch) for batch in batches), key=lambda one: one[0])
 
     def room(self, rows: int) -> float:
         """How far so many rows may be from the nearest batch, and be like the reference."""
-        return 1.25 * self.ordinary + 1.4 / np.sqrt(max(1, rows))
+        return float(ROOM * self.ordinary + CHANCE / np.sqrt(max(1, rows)))
+
+    def of_level(self, levels: LevelColumn, level: str) -> Floats:
+        """The sample's values in rows of a level of another column."""
+        if not len(self.sample) or not len(levels.sample):
+            return np.empty(0)
+        found = self.sample[levels.sample == level]
+        return found[~np.isnan(found)]
 
     def usual_share(self, value: float) -> float:
         """Share of the reference's values that are this one, as far as the sample tells; else of its cell."""
@@ -258,6 +278,26 @@ class View:
         if self.times is None or self.local is None or np.isnan(self.times).all():
             return 0.0
         return float(np.nanmedian(self.local - self.times))
+
+    def apart(self, column: NumberColumn, segment: Segment, values: Floats, room: float = 0.0) -> tuple[float, float]:
+        """How far a segment's values are from the reference, and how far is ordinary.
+
+        From the nearest batch; of one level's rows from the sample's rows of that level, where these are enough.
+        """
+        known = self.sampled(column, segment)
+        if known is None:
+            return column.nearest(values, room), column.room(len(values))
+        chance = CHANCE / np.sqrt(max(1, len(values))) + CHANCE / np.sqrt(len(known))
+        below = share_below(known, column.usual.edges)[0]
+        found = distance(share_below(values, column.usual.edges, room), below)
+        return found, float(ROOM * column.from_all + chance)
+
+    def sampled(self, column: NumberColumn, segment: Segment) -> Floats | None:
+        """The sample's values of the segment's level; None where that is all levels, or the sample has too few."""
+        if segment.level is None:
+            return None
+        known = column.of_level(self.levels[segment.level[0]], segment.level[1])
+        return known if len(known) >= ENOUGH else None
 
     def owner(self, *columns: str) -> str | None:
         """Who is told of these columns."""

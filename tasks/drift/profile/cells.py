@@ -2,7 +2,8 @@
 
 Numbers are counted in cells between edges that lie near quantiles of the reference. All edges of a column are whole
 multiples of a power of two, so a value is scaled without rounding, and its cell is a lookup on a uniform grid: no
-search, no sort, and yet to the last bit the cell that a binary search would find.
+search, no sort, and yet to the last bit the cell that a binary search would find. (Only a number so small that it
+vanishes beside the width of a cell counts as 0.)
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ NUMBER_CELLS = 32
 LEVEL_CELLS = 32
 GRID_CELLS = 2048  # of the uniform grid, at least, between the 0.1 % and the 99.9 % quantile
 TAIL = 0.001
+HUGE, FINEST = 2.0**1000, -900  # edges stay below, and steps above, what a power of two scales without loss
 FAR = 0.1  # farther outside the reference's range than this share of it is out of range
 
 
@@ -184,7 +186,7 @@ def numeric_cells(values: Floats, least: float | None, greatest: float | None, k
     >>> cells.count(np.array([4.9, 5.0, 5.1])).tolist()
     [1, 1, 1]
     """
-    ordered = np.sort(values)
+    ordered = np.clip(np.sort(values), -HUGE, HUGE)
     if not len(ordered):
         return NumericCells(np.empty(0), 0, least, greatest, "time" if kind == "time" else "number")
     distinct = np.unique(ordered)
@@ -206,8 +208,8 @@ def fits_grid(distinct: Floats) -> bool:
 def grid_exponent(step: float, values: Floats) -> int:
     """The greatest power of two up to a step; not so small that values are no exact multiples of it any more."""
     largest = float(np.abs(values).max())
-    finest = int(np.frexp(largest)[1]) - 51 if largest else -1000
-    return max(int(np.frexp(step)[1]) - 1, finest)
+    finest = int(np.frexp(largest)[1]) - 51 if largest else FINEST
+    return max(int(np.frexp(step)[1]) - 1, finest, FINEST)
 
 
 def at_quantiles(ordered: Floats) -> tuple[int, Floats]:

@@ -168,4 +168,4 @@ def merged_sample(one: pa.Table | None, other: pa.Table | None) -> pa.Table | No
 
     if one is None or other is None:
         return None
-    return smallest(pa.concat_tables([one, other]), max(one.num_rows, other.num_rows))
+    return smallest(pa.concat_tables([one, other], promote_options="permissive"), max(one.num_rows, other.num_rows))

@@ -1,16 +1,15 @@
 """How far the counts of a batch are from those of its reference, one number per column and test.
 
-Each test maps counts to a vector, and its statistic is the squared distance between the batch's vector and the
-reference's; 0 where both have the same shares.
+Each test maps counts to a vector from the reference, and its statistic is the vector's squared length; 0 where both
+have the same shares.
 
 - `distribution`, of numbers: shares below each edge, weighted as Anderson and Darling do. It sees shifts better than
   Kolmogorov and Smirnov's largest difference, and tails better than Cramer and von Mises' even weights.
   T. W. Anderson and D. A. Darling (1954), doi:10.1080/01621459.1954.10501232.
 - `mix`, of levels: Pearson's chi-square of the shares, with weights that rare levels do not outgrow.
-- `missing`, and `range` or `new_levels`: a share, its variance stabilised. M. F. Freeman and J. W. Tukey (1950),
-  doi:10.1214/aoms/1177729756.
+- `missing`, and `range` or `new_levels`: a share, its variance stabilised.
 
-Counts are stacked: all columns of one test are worked on at once. What is padded has no rows and no weight.
+Counts are stacked: all columns of one test are worked on at once. What is padded has no row and no weight.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ RARE = 0.005  # levels below this share weigh as one that has it
 class Distance(Protocol):
     """One test of several columns.
 
-    `counts` has shape (columns, summaries, cells); all methods take and give stacks of that order.
+    Counts have shape (columns, summaries, cells); those of the reference may have one summary for all.
     """
 
     @property
@@ -49,155 +48,136 @@ class Distance(Protocol):
     def stack(self, summaries: list[Summary]) -> Counts:
         """What the test counts, shape (columns, summaries, cells)."""
 
-    def vectors(self, counts: Counts, rows: Floats) -> Floats:
-        """Points whose squared distances are the statistic, shape (columns, summaries, k); nan without a row.
-
-        `rows` are those that a vector is to be compared with; they stabilise the variance of small shares.
-        """
-
-    def usable(self, counts: Counts) -> Counts:
-        """Rows that the test looks at, shape (columns, summaries)."""
+    def apart(self, counts: Counts, reference: Counts) -> Floats:
+        """Vectors whose squared lengths are the statistic, shape (columns, summaries, k); nan where no row is."""
 
     def moved(self, counts: Counts, reference: Counts) -> Floats:
         """Share of rows that would have to change to be as the reference, shape (columns, summaries)."""
 
-    def shape_by_chance(self) -> Floats:
+    def shape_by_chance(self, reference: Counts) -> Floats:
         """Covariance of the vectors of independent rows, up to a factor; shape (columns, k, k)."""
 
-    def effect(self, moved: Floats, distance: Floats) -> Floats:
-        """Size of the change: sd of the reference, or share of rows."""
+    def effect(self, moved: Floats, squared: Floats, reference: Counts) -> Floats:
+        """Size of the change: sd of the reference, or share of rows; shape (columns, summaries)."""
 
 
 @dataclass(frozen=True, eq=False)
 class NumberDistance:
-    """`distribution`. `below` are the reference's shares below each edge and `weights` the edges', (columns, k)."""
+    """`distribution`; `sizes` are the columns' numbers of edges."""
 
     columns: tuple[str, ...]
     names: tuple[TestName, ...]
     sizes: tuple[int, ...]
-    below: Floats
-    weights: Floats
 
     @classmethod
-    def of(cls, grid: Grid, total: Summary) -> NumberDistance | None:
-        """Lay the weights by the reference's total; None without a column that has edges."""
-        cells = {name: found for name, found in grid.columns.items() if isinstance(found, NumericCells)}
-        columns = tuple(name for name, found in cells.items() if len(found.edges) and found.kind == "number")
-        if not columns:
-            return None
-        sizes = tuple(len(cells[name].edges) for name in columns)
-        below, weights = np.ones((len(columns), max(sizes))), np.zeros((len(columns), max(sizes)))
-        for place, name in enumerate(columns):
-            found = total.counts[name][cells[name].finite]
-            share = np.cumsum(found) / max(1, found.sum())
-            mass = np.diff(np.concatenate(([0.0], (share[:-1] + share[1:]) / 2)))
-            mass[0] = (share[1] + share[0]) / 2 if len(share) > 1 else 1.0
-            below[place, : len(mass)] = share[:-1]
-            inside = share[:-1] * (1 - share[:-1])
-            weights[place, : len(mass)] = np.where(inside > 0, mass / np.where(inside > 0, inside, 1.0), 4 * mass)
-        return cls(columns, named("distribution", len(columns)), sizes, below, weights)
+    def of(cls, grid: Grid) -> NumberDistance:
+        """All numbers that have edges; moments of time move on, and are no matter of distribution."""
+        sizes = {
+            name: len(cells.edges)
+            for name, cells in grid.columns.items()
+            if isinstance(cells, NumericCells) and len(cells.edges) and cells.kind == "number"
+        }
+        return cls(tuple(sizes), named("distribution", len(sizes)), tuple(sizes.values()))
 
     def stack(self, summaries: list[Summary]) -> Counts:
         """Finite values per cell."""
-        found = np.zeros((len(self.columns), len(summaries), self.below.shape[1] + 1), dtype=np.int64)
+        found = np.zeros((len(self.columns), len(summaries), max(self.sizes) + 1), dtype=np.int64)
         for place, (name, size) in enumerate(zip(self.columns, self.sizes, strict=True)):
             found[place, :, : size + 1] = [summary.counts[name][: size + 1] for summary in summaries]
         return found
-
-    def usable(self, counts: Counts) -> Counts:
-        """Finite values."""
-        return np.asarray(counts.sum(axis=-1))
 
     def shares(self, counts: Counts) -> Floats:
         """Shares below each edge; nan without a value."""
         below = np.cumsum(counts, axis=-1)
         with np.errstate(invalid="ignore"):
-            return below[..., :-1] / below[..., -1:]
+            return np.asarray(below[..., :-1] / below[..., -1:])
 
-    def vectors(self, counts: Counts, rows: Floats) -> Floats:
-        """Weighted shares below each edge."""
-        del rows
-        return self.shares(counts) * np.sqrt(self.weights)[:, None, :]
+    def weights(self, below: Floats) -> Floats:
+        """Of each edge: the reference's mass around it over F(1 - F), which is what makes chance alike everywhere.
+
+        At an edge with all of the reference on one side it is as if half were on each.
+        """
+        bounds = np.concatenate((np.zeros_like(below[..., :1]), below, np.ones_like(below[..., :1])), axis=-1)
+        mass = (bounds[..., 2:] - bounds[..., :-2]) / 2
+        inside = below * (1 - below)
+        return np.asarray(np.where(inside > 0, mass / np.where(inside > 0, inside, 1.0), 4 * mass))
+
+    def apart(self, counts: Counts, reference: Counts) -> Floats:
+        """Differences of the shares below each edge, weighted."""
+        below = self.shares(reference)
+        return np.asarray((self.shares(counts) - below) * np.sqrt(self.weights(below)))
 
     def moved(self, counts: Counts, reference: Counts) -> Floats:
         """Largest difference of the shares below an edge."""
         found: Floats = np.abs(self.shares(counts) - self.shares(reference)).max(axis=-1)
         return found
 
-    def shape_by_chance(self) -> Floats:
+    def shape_by_chance(self, reference: Counts) -> Floats:
         """A Brownian bridge at the edges, weighted."""
-        low = np.minimum(self.below[:, :, None], self.below[:, None, :])
-        weights = np.sqrt(self.weights)
-        bridge = low - self.below[:, :, None] * self.below[:, None, :]
-        return np.asarray(bridge * weights[:, :, None] * weights[:, None, :])
+        below = np.nan_to_num(self.shares(reference))[:, 0]
+        bridge = np.minimum(below[:, :, None], below[:, None, :]) - below[:, :, None] * below[:, None, :]
+        return weighted(bridge, np.sqrt(self.weights(below)))
 
-    def effect(self, moved: Floats, distance: Floats) -> Floats:
+    def effect(self, moved: Floats, squared: Floats, reference: Counts) -> Floats:
         """Shift, in sd, of a normal column that would be as far away."""
         from scipy.special import ndtri
 
         del moved
-        density = np.exp(-0.5 * ndtri(np.clip(self.below, 1e-12, 1 - 1e-12)) ** 2) / np.sqrt(2 * np.pi)
-        per_sd = (self.weights * density**2).sum(axis=-1)
-        return np.sqrt(np.maximum(distance, 0.0) / np.where(per_sd > 0, per_sd, 1.0)[:, None])
+        below = np.nan_to_num(self.shares(reference))
+        density = np.exp(-0.5 * ndtri(np.clip(below, 1e-12, 1 - 1e-12)) ** 2) / np.sqrt(2 * np.pi)
+        per_sd = (self.weights(below) * density**2).sum(axis=-1)
+        return np.asarray(np.sqrt(squared / np.where(per_sd > 0, per_sd, 1.0)))
 
 
 @dataclass(frozen=True, eq=False)
 class LevelDistance:
-    """`mix`. `shares` are the reference's, shape (columns, k); a column's last one is that of rare and new levels."""
+    """`mix`; `sizes` are the columns' numbers of cells, of which the last is that of rare and new levels."""
 
     columns: tuple[str, ...]
     names: tuple[TestName, ...]
     sizes: tuple[int, ...]
-    shares: Floats
 
     @classmethod
-    def of(cls, grid: Grid, total: Summary) -> LevelDistance | None:
-        """Lay the weights by the reference's total; None without a category."""
-        cells = {name: found for name, found in grid.columns.items() if isinstance(found, CategoryCells)}
-        if not cells:
-            return None
-        sizes = tuple(len(found.levels) + 1 for found in cells.values())
-        empty = cls(tuple(cells), named("mix", len(cells)), sizes, np.zeros((len(cells), max(sizes))))
-        counts = empty.stack([total])[:, 0]
-        return cls(empty.columns, empty.names, sizes, counts / np.maximum(1, counts.sum(axis=-1, keepdims=True)))
+    def of(cls, grid: Grid) -> LevelDistance:
+        """All categories."""
+        sizes = {
+            name: len(cells.levels) + 1 for name, cells in grid.columns.items() if isinstance(cells, CategoryCells)
+        }
+        return cls(tuple(sizes), named("mix", len(sizes)), tuple(sizes.values()))
 
     def stack(self, summaries: list[Summary]) -> Counts:
         """Rows per level; rare and new ones together."""
-        found = np.zeros((len(self.columns), len(summaries), self.shares.shape[1]), dtype=np.int64)
+        found = np.zeros((len(self.columns), len(summaries), max(self.sizes)), dtype=np.int64)
         for place, (name, size) in enumerate(zip(self.columns, self.sizes, strict=True)):
             counts = np.array([summary.counts[name] for summary in summaries])
             found[place, :, :size] = counts[:, :size]
             found[place, :, size - 1] += counts[:, size]
         return found
 
-    def usable(self, counts: Counts) -> Counts:
-        """Rows that have a level."""
-        return np.asarray(counts.sum(axis=-1))
-
-    def vectors(self, counts: Counts, rows: Floats) -> Floats:
-        """Shares over the square root of the reference's."""
-        del rows
+    def shares(self, counts: Counts) -> Floats:
+        """Shares of the levels; nan without one."""
         with np.errstate(invalid="ignore"):
-            shares = counts / counts.sum(axis=-1, keepdims=True)
-        return np.asarray(shares / np.sqrt(np.maximum(self.shares, RARE))[:, None, :])
+            return np.asarray(counts / counts.sum(axis=-1, keepdims=True))
+
+    def apart(self, counts: Counts, reference: Counts) -> Floats:
+        """Differences of the shares over the square root of the reference's."""
+        shares = self.shares(reference)
+        return np.asarray((self.shares(counts) - shares) / np.sqrt(np.maximum(shares, RARE)))
 
     def moved(self, counts: Counts, reference: Counts) -> Floats:
         """Half the sum of the shares' differences: total variation."""
-        with np.errstate(invalid="ignore"):
-            apart = counts / counts.sum(axis=-1, keepdims=True) - reference / reference.sum(axis=-1, keepdims=True)
-        found: Floats = 0.5 * np.abs(apart).sum(axis=-1)
+        found: Floats = 0.5 * np.abs(self.shares(counts) - self.shares(reference)).sum(axis=-1)
         return found
 
-    def shape_by_chance(self) -> Floats:
+    def shape_by_chance(self, reference: Counts) -> Floats:
         """A multinomial's covariance, weighted."""
-        weights = 1 / np.sqrt(np.maximum(self.shares, RARE))
-        spread = np.eye(self.shares.shape[1]) * self.shares[:, :, None]
-        spread = spread - self.shares[:, :, None] * self.shares[:, None, :]
-        return np.asarray(spread * weights[:, :, None] * weights[:, None, :])
+        shares = np.nan_to_num(self.shares(reference))[:, 0]
+        spread = np.eye(shares.shape[1]) * shares[:, :, None] - shares[:, :, None] * shares[:, None, :]
+        return weighted(spread, 1 / np.sqrt(np.maximum(shares, RARE)))
 
-    def effect(self, moved: Floats, distance: Floats) -> Floats:
+    def effect(self, moved: Floats, squared: Floats, reference: Counts) -> Floats:
         """Share of rows that changed their level."""
-        del distance
+        del squared, reference
         return moved
 
 
@@ -238,21 +218,15 @@ class ShareDistance:
         found[..., 1] = np.array([summary.rows for summary in summaries]) - found[..., 0]
         return found
 
-    def usable(self, counts: Counts) -> Counts:
-        """All rows."""
-        return np.asarray(counts.sum(axis=-1))
-
     def shares(self, counts: Counts) -> Floats:
         """Share of rows that have the property."""
         with np.errstate(invalid="ignore"):
             return np.asarray(counts[..., 0] / counts.sum(axis=-1))
 
-    def vectors(self, counts: Counts, rows: Floats) -> Floats:
-        """Twice the square root of a share, of which a chance difference is as large whatever the share is."""
-        shares = self.shares(counts)
-        few = np.minimum(shares, 1 - shares) + 0.375 / np.maximum(rows, 1)
-        root = 2 * np.sqrt(few)
-        return np.asarray(np.where(shares <= 0.5, root, 4 * np.sqrt(0.5) - root))[..., None]
+    def apart(self, counts: Counts, reference: Counts) -> Floats:
+        """Differences of the shares' arcsines, whose chance is as large whatever the share is."""
+        rows = counts.sum(axis=-1)
+        return np.asarray(arcsine(self.shares(counts), rows) - arcsine(self.shares(reference), rows))[..., None]
 
     def moved(self, counts: Counts, reference: Counts) -> Floats:
         """Difference of the shares; what is outside less often than before has not moved."""
@@ -260,14 +234,24 @@ class ShareDistance:
         one_sided = np.array([name != "missing" for name in self.names])[:, None]
         return np.asarray(np.where(one_sided, np.maximum(apart, 0.0), np.abs(apart)))
 
-    def shape_by_chance(self) -> Floats:
+    def shape_by_chance(self, reference: Counts) -> Floats:
         """One number."""
-        return np.ones((len(self.columns), 1, 1))
+        return np.ones((len(reference), 1, 1))
 
-    def effect(self, moved: Floats, distance: Floats) -> Floats:
+    def effect(self, moved: Floats, squared: Floats, reference: Counts) -> Floats:
         """Share of rows."""
-        del distance
+        del squared, reference
         return moved
+
+
+def arcsine(shares: Floats, rows: Counts) -> Floats:
+    """Twice the arcsine of a share's root, as if of so many rows; Anscombe (1948), doi:10.1093/biomet/35.3-4.246."""
+    return np.asarray(2 * np.arcsin(np.sqrt((shares * rows + 0.375) / (rows + 0.75))))
+
+
+def weighted(spread: Floats, weights: Floats) -> Floats:
+    """Covariances of weighted components; shapes (columns, k, k) and (columns, k)."""
+    return np.asarray(spread * weights[:, :, None] * weights[:, None, :])
 
 
 def named(test: TestName, columns: int) -> tuple[TestName, ...]:
@@ -282,12 +266,12 @@ def outside_test(cells: NumericCells | CategoryCells) -> TestName | None:
     return "range" if cells.kind == "number" else None
 
 
-def distances(grid: Grid, total: Summary) -> list[Distance]:
-    """All tests of a profile."""
-    found: list[Distance | None] = [
-        NumberDistance.of(grid, total),
-        LevelDistance.of(grid, total),
+def distances(grid: Grid) -> list[Distance]:
+    """All tests of a grid."""
+    found: list[Distance] = [
+        NumberDistance.of(grid),
+        LevelDistance.of(grid),
         ShareDistance.of_missing(grid),
         ShareDistance.of_outside(grid),
     ]
-    return [each for each in found if each is not None and each.columns]
+    return [each for each in found if each.columns]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TAIL_SHARE = 4  # one in so many pseudo-batches, the most surprising ones, tells of the tail
 FEWEST_IN_TAIL = 3
-SURE = 2.0  # standard errors from which on neighbouring batches are taken to be alike
+SURE = 2.33  # standard errors, one chance in a hundred, from which on neighbouring batches are taken to be alike
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,7 @@ def clustering(surprises: Floats) -> float:
     if own <= 0:
         return 1.0
     raw = float(np.einsum("i,i->", apart[1:], apart[:-1])) / own
-    alike = (raw + 1 / n) / max(1 - 3 / n, 0.25)
-    if alike * n**0.5 < SURE:
+    if (raw + 1 / n) * n**0.5 < SURE:
         return 1.0
-    alike = min(alike, 0.98)
+    alike = min((raw + 1 / n) / max(1 - 3 / n, 0.25), 0.98)
     return min((1 + alike) / (1 - alike), n / 3)

@@ -188,7 +188,7 @@ class History:
     def tests(self) -> tuple[Null, ...]:
         """Each kind of test with what quiet batches do."""
         summaries = [block.summary for block in self.profile.blocks]
-        return tuple(self.null_of(each, summaries) for each in distances(self.profile.grid, self.profile.total))
+        return tuple(self.null_of(each, summaries) for each in distances(self.profile.grid))
 
     def null_of(self, distance: Distance, summaries: list[Summary]) -> Null:
         """One kind of test."""

@@ -38,22 +38,11 @@ class Shape:
     mean_dof: Floats
 
     @classmethod
-    def of(cls, apart: Floats, by_chance: Floats) -> Shape:
-        """Match three cumulants of squared lengths.
-
-        Parameters
-        ----------
-        apart : array of float, shape (columns, n, k)
-            Vectors from the centre.
-        by_chance : array of float, shape (columns, k, k)
-            Their covariance if rows were independent, up to a factor: it steadies what few vectors say.
-        """
-        sums = np.einsum("cnk,cnl->ckl", apart, apart)
-        spread = of_trace_one(of_trace_one(sums) * apart.shape[1] + of_trace_one(by_chance) * BY_CHANCE)
-        squared = spread @ spread
-        second, third = np.einsum("ckk->c", squared), np.einsum("ckl,clk->c", squared, spread)
+    def of(cls, spread: Spread) -> Shape:
+        """Match three cumulants of a squared length."""
+        second, third = spread.second, spread.third
         dof = second**3 / third**2
-        return cls(np.clip(1 - dof * third / second, 0.0, 0.999)[:, None], dof[:, None], (1 / second)[:, None])
+        return cls(np.clip(1 - dof * third / second, 0.0, 0.999), dof, 1 / second)
 
     def p_value(self, ratio: Floats, batches: Floats | float) -> Floats:
         """How often T / mean(T) is larger, where the mean is of so many independent batches; shape (columns, n)."""
@@ -70,12 +59,71 @@ class Shape:
         return np.asarray(self.shift + (1 - self.shift) * found)
 
 
+class Spread(NamedTuple):
+    """tr(C^2) / tr(C)^2 and tr(C^3) / tr(C)^3 of vectors' covariance C: shape (columns, 1) or (columns, n)."""
+
+    second: Floats
+    third: Floats
+
+    @classmethod
+    def of(cls, apart: Floats, by_chance: Floats) -> Spread:
+        """Of all vectors.
+
+        Parameters
+        ----------
+        apart : array of float, shape (columns, n, k)
+            Vectors from the centre.
+        by_chance : array of float, shape (columns, k, k)
+            Their covariance if rows were independent, up to a factor: it steadies what few vectors say.
+        """
+        sums, chance = of_trace_one(np.einsum("cnk,cnl->ckl", apart, apart)), of_trace_one(by_chance)
+        share = apart.shape[1] / (apart.shape[1] + BY_CHANCE)
+        both = share * sums + (1 - share) * chance
+        squared = both @ both
+        return cls(np.einsum("ckk->c", squared)[:, None], np.einsum("ckl,clk->c", squared, both)[:, None])
+
+    @classmethod
+    def without_each(cls, apart: Floats, by_chance: Floats, factor: Floats) -> Spread:
+        """The same, each time without one vector, whose square weighs `factor`: it has moved the centre of the others.
+
+        All n of them from products with each vector, since (S - f dd') has the traces of S but for terms in d.
+        """
+        n = apart.shape[1]
+        sums, chance = np.einsum("cnk,cnl->ckl", apart, apart), of_trace_one(by_chance)
+        own, f = np.einsum("cnk,cnk->cn", apart, apart), factor
+        by_sums, by_chances = apart @ sums, apart @ chance
+        s1 = np.einsum("ckk->c", sums)[:, None] - f * own
+        s2 = trace(sums, sums) - 2 * f * dots(by_sums, apart) + (f * own) ** 2
+        s3 = trace(sums @ sums, sums) - 3 * f * dots(by_sums, by_sums) + 3 * f**2 * own * dots(by_sums, apart)
+        s3 = s3 - (f * own) ** 3
+        sb = trace(sums, chance) - f * dots(by_chances, apart)
+        ssb = trace(sums @ sums, chance) - 2 * f * dots(by_sums, by_chances) + f**2 * own * dots(by_chances, apart)
+        sbb = trace(sums, chance @ chance) - f * dots(by_chances, by_chances)
+        share = (n - 1) / (n - 1 + BY_CHANCE)
+        whole = s1 > 1e-9 * np.maximum(own, 1e-200)
+        a, b = share / np.where(whole, s1, 1.0), 1 - share
+        b2, b3 = trace(chance, chance), trace(chance @ chance, chance)
+        second = a**2 * s2 + 2 * a * b * sb + b**2 * b2
+        third = a**3 * s3 + 3 * a**2 * b * ssb + 3 * a * b**2 * sbb + b**3 * b3
+        return cls(np.where(whole, second, b2), np.where(whole, third, b3))
+
+
+def trace(one: Floats, other: Floats) -> Floats:
+    """Trace of the products of symmetric matrices; shape (columns, 1)."""
+    return np.asarray(np.einsum("ckl,ckl->c", one, other)[:, None])
+
+
+def dots(one: Floats, other: Floats) -> Floats:
+    """Dot products of vectors; shape (columns, n)."""
+    return np.asarray(np.einsum("cnk,cnk->cn", one, other))
+
+
 def of_trace_one(spread: Floats) -> Floats:
     """Matrices over their trace; where all is zero, as if one direction alone were there."""
-    trace = np.einsum("ckk->c", spread)[:, None, None]
+    whole = np.einsum("ckk->c", spread)[:, None, None]
     one = np.zeros_like(spread)
     one[:, 0, 0] = 1.0
-    return np.asarray(np.where(trace > 1e-200, spread / np.where(trace > 1e-200, trace, 1.0), one))
+    return np.asarray(np.where(whole > 1e-200, spread / np.where(whole > 1e-200, whole, 1.0), one))
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,21 +179,30 @@ class Null:
         else:
             sums = np.einsum("mn,cns->cms", peers.astype(np.int64), own)
             centre, rest = sums[:, -1:], sums[:, :-1] - own
-        rows = history.rows.astype(np.float64)
-        apart = between(distance, own, rest, rows)
+        rows, n = history.rows.astype(np.float64), len(history)
+        apart = between(distance, own, rest)
         squared = np.einsum("cnk,cnk->cn", apart, apart)
         moved = np.nan_to_num(distance.moved(own, rest))
         squared = np.where(moved > 0, squared, 0.0)
-        shape = Shape.of(apart, distance.shape_by_chance())
+        by_chance = distance.shape_by_chance(centre)
+        others = n - 1.0 if peers is None else peers[:-1].sum(axis=1) - 1.0
+        factor = 1 + 1 / np.maximum(others, 1.0)
+        left_out = Shape.of(Spread.without_each(apart, by_chance, factor * np.ones(n)))
         alike = likeness(apart)
-        n = len(rows)
         time = np.minimum((1 + alike) / (1 - alike), n / 3)
         growth = (1 + time / n) / (1 - time / n) * ((n - 1) / n) ** 2
-        ratio = ratio_to(squared, expected_each(squared, rows))
-        p_values = shape.p_value(ratio, (n - 1) / squared_time(alike))
+        ratio = ratio_to(squared, expected_each(squared, rows, factor))
+        p_values = left_out.p_value(ratio, (n - 1) / squared_time(alike))
         p_values = at_least_by_chance(p_values, moved * rows, rows, rows_in(rest))
         return cls(
-            distance, centre, squared, rows, shape, -np.log(p_values), n / squared_time(alike), np.maximum(growth, 1.0)
+            distance,
+            centre,
+            squared,
+            rows,
+            Shape.of(Spread.of(apart, by_chance)),
+            -np.log(p_values),
+            n / squared_time(alike),
+            np.maximum(growth, 1.0),
         )
 
     def expected(self, rows: int) -> Floats:
@@ -156,7 +213,7 @@ class Null:
     def measure(self, batches: list[Summary]) -> Measured:
         """Hold batches of about the history's rows against the centre."""
         counts, rows = self.distance.stack(batches), np.array([float(batch.rows) for batch in batches])
-        apart = between(self.distance, counts, self.centre, rows)
+        apart = between(self.distance, counts, self.centre)
         moved = np.nan_to_num(self.distance.moved(counts, self.centre))
         squared = np.where(moved > 0, np.einsum("cnk,cnk->cn", apart, apart), 0.0)
         expected = np.concatenate([self.expected(batch.rows) for batch in batches], axis=1)
@@ -164,7 +221,7 @@ class Null:
         p_values = self.shape.p_value(ratio, self.batches)
         return Measured(
             ratio,
-            self.distance.effect(moved, np.maximum(squared - expected, 0.0)),
+            self.distance.effect(moved, np.maximum(squared - expected, 0.0), self.centre),
             at_least_by_chance(p_values, moved * rows, rows, rows_in(self.centre)),
         )
 
@@ -190,26 +247,26 @@ def ratio_to(squared: Floats, expected: Floats) -> Floats:
         return np.asarray(np.where(squared > 0, np.minimum(squared / expected, 1 / LEAST_P), 0.0))
 
 
-def between(distance: Distance, counts: Counts, reference: Counts, rows: Floats) -> Floats:
+def between(distance: Distance, counts: Counts, reference: Counts) -> Floats:
     """Vectors from the reference to some counts, zero where either has no row; shape (columns, summaries, k)."""
-    apart = distance.vectors(counts, rows) - distance.vectors(reference, rows)
-    return np.asarray(np.where(np.isfinite(apart), apart, 0.0))
+    return np.nan_to_num(distance.apart(counts, reference))
 
 
-def expected_each(squared: Floats, rows: Floats) -> Floats:
+def expected_each(squared: Floats, rows: Floats, factor: Floats | float) -> Floats:
     """Mean distance of the other pseudo-batches, as if they had each one's rows; shape (columns, n).
 
-    A smaller one would have been farther away by chance; a larger one is left as it is, since what moves from batch to
-    batch does not shrink with rows.
+    What each has added to the others' distances, by moving their centre, is taken off, and what they would be from a
+    centre of themselves alone is put on. A smaller one would have been farther away by chance; a larger one is left as
+    it is, since what moves from batch to batch does not shrink with rows.
     """
     n = len(rows)
-    if n < 2:
+    if n < 3:
         return np.full_like(squared, np.nan)
-    if rows.max() <= 1.02 * rows.min():
-        return np.asarray((squared.sum(axis=1, keepdims=True) - squared) / (n - 1))
-    factor = np.maximum(rows[None, :] / rows[:, None], 1.0)
-    np.fill_diagonal(factor, 0.0)
-    return np.asarray(squared @ factor.T / (n - 1))
+    scale = np.maximum(rows[None, :] / rows[:, None], 1.0) if rows.max() > 1.02 * rows.min() else np.ones((n, n))
+    others = 1 / (np.asarray(factor) - 1)
+    again = ((others / (others + 1)) * (others / np.maximum(others - 1, 0.5))) ** 2
+    total = squared @ scale.T - factor * squared
+    return np.asarray(np.maximum(total, 0.0) * again / (n - 1))
 
 
 def likeness(apart: Floats) -> Floats:
