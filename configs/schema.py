@@ -632,7 +632,8 @@ class Retrain(Section):
         0.0,
         ge=0,
         lt=1e9,
-        description="least estimated gain of a retrain on drift, in units of the metric, where it can be estimated",
+        description="least gain that a retrain on drift could bring, where it is known: in units of the loss on "
+        "labelled rows, or of the metric where that is estimated without labels",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+from prefect.client.schemas.sorting import DeploymentSort
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
@@ -41,7 +42,7 @@ def deployments_there() -> list[Found]:
     """Our deployments on the server, by their tag."""
     ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
     with get_client(sync_client=True) as client:
-        found = client.read_deployments(deployment_filter=ours, limit=200)
+        found = client.read_deployments(deployment_filter=ours, limit=200, sort=DeploymentSort.NAME_ASC)
         flows = {each.flow_id: client.read_flow(each.flow_id).name for each in found}
     return [Found(f"{flows[each.flow_id]}/{each.name}", each) for each in found]
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from flows.deployments import as_prefects, changes, declared_deployments, facts
 from tests.pipelines import make_pipeline
@@ -106,3 +112,36 @@ def test_declaration_that_changes_has_another_version() -> None:
     other = make_pipeline(COLUMNS, retrain={"on": ["drift"]})
     one, two = declared_deployments([PLAIN])[1], declared_deployments([other])[1]
     assert (facts(one) == facts(two), one.version == two.version) == (True, False)
+
+
+CHANGES = [
+    ("America/New_York", date(2026, 3, 8)),
+    ("America/New_York", date(2026, 11, 1)),
+    ("Europe/Berlin", date(2026, 3, 29)),
+    ("Europe/Berlin", date(2026, 10, 25)),
+    ("Australia/Lord_Howe", date(2026, 10, 4)),
+    ("Australia/Lord_Howe", date(2026, 4, 5)),
+]
+
+
+def runs(cron: str, zone: str, change: date, count: int) -> list[datetime]:
+    """The first moments of a schedule, in its zone, from the day before the clocks change."""
+    from prefect.server.schemas.schedules import CronSchedule
+
+    begin = datetime.combine(change - timedelta(days=1), time(), ZoneInfo(zone))
+    found = asyncio.run(CronSchedule(cron=cron, timezone=zone).get_dates(count, start=begin))
+    return [moment.astimezone(ZoneInfo(zone)) for moment in found]
+
+
+@pytest.mark.parametrize(("zone", "change"), CHANGES)
+@pytest.mark.parametrize("cron", ["30 2 * * *", "30 1 * * *", "15 2 * * *", "0 3 * * *"])
+def test_daily_schedule_comes_once_on_each_day_that_clocks_change(zone: str, change: date, cron: str) -> None:
+    days = [moment.date() for moment in runs(cron, zone, change, 3)]
+    assert days == [change + timedelta(days=step) for step in (-1, 0, 1)]
+
+
+@pytest.mark.parametrize(("zone", "change"), CHANGES)
+def test_hourly_schedule_pauses_two_hours_at_most_and_never_comes_twice(zone: str, change: date) -> None:
+    moments = [moment.astimezone(UTC) for moment in runs("15 * * * *", zone, change, 48)]
+    gaps = {later - earlier for earlier, later in pairwise(moments)}
+    assert timedelta(minutes=30) <= min(gaps) <= max(gaps) <= timedelta(hours=2)

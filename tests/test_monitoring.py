@@ -78,7 +78,7 @@ ANY_INPUTS = st.builds(
     since_retrain=st.none() | SECONDS,
     since_landing=SECONDS,
     gain=GAIN,
-    metric=st.just("rmse"),
+    unit=st.just("rmse"),
     cost=GAIN,
 )
 ANY_POLICY = st.builds(

@@ -42,8 +42,9 @@ class Inputs:
     since_landing : int
         Seconds since the newest of the batches landed.
     gain : float or None
-        The most that a retrain could bring back, in units of `metric`; None where nobody can tell.
-    metric : str
+        The most that a retrain could bring back, in `unit`; None where nobody can tell.
+    unit : str or None
+        What `gain` is measured in: the loss on labelled rows, or the declared metric.
     cost : float or None
         CPU seconds that the last retrain took; None before the first.
     """
@@ -54,7 +55,7 @@ class Inputs:
     since_retrain: int | None
     since_landing: int
     gain: float | None
-    metric: str
+    unit: str | None
     cost: float | None
 
 
@@ -109,7 +110,7 @@ def decide(inputs: Inputs, policy: Policy) -> Decision:
     if against is not None:
         return against
     needed, of = persistence(policy.persist)
-    shown = f"{inputs.gain:.4g} of {inputs.metric}" if inputs.gain is not None else "unknown"
+    shown = f"{inputs.gain:.4g} of {inputs.unit}" if inputs.gain is not None else "unknown"
     cost = f"{inputs.cost:,.0f} CPU seconds last time" if inputs.cost is not None else "unknown"
     which = ", ".join(seen.batch for seen in inputs.seen[-of:] if calls(seen, policy))
     return Decision(
@@ -132,7 +133,7 @@ def rules_against(inputs: Inputs, policy: Policy) -> Iterator[Decision]:
     yield from rules_about_rows(inputs, policy)
     yield from rules_about_time(inputs, policy, calling[-1])
     if inputs.gain is not None and inputs.gain < policy.min_gain:
-        brings = f"a retrain could bring {inputs.gain:.4g} of {inputs.metric}"
+        brings = f"a retrain could bring {inputs.gain:.4g} of {inputs.unit}"
         yield Decision("none", "min_gain", f"{brings}, {policy.min_gain:g} is needed")
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tasks.drift.document import Verdict
 
 Cause = Literal["broken_feed", "changed_world", "none"]
-WORST_FIRST = {"rmse": -1, "mae": -1, "log_loss": -1, "brier": -1}  # metrics of which less is better
+LESS_IS_BETTER = {"rmse": -1, "mae": -1, "log_loss": -1, "brier": -1}
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,10 @@ class Signal:
     faults : tuple of str
         What is broken about the feed, as `kind column`, in order.
     gain : float or None
-        By how much the declared metric is estimated to be worse than it was in validation: the most that a retrain
-        could bring back. None where nobody can tell.
+        How much worse the model is than in validation, in `unit`: the most that a retrain could bring back. None where
+        nobody can tell.
+    unit : str or None
+        The loss on labelled rows, or the declared metric where it is estimated without labels.
     sentence : str
     owner : str or None
     """
@@ -51,6 +53,7 @@ class Signal:
     gain: float | None
     sentence: str
     owner: str | None = None
+    unit: str | None = None
 
     def as_facts(self) -> dict[str, Any]:
         """Plain values for an event."""
@@ -76,6 +79,7 @@ def signal_of(verdict: Verdict, file: str, md5: str) -> Signal:
     file, md5 : str
         Name and content of the batch's landed file.
     """
+    gain, unit = gain_of(verdict)
     faults = sorted(" ".join((cause.kind, *cause.columns)) for cause in verdict.causes if cause.feed)
     return Signal(
         batch=file,
@@ -87,19 +91,23 @@ def signal_of(verdict: Verdict, file: str, md5: str) -> Signal:
         performance=bool(verdict.loss and verdict.loss.off is None and verdict.loss.alarmed),
         cause=verdict.cause,
         faults=tuple(faults),
-        gain=gain_of(verdict),
+        gain=gain,
+        unit=unit,
         sentence=verdict.sentence,
         owner=verdict.owner,
     )
 
 
-def gain_of(verdict: Verdict) -> float | None:
-    """How much worse the model is estimated to be on this batch than in validation, in units of the metric, 0 or more.
+def gain_of(verdict: Verdict) -> tuple[float | None, str | None]:
+    """How much worse the model is on this batch than in validation, 0 or more, and in which unit; None unknown.
 
-    A model that learned the new world might be as good as this one was in the old: that is the most to hope for.
+    The loss on labelled rows where there are some, else the estimate of the declared metric without labels. A model
+    that learned the new world might be as good as this one was in the old: that is the most to hope for.
     """
-    estimate = verdict.estimate
-    if estimate is None or estimate.off is not None or estimate.value is None or estimate.reference is None:
-        return None
-    sign = WORST_FIRST.get(estimate.metric, 1)
-    return max(0.0, sign * (estimate.reference - estimate.value))
+    loss, estimate = verdict.loss, verdict.estimate
+    if loss and loss.off is None and loss.value is not None and loss.reference is not None:
+        return max(0.0, loss.value - loss.reference), loss.loss
+    if estimate and estimate.off is None and estimate.value is not None and estimate.reference is not None:
+        sign = LESS_IS_BETTER.get(estimate.metric, 1)
+        return max(0.0, sign * (estimate.reference - estimate.value)), estimate.metric
+    return None, None

@@ -130,7 +130,9 @@ def inputs_of(pipeline: Pipeline, events: Sequence[Mapping[str, Any]], champion:
     signals = [signal_from(event["signal"]) for event in events if event["kind"] == "verdict"]
     current = [signal for signal in signals if signal.champion == champion.name]
     seen = [Seen(each.batch, each.material, each.performance, each.cause) for each in current]
-    gains = [each.gain for each in current[-len(window_of(seen, policy)) :] if each.gain is not None and each.is_alarm]
+    recent = current[-len(window_of(seen, policy)) :]
+    gains = [(each.gain, each.unit) for each in recent if each.gain is not None and each.is_alarm]
+    gain, unit = gains[-1] if gains else (None, None)
     drift = [event for event in events if event["kind"] == "version" and event.get("trigger") == "drift"]
     costs = [event["cpu_seconds"] for event in events if event["kind"] == "version" and event.get("cpu_seconds")]
     return Inputs(
@@ -139,8 +141,8 @@ def inputs_of(pipeline: Pipeline, events: Sequence[Mapping[str, Any]], champion:
         rows=new_rows_of(pipeline.name, signals),
         since_retrain=seconds_since(drift[-1], now) if drift else None,
         since_landing=landed_since(events, current, policy, now),
-        gain=max(gains) if gains else None,
-        metric=pipeline.metric,
+        gain=gain,
+        unit=unit,
         cost=costs[-1] if costs else None,
     )
 
