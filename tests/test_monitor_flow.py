@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import http.server
+import json
 import os
 import shutil
 import subprocess
@@ -196,3 +197,33 @@ def test_rubbish_event_starts_no_retrain_that_trains(story: Story) -> None:
 
     with pytest.raises(NoCallError, match="the ledger has no decision that calls for one"):
         standing_call(P)
+
+
+# ---- without a server
+
+
+@pytest.fixture
+def alone(versioned_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project that retrains on drift, into which a drifted batch was dropped."""
+    shutil.copytree(versioned_project, tmp_path / "project", symlinks=True)
+    monkeypatch.chdir(tmp_path / "project")
+    declare("retrain: {}", "retrain: {on: [drift]}")
+    declare("gate: {}", "gate: {margin: 100}")
+    drop_drifted("diabetes-3.csv", 0)
+    return tmp_path / "project"
+
+
+def test_without_a_server_monitor_retrains_in_its_own_process(alone: Path) -> None:
+    done = holdfast(alone, "monitor", P, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout[done.stdout.index("{\n") :])
+    assert (told["decision"]["outcome"], told["retrain"]["outcome"]) == ("retrain", "promoted")
+    tip = registry.tip(P)
+    assert holdfast(alone, "monitor", P).returncode == 0
+    assert registry.tip(P) == tip  # a second run writes nothing
+
+
+def test_deploying_without_a_server_is_refused(alone: Path) -> None:
+    done = holdfast(alone, "deploy")
+    assert done.returncode == 2
+    assert "no Prefect server is configured" in done.stderr
