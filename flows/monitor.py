@@ -54,7 +54,7 @@ def monitor_pipeline(pipeline: str) -> dict[str, Any] | None:
     if signals:
         publish_signals(pipeline, signals)
     announce(pipeline, decision)
-    tell(pipeline)
+    tell(pipeline, [signal.batch for signal in signals])
     return decision
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from prefect import task
@@ -49,11 +49,11 @@ def loaded(block: str) -> NotificationBlock:
     return found
 
 
-def tell(pipeline: str) -> None:
-    """Tell the declared blocks of each incident that they have not been told of."""
+def tell(pipeline: str, judged: Collection[str]) -> None:
+    """Tell the declared blocks of each incident that is news; see `tasks.monitoring.untold`."""
     declared = check_pipeline(pipeline)
     events = registry.events(pipeline)
-    for event in monitoring.untold(events) if declared.notify.blocks else []:
+    for event in monitoring.untold(events, judged) if declared.notify.blocks else []:
         call = newest(events, "retrain")
         text = body(event, call["decision"] if call else None, declared)
         for block in declared.notify.blocks:

@@ -12,8 +12,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from contextvars import copy_context
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +125,8 @@ def story(versioned_project: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     shutil.copytree(versioned_project, project, symlinks=True)
     with pytest.MonkeyPatch.context() as patch, prefect_server(), inbox() as (address, messages):
         patch.chdir(project)
-        declare("retrain: {}", "retrain: {on: [drift]}\nnotify: {blocks: [custom-webhook/ops]}")
+        flows = 'monitor: {schedule: "0 5 1 1 *"}\nnotify: {blocks: [custom-webhook/ops]}'
+        declare("retrain: {}", f"retrain: {{on: [drift]}}\n{flows}")
         declare("gate: {}", "gate: {margin: 100}")
         block = CustomWebhookNotificationBlock(
             name="ops", url=address, json_data={"text": "{{subject}}: {{body}}"}, allow_private_urls=True
@@ -197,6 +201,39 @@ def test_rubbish_event_starts_no_retrain_that_trains(story: Story) -> None:
 
     with pytest.raises(NoCallError, match="the ledger has no decision that calls for one"):
         standing_call(P)
+
+
+def test_runs_that_came_late_collapse_into_one(story: Story) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.states import Scheduled
+
+    tip, late = registry.tip(P), datetime.now(UTC) - timedelta(hours=1)
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name(f"monitor/{P}-scheduled")
+        ticks = [Scheduled(scheduled_time=late + timedelta(minutes=step)) for step in range(3)]
+        made = [client.create_flow_run_from_deployment(deployment.id, state=tick) for tick in ticks]
+        states = Counter(ended(lambda run=run: client.read_flow_run(run.id)).state.type.value for run in made)
+    assert (states, registry.tip(P)) == (Counter({"CANCELLED": 2, "COMPLETED": 1}), tip)
+
+
+def test_flows_of_a_pipeline_wait_for_each_other(story: Story) -> None:
+    from flows.limits import one_at_a_time
+
+    inside, most = [0], [0]
+
+    def work() -> None:
+        with one_at_a_time(P):
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+            time.sleep(0.3)
+            inside[0] -= 1
+
+    threads = [threading.Thread(target=copy_context().run, args=(work,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=PATIENCE_SECONDS)
+    assert (most, inside) == ([1], [0])
 
 
 # ---- without a server

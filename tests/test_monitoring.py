@@ -166,11 +166,23 @@ def test_drift_from_another_champion_is_another_incident() -> None:
     assert len({*incidents(signal("1", "changed_world"), signal("2", "changed_world", champion="p@v1.1.0"))}) == 2
 
 
-def test_first_batch_of_each_incident_that_was_not_told_is_told() -> None:
-    names = ["a", "a", None, "b", "b"]
-    events = [{"kind": "verdict", "incident": name, "place": place} for place, name in enumerate(names)]
-    told = {"kind": "notice", "incident": "a"}
-    assert [event["place"] for event in untold([*events[:2], told, *events[2:]])] == [3]
+NAMES = ["a", "a", None, "b", "b", "c", None, "d"]
+EVENTS = [{"kind": "verdict", "incident": name, "signal": {"batch": str(place)}} for place, name in enumerate(NAMES)]
+
+
+@pytest.mark.parametrize(
+    ("judged", "told", "expected"),
+    [
+        (["3", "4", "5", "6", "7"], [], ["3", "5", "7"]),
+        (["4"], [], ["3", "7"]),  # the batch that opened it was judged by a run that was killed
+        (["3", "4"], ["b"], ["7"]),
+        ([], [], ["7"]),  # what is over is no news
+        (["6"], ["d"], []),
+    ],
+)
+def test_incident_is_told_once_and_while_it_is_news(judged: list[str], told: list[str], expected: list[str]) -> None:
+    notices = [{"kind": "notice", "incident": name} for name in told]
+    assert [event["signal"]["batch"] for event in untold([*EVENTS, *notices], judged)] == expected  # type: ignore[index]
 
 
 def test_signal_survives_the_ledger() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tasks.monitoring.signal import Signal
@@ -38,11 +38,21 @@ def incident_of(signal: Signal, before: Sequence[Mapping[str, Any]]) -> str | No
     return f"{signal.batch}: {key}"
 
 
-def untold(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The first verdict event of each incident that nobody was told of yet, oldest first."""
+def untold(events: Sequence[Mapping[str, Any]], judged: Collection[str]) -> list[Mapping[str, Any]]:
+    """The first verdict event of each incident that nobody was told of and that is still news, oldest first.
+
+    Parameters
+    ----------
+    events : sequence of mappings
+        The ledger's.
+    judged : collection of str
+        The batches that were judged just now: their incidents are news, and so is the one that the newest batch is in.
+    """
     told = {event["incident"] for event in events if event["kind"] == "notice"}
+    verdicts = [event for event in events if event["kind"] == "verdict"]
+    news = {event["incident"] for event in verdicts if event["signal"]["batch"] in judged or event is verdicts[-1]}
     first: dict[str, Mapping[str, Any]] = {}
-    for event in events:
-        if event["kind"] == "verdict" and event["incident"] is not None:
+    for event in verdicts:
+        if event["incident"] in news - told - {None}:
             first.setdefault(event["incident"], event)
-    return [event for incident, event in first.items() if incident not in told]
+    return list(first.values())
