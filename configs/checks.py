@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import get_args
 
+from configs.batch_checks import BATCH_CHECKS
 from configs.column_checks import COLUMN_CHECKS
 from configs.contradiction import (
     GROUPABLE,
@@ -290,6 +291,7 @@ CHECKS: tuple[Check, ...] = (
     *COLUMN_CHECKS,
     *SOURCE_CHECKS,
     check_dialect,
+    *BATCH_CHECKS,
     check_time,
     check_target,
     check_task,

@@ -9,7 +9,7 @@ import codecs
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
@@ -167,6 +167,11 @@ def parse_percent(text: object) -> str:
     return text
 
 
+BatchKind = Literal["file", "folder", "month", "week", "day"]
+Period = Literal["month", "week", "day"]
+PERIODS: tuple[Period, ...] = get_args(Period)
+
+
 def matching(pattern: str, meant: str) -> AfterValidator:
     """Refuse text of another form, and tell what was meant, not which pattern it breaks."""
 
@@ -224,7 +229,11 @@ class Source(Section):
     overlap: Duration = Field(
         timedelta(0), description="how far behind the watermark rows may still arrive; they are told by their values"
     )
-    batch: Literal["file"] = Field("file", description="what makes a batch: each file is one")
+    batch: BatchKind = Field(
+        "file",
+        description="what makes a batch: each file, each folder of files, or the rows of each calendar month, ISO week "
+        "or day of time.column, in its zone",
+    )
     on_change: Literal["stop", "quarantine", "accept"] = Field(
         "stop",
         description="where a header, a category's `levels` or the notation of integers is not as declared: end the "
@@ -381,7 +390,7 @@ WINDOW = r"all|[1-9][0-9]{0,5} batch(es)?|[1-9][0-9]{0,5}(m|h|d|w)"
 BUDGET = r"[1-9][0-9]{0,3} per (week|month|quarter|year)"
 CADENCE = r"[1-9][0-9]{0,3} per (hour|day|week|month|quarter|year)"
 YEAR = 365.25  # days, leap years counted in
-PERIODS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": YEAR / 12, "quarter": YEAR / 4, "year": YEAR}
+DAYS_OF = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": YEAR / 12, "quarter": YEAR / 4, "year": YEAR}
 
 
 def parse_holdout(text: object) -> str:
@@ -540,7 +549,7 @@ def per_day(rate: str) -> float:
     2.0
     """
     number, _, period = rate.split(" ")
-    return int(number) / PERIODS[period]
+    return int(number) / DAYS_OF[period]
 
 
 def parse_cadence(text: object) -> str:

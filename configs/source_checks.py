@@ -35,6 +35,11 @@ def check_query(pipeline: Pipeline) -> Iterator[Contradiction]:
             ("source", "url"),
             "a query needs one place where its database's URL is kept: {env: VARIABLE} or {secret: a-prefect-block}",
         )
+    if source.batch == "folder":
+        yield (
+            ("source", "batch"),
+            "a query's rows lie in no folder; each landing is a batch, or each month, week or day",
+        )
     if source.dialect.model_fields_set:
         yield ("source", "dialect"), "a query's rows have no dialect; remove it"
 

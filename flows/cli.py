@@ -58,8 +58,10 @@ def land(
         quarantine_cli.land_repairs(pipeline, repair)
         return
 
-    batches = land_batches(check_pipeline(pipeline), replace or (), read_secret)
-    print(f"{pipeline}: {len(batches)} new batches landed" + (f": {', '.join(batches)}" if batches else ""))
+    declared = check_pipeline(pipeline)
+    landed = land_batches(declared, replace or (), read_secret)
+    what = "batches" if declared.source.batch == "file" else "files"
+    print(f"{pipeline}: {len(landed)} new {what} landed" + (f": {', '.join(landed)}" if landed else ""))
 
 
 @app.command()

@@ -24,11 +24,11 @@ def schema(
 ) -> None:
     """Show how landed batches differ from the declared columns, and end with 1 where they do; or accept it."""
     from configs.load import check_pipeline
-    from tasks.batch import chosen_batches
+    from tasks.batch import chosen_files
     from tasks.contract.differences import differences, survey
 
     declared = check_pipeline(pipeline)
-    seen = survey(declared, chosen_batches(pipeline, batch))
+    seen = survey(declared, chosen_files(pipeline, batch))
     found = differences(seen, declared.columns)
     if as_json:
         print(json.dumps([each._asdict() for each in found], indent=2))

@@ -70,7 +70,7 @@ def joined(before: Change | None, change: Change) -> Change:
 
 
 def add_up(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Add up what was counted per batch to the stage's metrics; `schema` counts the batches with each difference."""
+    """Add up what was counted per file to the stage's metrics; `schema` counts the files with each difference."""
     reasons = merge_counts(summary["reasons"] for summary in summaries)
     rows_out = sum(summary["rows_out"] for summary in summaries)
     refused = sum(reasons.values())
@@ -80,7 +80,7 @@ def add_up(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "rows_in": rows_out + refused,
         "rows_out": rows_out,
         "rows_quarantined": refused,
-        "batches": len(summaries),
+        "files": len(summaries),
         "reasons": reasons,
         **{name: sum(summary[name] for summary in summaries) for name in COUNTS},
         "schema": merge_counts([*(dict.fromkeys(summary["schema"], 1) for summary in summaries), moved]),
@@ -89,16 +89,31 @@ def add_up(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def in_short(dialect: Mapping[str, Any]) -> str:
-    """A dialect in a few words, by which batches that are written alike are counted.
+    r"""A dialect in a few words, by which batches that are written alike are counted: what is usual is left out.
 
     >>> in_short({"format": "csv", "compression": "gzip", "encoding": "utf-8", "delimiter": ";", "certainty": 0.5})
     "csv gzip utf-8 ';' unsure"
+    >>> in_short({"format": "csv", "encoding": "cp1252", "delimiter": ",", "quote": "'", "preamble": 2, "certainty": 1})
+    'csv cp1252 \',\' quote "\'" preamble 2'
     """
     parts = [
         dialect["format"],
-        dialect["compression"] if dialect["compression"] != "none" else "",
+        told("", dialect.get("compression"), "none"),
         dialect["encoding"],
+        told("and ", dialect.get("other_encoding")),
         repr(dialect["delimiter"]) if dialect["delimiter"] else "",
+        told("spaces ", dialect.get("spaces")),
+        *(f"{mark} {dialect[mark]!r}" for mark in ("quote", "escape") if dialect.get(mark) not in (None, '"')),
+        told("line ends ", dialect.get("line_ends"), "lf", "crlf"),
+        told("preamble ", dialect.get("preamble")),
+        told("header lines ", dialect.get("header_lines"), 1) if dialect["format"] == "csv" else "",
+        told("footer ", dialect.get("footer")),
+        "trailing delimiter" if dialect.get("trailing_delimiter") else "",
         "unsure" if dialect["certainty"] < SURE else "",
     ]
     return " ".join(filter(None, parts))
+
+
+def told(name: str, value: object, *usual: object) -> str:
+    """A part of a dialect in words; nothing where it is as usual, or absent."""
+    return "" if value in (None, "", *usual) or (value == 0 and not usual) else f"{name}{value}"

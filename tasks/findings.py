@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.expectations import describe, plain
 from tasks.private import HIDDEN
 from tasks.quarantine import Refusal
-from tasks.table import LINE
+from tasks.table import FILE, LINE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,11 +49,11 @@ def refusals(rows: pa.Table, failing: Mapping[int, Sequence[Check]], batch: str,
     Parameters
     ----------
     rows : Table
-        Typed rows, with `_line`.
+        Typed rows, with `_line`, and `_file` where the batch has rows of several files.
     failing : mapping of int to sequence of Check
         As `failing_rows` gives it.
     batch, file : str
-        The batch, and the raw file that its lines count in.
+        The batch, and the raw file that its lines count in, where the rows do not keep their own.
 
     Returns
     -------
@@ -62,11 +62,11 @@ def refusals(rows: pa.Table, failing: Mapping[int, Sequence[Check]], batch: str,
     """
     refused = []
     for row, checks in zip(rows_at(rows, failing), failing.values(), strict=True):
-        line = row.pop(LINE)
+        line, own_file = row.pop(LINE), row.pop(FILE, file)
         refused.append(
             Refusal(
                 batch=batch,
-                file=file,
+                file=own_file,
                 line=line,
                 column=", ".join(checks[0].columns) or None,
                 reason=checks[0].reason,
@@ -95,10 +95,12 @@ def examples(rows: Rows, checks: Sequence[Check]) -> list[list[dict[str, Any]]]:
     Parameters
     ----------
     rows : Rows
-        The typed batch, with `_line`; it is read as far as such rows lie.
+        The typed batch, with `_line`, and `_file` where it has rows of several files; it is read as far as such rows
+        lie.
     """
     wanted = sorted({place for check in checks for place in check.rows.first[:EXAMPLES]})
-    columns = [LINE, *dict.fromkeys(name for check in checks for name in check.columns)]
+    named = [name for name in (LINE, FILE) if name in rows.names]
+    columns = [*named, *dict.fromkeys(name for check in checks for name in check.columns)]
     found: dict[int, dict[str, Any]] = {}
     start = 0
     for chunk in rows.chunks(columns) if wanted else ():
@@ -112,7 +114,8 @@ def examples(rows: Rows, checks: Sequence[Check]) -> list[list[dict[str, Any]]]:
 
 def example(check: Check, row: Mapping[str, Any]) -> dict[str, Any]:
     """Where a failing row stands, and what was found in it."""
-    return {"line": row[LINE], "found": found_values(check, row)}
+    file = {"file": row[FILE]} if FILE in row else {}
+    return {**file, "line": row[LINE], "found": found_values(check, row)}
 
 
 def finding(check: Check, shown: Sequence[Mapping[str, Any]], file: str) -> str:
@@ -123,12 +126,26 @@ def finding(check: Check, shown: Sequence[Mapping[str, Any]], file: str) -> str:
         return f"{check.declared} has nothing to look at: {why}"
     if check.unexpected_count is None:
         return f"{check.declared} does not hold: found {check.observed!r}"
-    lines = ", ".join(str(example["line"]) for example in shown)
     more = ", ..." if check.unexpected_count > len(shown) else ""
+    first = f"; found {describe(shown[0]['found'])} in the first" if check.columns else ""
     return (
-        f"{check.declared} does not hold for {check.unexpected_count:,} of {check.element_count:,} rows: {file}, "
-        f"line {lines}{more}" + (f"; found {describe(shown[0]['found'])} in the first" if check.columns else "")
+        f"{check.declared} does not hold for {check.unexpected_count:,} of {check.element_count:,} rows: "
+        f"{told_places(shown, file)}{more}{first}"
     )
+
+
+def told_places(shown: Sequence[Mapping[str, Any]], file: str) -> str:
+    """Where failing rows stand: lines of the batch's file, or of those that the rows name.
+
+    >>> told_places([{"line": 3}, {"line": 9}], "data/raw/homes/a.csv")
+    'data/raw/homes/a.csv, line 3, 9'
+    >>> told_places([{"file": "b.csv", "line": 3}, {"file": "b.csv", "line": 9}, {"file": "c.csv", "line": 1}], "")
+    'b.csv, line 3, 9; c.csv, line 1'
+    """
+    lines: dict[str, list[str]] = {}
+    for each in shown:
+        lines.setdefault(each.get("file", file), []).append(str(each["line"]))
+    return "; ".join(f"{name}, line {', '.join(found)}" for name, found in (lines or {file: []}).items())
 
 
 def rows_at(rows: pa.Table, positions: Iterable[int]) -> list[dict[str, Any]]:

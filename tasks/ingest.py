@@ -2,13 +2,15 @@
 
 Each row of a raw file ends either in data/typed or, with its line and a reason, in data/quarantine; the stage counts
 both and fails when the sum is not what the file holds. A file goes through in chunks, so memory does not grow with it.
-Only batches that are new or changed are read; the others come from the per-batch store.
+Only files that are new or changed are read; the others come from the per-batch store. Where a batch has rows of several
+files (`source.batch`), each file's rows are dealt to batches, and a batch is put together anew where one of its files
+is new or changed.
 """
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +18,13 @@ from configs.errors import DataError
 from configs.schema import Column, DeclaredDialect, Pipeline
 from tasks.account import SURE, Account, add_up
 from tasks.atomic import atomic_folder, write_json
-from tasks.batch import raw_batches
+from tasks.batch import folder_batch, landed_by_name, refuse_folders
 from tasks.cells import OnChange, refuse_unknown_formats
 from tasks.chunks import ContractError, Reading, stored_schema, type_chunk
 from tasks.contract.header import HeaderDifference, HeaderError, compare_header, refuse_header
-from tasks.quarantine import quarantine_schema, quarantine_table
+from tasks.dealing import Dealing, deal_file, declared_dealing
+from tasks.gathering import DealtFile, Gathered, gathered, make_gathered
+from tasks.quarantine import CONTRACT, quarantine_schema, quarantine_table
 from tasks.raw_files import Dialect, RawChunk, RawFile, UnreadableFileError, open_raw
 from tasks.refusal_limit import Counted, require_few_refused
 from tasks.stage import run_as_command
@@ -28,7 +32,7 @@ from tasks.store import BatchStore, file_hash
 from tasks.table import table_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 TYPED, QUARANTINE, SUMMARY = "typed.parquet", "quarantine.parquet", "summary.json"
 
@@ -80,16 +84,20 @@ def read_batch(folder: Path, chunks: Iterator[RawChunk], reading: Reading) -> Ac
             if made.refused and write_refused is not None:
                 write_refused(quarantine_table(made.refused))
             account.add(len(chunk.lines) + len(chunk.refused), made.typed.num_rows, made.refused, made.cells)
-        if account.rows_in == 0:
-            raise NoRowError("a header and no row; at least one row is expected")
-        if account.rows_in != account.rows_out + account.rows_refused:
-            raise LostRowError(
-                f"{account.rows_in} rows in, {account.rows_out} out and {account.rows_refused} refused. Report this, "
-                "please"
-            )
-        if reading.on_change == "stop":
-            refuse_floats(account)
+        require_sound(account, reading)
     return account
+
+
+def require_sound(account: Account, reading: Reading) -> None:
+    """Refuse a file's rows that are none, do not add up, or change the contract; see `read_batch`."""
+    if account.rows_in == 0:
+        raise NoRowError("a header and no row; at least one row is expected")
+    if account.rows_in != account.rows_out + account.rows_refused:
+        raise LostRowError(
+            f"{account.rows_in} rows in, {account.rows_out} out and {account.rows_refused} refused. Report this, please"
+        )
+    if reading.on_change == "stop":
+        refuse_floats(account)
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,10 @@ class Declared:
     timezone : str
     on_change : {"stop", "quarantine", "accept"}
     dialect : DeclaredDialect
+    is_dealt : bool
+        Whether a batch may have rows of several files.
+    dealing : Dealing or None
+        How rows are dealt to batches where not all of a file belong to one.
     """
 
     pipeline: str
@@ -117,6 +129,8 @@ class Declared:
     timezone: str
     on_change: OnChange
     dialect: DeclaredDialect
+    is_dealt: bool
+    dealing: Dealing | None
 
 
 def declared_for_batches(pipeline: Pipeline) -> Declared:
@@ -131,6 +145,8 @@ def declared_for_batches(pipeline: Pipeline) -> Declared:
         timezone=time.timezone,
         on_change=source.on_change,
         dialect=source.dialect,
+        is_dealt=source.batch != "file",
+        dealing=declared_dealing(pipeline),
     )
 
 
@@ -141,7 +157,7 @@ def make_batch(folder: Path, file: Path, batch: str, declared: Declared) -> None
     try:
         with open_raw(file, declared.dialect) as raw:
             where = f"{file}:{raw.dialect.preamble + 1}"
-            account, header = read_file(folder, raw, file, batch, declared)
+            account, header, parts = read_file(folder, raw, file, batch, declared)
             dialect = raw.dialect
     except UnreadableFileError as error:
         raise UnreadableFileError(f"{error}. {raw_file}") from error
@@ -152,19 +168,23 @@ def make_batch(folder: Path, file: Path, batch: str, declared: Declared) -> None
         raise ContractError(f"{file}:{error}. Declare it, or land a corrected file in its place. {contract}") from error
     except (NoRowError, LostRowError) as error:
         raise type(error)(f"{file}:1: {error}. {raw_file}") from error
-    if account.is_set_aside():
+    if account.is_set_aside() and not declared.is_dealt:
         (folder / TYPED).unlink()  # the stages behind this one go on without the batch
-    write_json(folder / SUMMARY, account.summary(header, dialect))
+    write_json(folder / SUMMARY, account.summary(header, dialect) | parts)
 
 
 def read_file(
     folder: Path, raw: RawFile, file: Path, batch: str, declared: Declared
-) -> tuple[Account, HeaderDifference]:
-    """Write the rows of an open file into a folder; the account of them, and how the header differs."""
+) -> tuple[Account, HeaderDifference, dict[str, Any]]:
+    """Write the rows of an open file into a folder; the account of them, how the header differs, whose they are."""
     header = compare_header(raw.names, declared.columns, declared.drop)
     refuse_header(header, declared.on_change, declared.needed)
     reading = Reading(batch, file.as_posix(), declared.columns, header, declared.timezone, declared.on_change)
-    return read_batch(folder, raw.chunks(), reading), header
+    if not declared.is_dealt:
+        return read_batch(folder, raw.chunks(), reading), header, {}
+    account, parts = deal_file(folder, raw.chunks(), reading, declared.dealing)
+    require_sound(account, reading)
+    return account, header, {"parts": parts}
 
 
 def how_read(dialect: Dialect) -> str:
@@ -195,56 +215,147 @@ def refuse_changed(file: Path, before: tuple[int, int, int]) -> None:
         )
 
 
+class RawBatches:
+    """The landed files of a pipeline, each read where the store does not have what was made of it.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    store : BatchStore
+    declared : Declared
+    """
+
+    def __init__(self, pipeline: Pipeline, store: BatchStore, declared: Declared) -> None:
+        self.files = landed_by_name(pipeline.name)
+        self.kind, self.store, self.declared = pipeline.source.batch, store, declared
+        self.hashes: dict[str, str] = {}
+        self.read: set[str] = set()
+        if self.kind == "file":
+            refuse_folders(self.files)
+
+    def make(self, name: str, before: tuple[int, int, int], folder: Path) -> None:
+        """Read a file that was hashed when it was as `before` says."""
+        file = self.files[name]
+        self.read.add(name)
+        make_batch(folder, file, folder_batch(name) if self.kind == "folder" else name, self.declared)
+        refuse_changed(file, before)
+
+    def deliver(self, name: str, into: Mapping[str, Path]) -> dict[str, Any]:
+        """Summary of a file, after what was made of it was copied out."""
+        before = fingerprint(self.files[name])
+        self.hashes[name] = file_hash(self.files[name])
+        return self.store.get_or_make(name, self.hashes[name], partial(self.make, name, before), into)
+
+    def dealt(self, name: str) -> DealtFile:
+        """A file, dealt to batches; its parts are looked at when they are asked for."""
+        before, summary = fingerprint(self.files[name]), self.deliver(name, {})
+        make = partial(self.make, name, before)
+        folder = cache(partial(self.store.folder_of, name, self.hashes[name], make))
+        return DealtFile(self.files[name].as_posix(), self.hashes[name], summary, folder)
+
+    def gather(self, batch: Gathered, into: Mapping[str, Path]) -> dict[str, Any]:
+        """Summary of a batch of rows of several files, after it was copied out."""
+        schema = stored_schema(self.declared.columns)
+
+        def make(folder: Path) -> None:
+            make_gathered(folder, batch, schema, keep_empty=keeps_empty(batch, self.kind))
+
+        return self.store.get_or_make(batch.batch, batch.input_hash, make, into)
+
+
+def deliver_gathered(raw: RawBatches, typed: Path, quarantine: Path) -> tuple[list[dict[str, Any]], int]:
+    """Write batches that may have rows of several files.
+
+    Returns
+    -------
+    list of dict
+        Summaries of the files, in order of name.
+    int
+        Batches that have typed rows.
+
+    Raises
+    ------
+    LostRowError
+        If the batches do not have all rows of the files.
+    """
+    files = [raw.dealt(name) for name in raw.files]
+    batches, rows = 0, 0
+    for each in gathered(files):
+        into = {TYPED: typed / f"{each.batch}.parquet", QUARANTINE: quarantine / f"{each.batch}.parquet"}
+        summary = raw.gather(each, into)
+        rows += summary["rows_out"] + sum(summary["reasons"].values())
+        batches += into[TYPED].exists()
+    summaries = [dict(file.summary) for file in files]
+    read = sum(summary["rows_out"] + sum(summary["reasons"].values()) for summary in summaries)
+    if rows != read:
+        raise LostRowError(f"{read} rows of {len(files)} files, {rows} in batches. Report this, please.")
+    return summaries, batches
+
+
+def keeps_empty(batch: Gathered, kind: str) -> bool:
+    """Whether a batch without typed rows is one all the same, which `validate` refuses: its files are not set aside.
+
+    A period of which all rows were refused is in the quarantine alone: a single wrong date makes one.
+    """
+    return kind == "folder" and not any(reason.startswith(CONTRACT) for reason in batch.reasons)
+
+
 def main(pipeline: Pipeline) -> None:
     """Stage `ingest` of dvc.yaml: read data/raw, write data/typed, data/quarantine and metrics."""
     name = pipeline.name
     refuse_unknown_formats(pipeline.columns, pipeline.time.timezone)
-    batches = raw_batches(name)
     declared = declared_for_batches(pipeline)
     store = BatchStore("ingest", pipeline, declared)
-    summaries = []
+    raw = RawBatches(pipeline, store, declared)
     with (
         atomic_folder(Path("data/quarantine", name, "ingest")) as quarantine,
         atomic_folder(Path("data/typed", name)) as typed,
     ):
-        for batch, file in batches.items():
-            before = fingerprint(file)
-
-            def make(folder: Path, file: Path = file, batch: str = batch, before: Any = before) -> None:
-                make_batch(folder, file, batch, declared)
-                refuse_changed(file, before)
-
-            into = {TYPED: typed / f"{batch}.parquet", QUARANTINE: quarantine / f"{batch}.parquet"}
-            summaries.append(store.get_or_make(batch, file_hash(file), make, into))
-        metrics = add_up(summaries)
+        if declared.is_dealt:
+            summaries, batches = deliver_gathered(raw, typed, quarantine)
+        else:
+            summaries, batches = deliver_files(raw, typed, quarantine), len(raw.files)
+        metrics = add_up(summaries) | {"batches": batches}
         if metrics["rows_out"] == 0:
             raise NoRowError(
                 f"data/raw/{name}: all {metrics['rows_in']} rows were refused ({counted(metrics['reasons'])}). Compare "
                 f"the columns in configs/{name}.yaml with the files."
             )
-        stop_on_share(pipeline, dict(zip(batches, summaries, strict=True)), quarantine)
+        stop_on_share(pipeline, raw, summaries)
     write_json(Path("metrics", name, "ingest.json"), metrics)
     store.forget_unused()
+    files = f" of {len(raw.files)} files" if declared.is_dealt else ""
     print(
-        f"ingest: {len(batches)} batches, {len(store.made)} of them read anew; {metrics['rows_in']} rows in, "
+        f"ingest: {batches} batches{files}, {len(raw.read)} of them read anew; {metrics['rows_in']} rows in, "
         f"{metrics['rows_out']} out, {metrics['rows_quarantined']} in quarantine",
         flush=True,
     )
-    for change, files in metrics["schema"].items():
-        print(f"ingest: {change} in {files} of {len(batches)} batches", flush=True)
+    for change, times in metrics["schema"].items():
+        print(
+            f"ingest: {change} in {times} of {len(raw.files)} {'files' if declared.is_dealt else 'batches'}", flush=True
+        )
 
 
-def stop_on_share(pipeline: Pipeline, summaries: Mapping[str, Mapping[str, Any]], quarantine: Path) -> None:
-    """Raise where more of a batch is refused than `source.stop_above` allows; `quarantine` has its refused rows."""
-    batches = [
-        Counted(batch, summary["rows_out"] + sum(summary["reasons"].values()), summary["reasons"])
-        for batch, summary in summaries.items()
+def deliver_files(raw: RawBatches, typed: Path, quarantine: Path) -> list[dict[str, Any]]:
+    """Write the batches that files are, and give their summaries, in order of name."""
+    return [
+        raw.deliver(name, {TYPED: typed / f"{name}.parquet", QUARANTINE: quarantine / f"{name}.parquet"})
+        for name in raw.files
     ]
 
-    def keep(batch: str, path: Path) -> None:
-        shutil.copyfile(quarantine / f"{batch}.parquet", path)
 
-    require_few_refused(pipeline.name, pipeline.source, batches, "ingest", keep)
+def stop_on_share(pipeline: Pipeline, raw: RawBatches, summaries: Sequence[Mapping[str, Any]]) -> None:
+    """Raise where more of a file is refused than `source.stop_above` allows."""
+    what = "file" if raw.declared.is_dealt else "batch"
+    counts = [
+        Counted(name, summary["rows_out"] + sum(summary["reasons"].values()), summary["reasons"], what)
+        for name, summary in zip(raw.files, summaries, strict=True)
+    ]
+
+    def keep(name: str, path: Path) -> None:
+        raw.deliver(name, {QUARANTINE: path})
+
+    require_few_refused(pipeline.name, pipeline.source, counts, "ingest", keep)
 
 
 def counted(reasons: Mapping[str, int]) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from configs.errors import DataError
 from tasks.atomic import atomic_file, write_text
-from tasks.batch import RAW, batch_name, checked_batches
+from tasks.batch import RAW, by_landed_path, checked_names, folder_batch, landed_files, name_of
 from tasks.raw_files import UnreadableFileError, refuse_unreadable
 
 if TYPE_CHECKING:
@@ -126,54 +126,58 @@ def copy_unchanged(source: Path, target: Path) -> None:
 
 
 def plan_landing(
-    sources: Sequence[Path], landed: Sequence[Path], replace: Iterable[str], command: str = "land"
-) -> dict[Path, Path | None]:
+    sources: Mapping[str, Path], landed: Mapping[str, Path], replace: Iterable[str], command: str = "land"
+) -> dict[str, Path | None]:
     """Decide what to do with each file of the source that is not landed with the same bytes already.
 
     Parameters
     ----------
-    sources, landed : sequences of Path
-        Files of the source, and of `data/raw/<pipeline>/`.
+    sources, landed : mappings of str to Path
+        Files of the source, and of `data/raw/<pipeline>/`, by landed path.
     replace : iterable of str
-        File names of landed batches that may take other bytes.
+        Landed paths that may take other bytes.
     command : str
         Of `holdfast`, that takes `--replace`.
 
     Returns
     -------
-    dict of Path to Path or None
-        Files of the source; with each None, or the landed batch under another name that has the same bytes already.
+    dict of str to Path or None
+        Landed paths of files of the source; with each None, or the landed file of another name that has the same bytes
+        already.
 
     Raises
     ------
     ImmutableBatchError, BatchNameError
-        If a landed batch would change, or two names would be one batch.
+        If a landed file would change, or two names would be one batch.
     """
-    there = {file.name: file for file in landed}
-    by_size: dict[int, list[Path]] = {}
-    for file in landed:
-        by_size.setdefault(file.stat().st_size, []).append(file)
-    plan: dict[Path, Path | None] = {}
-    for source in sources:
-        standing = there.get(source.name)
+    by_size: dict[int, dict[str, Path]] = {}
+    for path, file in landed.items():
+        by_size.setdefault(file.stat().st_size, {})[path] = file
+    plan: dict[str, Path | None] = {}
+    for path, source in sources.items():
+        standing = landed.get(path)
         if standing is not None and same_bytes(source, standing):
             continue
-        if standing is not None and source.name not in set(replace):
-            raise ImmutableBatchError(
-                f"{source}: landed before with other bytes, as {standing}, and a landed batch does not change. Give "
-                "new data a new name, or replace the batch on purpose: "
-                f"`holdfast {command} {standing.parent.name} --replace {source.name}`. If the landed file was edited "
-                f"by mistake: `dvc checkout --force {standing.parent}.dvc`."
-            )
-        alike = by_size.setdefault(source.stat().st_size, [])
-        twin = next((file for file in alike if file.name != source.name and same_bytes(source, file)), None)
-        plan[source] = twin
+        if standing is not None and path not in set(replace):
+            raise ImmutableBatchError(told_immutable(source, standing, path, command))
+        alike = by_size.setdefault(source.stat().st_size, {})
+        twin = next((file for other, file in alike.items() if other != path and same_bytes(source, file)), None)
+        plan[path] = twin
         if twin is None:
-            alike.append(source)
-    new = [source for source, twin in plan.items() if twin is None]
-    replaced = {source.name for source in new}
-    checked_batches([*new, *(file for file in landed if file.name not in replaced)])
+            alike[path] = source
+    checked_names({**landed, **{path: sources[path] for path, twin in plan.items() if twin is None}})
     return plan
+
+
+def told_immutable(source: Path, standing: Path, path: str, command: str) -> str:
+    """What is wrong with other bytes under a landed path, and the ways out."""
+    pipeline = standing.parts[len(RAW.parts)]
+    return (
+        f"{source}: landed before with other bytes, as {standing}, and a landed batch does not change. Give "
+        "new data a new name, or replace the batch on purpose: "
+        f"`holdfast {command} {pipeline} --replace {path}`. If the landed file was edited "
+        f"by mistake: `dvc checkout --force {RAW / pipeline}.dvc`."
+    )
 
 
 def read_pin(path: Path) -> Pin | None:
@@ -186,19 +190,21 @@ def read_pin(path: Path) -> Pin | None:
     return Pin(out["md5"], out["nfiles"], out["size"])
 
 
-def pin_of(files: Sequence[Path]) -> Pin:
-    """The pin that DVC gives a flat folder of these files: the MD5 of a list of names and MD5s."""
+def pin_of(files: Mapping[str, Path]) -> Pin:
+    """The pin that DVC gives a folder of files, by path in it: the MD5 of a list of paths and MD5s."""
     entries = []
-    for file in sorted(files, key=lambda file: file.name):
-        with file.open("rb") as reader:
+    for path in sorted(files):
+        with files[path].open("rb") as reader:
             digest = hashlib.file_digest(reader, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        entries.append({"md5": digest, "relpath": file.name})
+        entries.append({"md5": digest, "relpath": path})
     content = json.dumps(entries, sort_keys=True).encode()
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    return Pin(f"{digest}.dir", len(files), sum(file.stat().st_size for file in files))
+    return Pin(f"{digest}.dir", len(files), sum(file.stat().st_size for file in files.values()))
 
 
-def refuse_lost_batches(folder: Path, pin: Pin | None, landed: Sequence[Path], complete: Sequence[Path]) -> None:
+def refuse_lost_batches(
+    folder: Path, pin: Pin | None, landed: Mapping[str, Path], complete: Mapping[str, Path]
+) -> None:
     """Refuse to pin a folder anew that has not got what the pin covers, as in a fresh clone.
 
     What is there before may be less than the pin covers only if, with the source's files, it is just what the pin
@@ -209,7 +215,7 @@ def refuse_lost_batches(folder: Path, pin: Pin | None, landed: Sequence[Path], c
     IncompleteRawError
         Says how many batches are pinned and found, and how to bring them back.
     """
-    size = sum(file.stat().st_size for file in landed)
+    size = sum(file.stat().st_size for file in landed.values())
     interrupted = (MARKERS / folder.name).exists()
     if pin is None or ((pin.files, pin.size) == (len(landed), size) and (interrupted or is_as_pinned(folder))):
         return
@@ -222,13 +228,11 @@ def refuse_lost_batches(folder: Path, pin: Pin | None, landed: Sequence[Path], c
     )
 
 
-def landed_files(folder: Path) -> list[Path]:
-    """Landed batches, in order of name; what a killed landing left half-copied is removed."""
-    if not folder.is_dir():
-        return []
-    for leftover in folder.glob(".*.tmp"):
+def cleaned_files(folder: Path) -> dict[str, Path]:
+    """Landed files by landed path; what a killed landing left half-copied is removed."""
+    for leftover in folder.rglob(".*.tmp"):
         leftover.unlink()
-    return sorted(file for file in folder.iterdir() if not file.name.startswith("."))
+    return landed_files(folder)
 
 
 def is_as_pinned(folder: Path) -> bool:
@@ -257,14 +261,14 @@ def land(pipeline: Pipeline, replace: Sequence[str] = (), secrets: Secrets | Non
     ----------
     pipeline : Pipeline
     replace : sequence of str
-        File names of landed batches that shall take the bytes that the source has now.
+        Landed paths of files that shall take the bytes that the source has now.
     secrets : callable (name) -> str, optional
         Reads a Prefect Secret block, where the source is a query whose URL is in one.
 
     Returns
     -------
     list of str
-        Names of the batches that are new or replaced, in order.
+        Names of the files that are new or replaced, in order: where each file is a batch, the batches'.
 
     Raises
     ------
@@ -280,8 +284,8 @@ def land(pipeline: Pipeline, replace: Sequence[str] = (), secrets: Secrets | Non
     found = find_sources(pipeline.source.path)
     require_any_batch(pipeline, found)
     make_code_folder(pipeline.name)
-    sources = current_sources(found, pipeline.name, {file.name for file in landed_files(RAW / pipeline.name)})
-    return take_in(pipeline.name, sources, replace)
+    named = by_landed_path(found, pipeline.source.batch)
+    return take_in(pipeline.name, current_sources(named, pipeline.name, {*landed_files(RAW / pipeline.name)}), replace)
 
 
 def make_code_folder(name: str) -> None:
@@ -302,54 +306,64 @@ def require_any_batch(pipeline: Pipeline, sources: Sequence[Path]) -> None:
         )
 
 
-def take_in(name: str, sources: Sequence[Path], replace: Sequence[str] = (), command: str = "land") -> list[str]:
-    """Copy files to a pipeline's landed batches in the current directory, and pin them; see `land`.
+def take_in(name: str, sources: Mapping[str, Path], replace: Sequence[str] = (), command: str = "land") -> list[str]:
+    """Copy files to a pipeline's landed ones in the current directory, and pin them; see `land`.
 
     Parameters
     ----------
     name : str
         The pipeline's.
-    sources : sequence of Path
-        Where each lies does not matter.
+    sources : mapping of str to Path
+        By landed path; where each lies does not matter.
     replace : sequence of str
-        File names of landed batches that shall take other bytes.
+        Landed paths of files that shall take other bytes.
     command : str
         Of `holdfast`, that takes `--replace`.
     """
     folder, marker = RAW / name, MARKERS / name
-    landed = landed_files(folder)
+    landed = cleaned_files(folder)
     pin = read_pin(Path(f"{folder}.dvc"))
     refuse_unknown_names(replace, landed, sources)
-    new = new_files(plan_landing(sources, landed, replace, command))
+    new = new_files(plan_landing(sources, landed, replace, command), sources)
     if not new and not marker.exists() and (pin is not None or not landed):
         return []
-    kept = [file for file in landed if file.name not in {source.name for source in new}]
-    refuse_lost_batches(folder, pin, landed, [*kept, *new])
+    kept = {path: file for path, file in landed.items() if path not in new}
+    refuse_lost_batches(folder, pin, landed, {**kept, **new})
+    tell_growing(landed, new)
     write_text(marker, "files were copied that the pin may not cover yet\n")
-    for source in new:
-        copy_unchanged(source, folder / source.name)
+    for path, source in new.items():
+        copy_unchanged(source, folder / path)
     pin_folder(folder)
     marker.unlink()
-    return sorted(batch_name(source) for source in new)
+    return sorted(map(name_of, new))
 
 
-def new_files(plan: Mapping[Path, Path | None]) -> list[Path]:
+def new_files(plan: Mapping[str, Path | None], sources: Mapping[str, Path]) -> dict[str, Path]:
     """Files of the source to take in; says which ones are not, and refuses what is no table before it lands."""
-    for source, twin in plan.items():
+    for path, twin in plan.items():
         if twin is None:
-            refuse_other_formats(source)
+            refuse_other_formats(sources[path])
         else:
-            print(f"land: {source} not taken: {twin} has the same bytes", flush=True)
-    return [source for source, twin in plan.items() if twin is None]
+            print(f"land: {sources[path]} not taken: {twin} has the same bytes", flush=True)
+    return {path: sources[path] for path, twin in plan.items() if twin is None}
 
 
-def refuse_unknown_names(replace: Sequence[str], landed: Sequence[Path], sources: Sequence[Path]) -> None:
+def tell_growing(landed: Mapping[str, Path], new: Mapping[str, Path]) -> None:
+    """Say of each further file of a folder that has landed before that its batch is made again."""
+    standing = {folder_batch(path) for path in landed if "/" in path}
+    for path, source in new.items():
+        if path not in landed and folder_batch(path) in standing:
+            print(f"land: {source}: a further file of batch {folder_batch(path)!r}, which is made again", flush=True)
+
+
+def refuse_unknown_names(replace: Sequence[str], landed: Mapping[str, Path], sources: Mapping[str, Path]) -> None:
     """Refuse to replace what is not landed, or by what the source does not have."""
     for name in replace:
         for place, files in (("among the landed files", landed), ("in the source", sources)):
-            if name not in {file.name for file in files}:
+            if name not in files:
                 raise SourceError(
-                    f"--replace {name!r}: no file of that name {place}. Name the file with its extension."
+                    f"--replace {name!r}: no file of that name {place}. Name the file with its extension"
+                    + (", and with its folder." if any("/" in path for path in files) else ".")
                 )
 
 

@@ -48,18 +48,18 @@ def quarantine_schema() -> pa.Schema:
 
 
 def quarantine_table(rows: Iterable[Refusal]) -> pa.Table:
-    """Refused rows as a table, in order of line, one row each.
+    """Refused rows as a table, in order of batch, file and line, one row each.
 
     Raises
     ------
     ValueError
-        If one row (batch, line) is refused twice: the sums of rows in and out would no longer hold.
+        If one row (batch, file, line) is refused twice: the sums of rows in and out would no longer hold.
     """
     import pyarrow as pa
 
-    ordered = sorted(rows, key=lambda row: (row.batch, row.line))
+    ordered = sorted(rows, key=lambda row: row[:3])
     for one, other in pairwise(ordered):
-        if (one.batch, one.line) == (other.batch, other.line):
+        if one[:3] == other[:3]:
             reasons = f"{one.reason!r} and {other.reason!r}"
             raise ValueError(f"batch {one.batch!r}, line {one.line}: refused twice, for {reasons}")
     columns = list(zip(*ordered, strict=True)) or [()] * len(Refusal._fields)

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from configs.errors import DataError
-from configs.load import load_pipeline
-from configs.schema import DeclaredDialect
-from tasks.batch import RAW, raw_batches
+from configs.schema import DeclaredDialect, Pipeline
+from tasks.batch import RAW, landed_by_name, name_of
 from tasks.raw_files import open_raw
-from tasks.table import LINE, read_table
+from tasks.table import FILE, LINE, read_table
 from tasks.version.pins import LOCK, raw_pin, read_raw_pin, stage_entries
 
 
@@ -152,20 +151,59 @@ def split_at_lf(content: bytes) -> list[bytes]:
     return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
 
 
-def rows_of_batch(pipeline: str, batch: str) -> RawRows:
-    """The rows of a landed batch as the last run parted it.
+def rows_of_files(pipeline: Pipeline, names: Collection[str]) -> dict[str, RawRows]:
+    """The rows of landed files, by name, as the last run parted them.
 
     Raises
     ------
     NotYetReadError
-        If the last run read other batches than have landed.
+        If the last run read other bytes than have landed.
     """
-    require_read(pipeline)
-    file = raw_batches(pipeline)[batch]
-    parts = [Path("data/typed", pipeline), Path("data/quarantine", pipeline, "ingest")]
-    tables = [read_table(path, [LINE]) for part in parts if (path := part / f"{batch}.parquet").exists()]
-    starts = tuple(sorted({line for table in tables for line in table[LINE].to_pylist()}))
-    return RawRows(file.read_bytes(), starts, layout_of(file, load_pipeline(pipeline).source.dialect))
+    there = landed_by_name(pipeline.name)
+    return {
+        name: RawRows(there[name].read_bytes(), tuple(sorted(batches)), layout_of(there[name], pipeline.source.dialect))
+        for name, batches in batches_of_rows(pipeline, names).items()
+    }
+
+
+def batches_of_rows(pipeline: Pipeline, names: Collection[str]) -> dict[str, dict[int, str]]:
+    """The batch of each row of landed files as the last run dealt them: by name of file, by the line it begins on.
+
+    Raises
+    ------
+    NotYetReadError
+        If the last run read other bytes than have landed.
+    """
+    require_read(pipeline.name)
+    there = landed_by_name(pipeline.name)
+    wanted = {there[name].as_posix(): name for name in names}
+    found: dict[str, dict[int, str]] = {name: {} for name in names}
+    batches = names if pipeline.source.batch == "file" else None
+    for path, column in files_of_rows(pipeline.name, batches):
+        table = read_table(path, [LINE] if pipeline.source.batch == "file" else [LINE, column])
+        lines = table[LINE].to_pylist()
+        files = [there[path.stem].as_posix()] * len(lines) if batches is not None else table[column].to_pylist()
+        for file, line in zip(files, lines, strict=True):
+            if file in wanted:
+                found[wanted[file]][line] = path.stem
+    return found
+
+
+def files_of_rows(pipeline: str, batches: Collection[str] | None) -> Iterator[tuple[Path, str]]:
+    """Files of typed and of refused rows, of some batches or of all, each with its column that names the raw file."""
+    for folder, column in ((Path("data/typed", pipeline), FILE), (Path("data/quarantine", pipeline, "ingest"), "file")):
+        paths = (
+            sorted(folder.glob("*.parquet")) if batches is None else [folder / f"{name}.parquet" for name in batches]
+        )
+        yield from ((path, column) for path in paths if path.exists())
+
+
+def name_of_row(pipeline: Pipeline, batch: str, file: str) -> str:
+    """Name of the landed file that a row is of, by its batch and the file that the quarantine names."""
+    if pipeline.source.batch == "file":
+        return batch
+    folder = f"{RAW / pipeline.name}/"
+    return name_of(file.removeprefix(folder)) if file.startswith(folder) else file
 
 
 def require_read(pipeline: str) -> None:

@@ -28,11 +28,12 @@ class TooManyRefusedError(DataError):
 
 
 class Counted(NamedTuple):
-    """One batch: how many rows its raw file has, and how many of them are refused, by reason."""
+    """One batch, or one file of several: how many rows it has, and how many of them are refused, by reason."""
 
     batch: str
     rows: int
     reasons: Mapping[str, int]
+    what: str = "batch"
 
     @property
     def refused(self) -> int:
@@ -78,14 +79,15 @@ def require_few_refused(
     over = [counted for counted in batches if above(counted, source.stop_above)]
     if not over:
         return
-    folder.mkdir(parents=True)
     for counted in over:
-        keep(counted.batch, folder / f"{counted.batch}.parquet")
+        path = folder / f"{counted.batch}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        keep(counted.batch, path)
     raise TooManyRefusedError(
-        f"data/raw/{pipeline}: more than {source.stop_above} of a batch (source.stop_above) is refused, so nothing was "
-        "replaced:\n"
+        f"data/raw/{pipeline}: more than {source.stop_above} of a {over[0].what} (source.stop_above) is refused, so "
+        "nothing was replaced:\n"
         + "\n".join(f"  {told(counted)}" for counted in over[:SHOWN_BATCHES])
-        + (f"\n  and {len(over) - SHOWN_BATCHES} more batches" if len(over) > SHOWN_BATCHES else "")
+        + (f"\n  and {len(over) - SHOWN_BATCHES} more" if len(over) > SHOWN_BATCHES else "")
         + f"\nSee the rows with `holdfast quarantine {pipeline} --stopped`. Land corrected files (`holdfast land "
         f"{pipeline} --replace FILE`), mend what configs/{pipeline}.yaml declares, or raise source.stop_above there."
     )
@@ -96,7 +98,7 @@ def told(counted: Counted) -> str:
     ordered = sorted(counted.reasons.items(), key=lambda item: (-item[1], item[0]))
     reasons = ", ".join(f"{reason} {rows:,}" for reason, rows in ordered)
     share = 100 * counted.refused / counted.rows
-    return f"batch {counted.batch!r}: {counted.refused:,} of {counted.rows:,} rows ({share:.3g}%): {reasons}"
+    return f"{counted.what} {counted.batch!r}: {counted.refused:,} of {counted.rows:,} rows ({share:.3g}%): {reasons}"
 
 
 def refused_before(pipeline: str, batches: Sequence[str]) -> dict[str, dict[str, int]]:

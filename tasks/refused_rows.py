@@ -93,7 +93,7 @@ def quarantine_files(pipeline: str, stopped: bool = False) -> list[tuple[str, Pa
     if not folders:
         why = "no run was ended by source.stop_above" if stopped else f"nothing has run; `holdfast run {pipeline}`"
         raise DataError(f"{root}: no quarantine is there: {why}.")
-    return [(stage, file) for stage, folder in folders for file in sorted(folder.glob("*.parquet"))]
+    return [(stage, file) for stage, folder in folders for file in sorted(folder.rglob("*.parquet"))]
 
 
 def read_refused(stage: str, file: Path, pipeline: Pipeline) -> Iterator[Refused]:

@@ -3,9 +3,10 @@
 An entry is a folder `.holdfast/store/<stage>/<pipeline>/<key>/`. Its key is a hash of everything that the result
 may depend on: the batch's name and input bytes, the code that the stage reaches, the values of the sections that it
 declares in dvc.yaml, the installed versions of the libraries that it declares, and the Python minor. So an entry is
-never wrong, only unused. It holds the stage's files and `entry.json` with their hashes and the batch's summary; bytes
-that do not match are never handed out: the entry is dropped and made again. Files are copied out and hashed in the same
-pass, never hard-linked: an edit of the workspace, or a `chmod` by DVC, cannot reach the store.
+never wrong, only unused. It holds the stage's files and `entry.json`: a line with the hash of the next one, which has
+the hashes of the files and the batch's summary. Bytes that do not match are never handed out: the entry is dropped and
+made again. Files are copied out and hashed in the same pass, never hard-linked: an edit of the workspace, or a `chmod`
+by DVC, cannot reach the store.
 
 The store is a cache. Deleting `.holdfast/` costs time and nothing else.
 """
@@ -21,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.atomic import atomic_folder, read_json, write_json
+from tasks.atomic import atomic_folder, read_json, write_text
 from tasks.closure import code_hash
 from tasks.stage import LIBRARIES, declared_params, declared_sections, installed_version
 
@@ -92,7 +93,7 @@ class BatchStore:
 
     def __init__(self, stage: str, pipeline: Pipeline, params: Any = None) -> None:
         self.folder = STORE / stage / pipeline.name
-        self.basis = stage_basis(stage, pipeline, params)
+        self.basis = basis_hash(stage_basis(stage, pipeline, params))
         self.used: set[str] = set()
         self.made: list[str] = []
         """Batches that were not in the store, in the order in which they were made."""
@@ -131,6 +132,20 @@ class BatchStore:
             raise OSError(f"{entry}: the bytes just written there read back as others. Check this disk.")
         return summary
 
+    def folder_of(self, batch: str, input_hash: str, make: Callable[[Path], None]) -> Path:
+        """Folder of an entry, made (again) where its bytes are not those that were put in; to read, not to change.
+
+        For results that are parts of others: where the parts of many entries are read, none is copied. See
+        `get_or_make`.
+        """
+        key = entry_key(self.basis, batch, input_hash)
+        self.used.add(key)
+        entry = self.folder / key
+        held = self._held(entry)
+        if held is None or any(not is_sound(entry / name, expected) for name, expected in held[0].items()):
+            self._make(entry, make)
+        return entry
+
     def _make(self, entry: Path, make: Callable[[Path], None]) -> None:
         """Fill an entry; it is seen whole or not at all."""
         with atomic_folder(entry) as temporary:
@@ -138,23 +153,33 @@ class BatchStore:
             summary = read_json(temporary / SUMMARY)
             (temporary / SUMMARY).unlink()  # it goes with the hashes: opening files is what a stored batch costs
             hashes = {file.name: file_hash(file) for file in sorted(temporary.iterdir())}
-            write_json(temporary / ENTRY, {"checksum": checksum(hashes, summary), "files": hashes, "summary": summary})
+            held = json.dumps([hashes, summary], sort_keys=True)
+            write_text(temporary / ENTRY, f"{content_hash(held.encode())}\n{held}\n")
 
     def _deliver(self, entry: Path, into: Mapping[str, Path]) -> dict[str, Any] | None:
         """Copy the files out and return the summary; None where there is no entry or a part of it is not as written."""
-        try:
-            held = read_json(entry / ENTRY)
-            hashes, summary = held["files"], held["summary"]
-            whole = {file.name for file in entry.iterdir()} == {*hashes, ENTRY}
-            if not whole or held["checksum"] != checksum(hashes, summary):
-                return None
-            if not all(verified_copy(entry / name, into[name], hashes[name]) for name in sorted(into.keys() & hashes)):
-                return None
-            os.utime(entry)
-        except (FileNotFoundError, KeyError, ValueError, TypeError):
+        held = self._held(entry)
+        if held is None:
             return None
-        found: dict[str, Any] = summary
-        return found
+        hashes, summary = held
+        try:
+            whole = all(verified_copy(entry / name, into[name], hashes[name]) for name in sorted(into.keys() & hashes))
+            os.utime(entry)
+        except FileNotFoundError:
+            return None
+        return summary if whole else None
+
+    @staticmethod
+    def _held(entry: Path) -> tuple[dict[str, str], dict[str, Any]] | None:
+        """Hashes of an entry's files, and its summary; None where there is none or it is not as it was written."""
+        try:
+            expected, held = (entry / ENTRY).read_bytes().splitlines()
+        except (FileNotFoundError, ValueError):
+            return None
+        if content_hash(held).encode() != expected:
+            return None
+        hashes, summary = json.loads(held)
+        return hashes, summary
 
     def forget_unused(self) -> None:
         """Remove the longest unused entries, so that at most three times as many as there are batches remain.
@@ -169,14 +194,19 @@ class BatchStore:
             shutil.rmtree(entry, ignore_errors=True)
 
 
-def checksum(hashes: Mapping[str, str], summary: Mapping[str, Any]) -> str:
-    """Hash of what an entry says of itself."""
-    return content_hash(json.dumps([hashes, summary], sort_keys=True).encode())
+def is_sound(path: Path, expected: str) -> bool:
+    """Whether a file is there with the bytes that were written."""
+    return path.is_file() and file_hash(path) == expected
 
 
-def entry_key(basis: dict[str, Any], batch: str, input_hash: str) -> str:
-    """Name of an entry; the order of columns counts, so keys of `basis` are not sorted."""
+def entry_key(basis: str, batch: str, input_hash: str) -> str:
+    """Name of an entry; `basis` is the hash of what the stage's result depends on beside the batch."""
     return hashlib.sha256(json.dumps([basis, batch, input_hash]).encode()).hexdigest()
+
+
+def basis_hash(basis: Mapping[str, Any]) -> str:
+    """Hash of `stage_basis`; the order of columns counts, so keys are not sorted."""
+    return content_hash(json.dumps(basis).encode())
 
 
 def stage_basis(stage: str, pipeline: Pipeline, params: Any = None) -> dict[str, Any]:

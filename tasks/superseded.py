@@ -6,7 +6,7 @@ data stands in it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -16,7 +16,7 @@ from tasks.version.storage import file_md5
 
 
 class Superseded(NamedTuple):
-    """A file's name and MD5, and why it shall not land; MD5s of the file in its place and of the repair, if any."""
+    """A file's landed path and MD5, why it shall not land; MD5s of the file in its place and of the repair, if any."""
 
     name: str
     md5: str
@@ -47,23 +47,24 @@ def erased_names(pipeline: str) -> set[tuple[str, str]]:
     return {(entry.name, entry.md5) for entry in superseded(pipeline) if entry.why == "erased"}
 
 
-def current_sources(sources: Sequence[Path], pipeline: str, standing: Collection[str]) -> list[Path]:
+def current_sources(sources: Mapping[str, Path], pipeline: str, standing: Collection[str]) -> dict[str, Path]:
     """Files of the source that may land; says of each other one why not.
 
     Parameters
     ----------
-    sources : sequence of Path
+    sources : mapping of str to Path
+        By landed path.
     pipeline : str
     standing : collection of str
-        Names of landed files: a repaired file gives way only to the one that took its place.
+        Landed paths: a repaired file gives way only to the one that took its place.
     """
     noted = {(entry.name, entry.md5): entry.why for entry in superseded(pipeline)}
     names = {name for name, _ in noted}
-    kept = []
-    for source in sources:
-        why = noted.get((source.name, file_md5(source) or "")) if source.name in names else None
-        if why is None or (why == "repaired" and source.name not in standing):
-            kept.append(source)
+    kept = {}
+    for path, source in sources.items():
+        why = noted.get((path, file_md5(source) or "")) if path in names else None
+        if why is None or (why == "repaired" and path not in standing):
+            kept[path] = source
         else:
             print(f"land: {source} not taken: its rows were {why}", flush=True)
     return kept

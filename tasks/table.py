@@ -1,11 +1,13 @@
 """Parquet as Holdfast writes and reads it: zstd, page checksums on both sides, one file per batch.
 
 A typed row keeps `_line`, the line of the raw file that it came from; with the file's name, its batch, that names the
-row through all stages.
+row through all stages. Where a batch has rows of several files, a row also keeps `_file`, and whoever reads batches is
+given one number for both as `_line`.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 LINE = "_line"
 BATCH = "_batch"
+FILE = "_file"  # of batches that several files may have rows of
+LINE_BITS = 32  # of the number that stands for file and line
 
 
 def write_table(table: pa.Table, path: Path) -> None:
@@ -110,9 +114,59 @@ def read_batches(folder: Path, columns: list[str] | None = None) -> pa.Table:
 
     tables = []
     for file in batch_files(folder):
-        table = read_table(file, columns)
+        table = read_named(file, columns)
         tables.append(table.add_column(0, BATCH, pa.repeat(pa.scalar(file.stem, pa.string()), table.num_rows)))
     return pa.concat_tables(tables)
+
+
+def read_named(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read one batch; where rows keep their file, `_line` numbers file and line at once, and `_file` is left out."""
+    import pyarrow.parquet as pq
+
+    if columns is not None and LINE not in columns:
+        return read_table(path, columns)
+    with read_errors_told(path):
+        has_files = FILE in pq.read_schema(path).names
+    if not has_files:
+        return read_table(path, columns)
+    table = read_table(path, None if columns is None else [*columns, FILE])
+    place = table.column_names.index(LINE)
+    return table.set_column(place, LINE, row_numbers(table[FILE], table[LINE])).drop_columns([FILE])
+
+
+def row_numbers(files: pa.ChunkedArray, lines: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Number rows by the names of their files and by their lines alone: a further file changes no number.
+
+    Parameters
+    ----------
+    files : ChunkedArray of string, shape (n,)
+    lines : ChunkedArray of int64, shape (n,)
+
+    Returns
+    -------
+    ChunkedArray of int64, shape (n,)
+        `line_of_row` gives the line.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    encoded = files.unify_dictionaries().dictionary_encode().combine_chunks()
+    numbers = pa.array([file_number(name) << LINE_BITS for name in encoded.dictionary.to_pylist()], pa.int64())
+    return pc.add(pa.chunked_array([numbers.take(encoded.indices)]), lines)
+
+
+def file_number(file: str) -> int:
+    """A number of 31 bits for a file, by its name; two files of one batch never have the same (`tasks.gathering`)."""
+    return int.from_bytes(hashlib.sha256(file.encode()).digest()[:4], "little") >> 1
+
+
+def line_of_row(number: int) -> int:
+    """The line that a row's number tells, which is the line itself where each file is a batch.
+
+    >>> line_of_row(7), line_of_row((file_number("data/raw/demo/a.csv") << LINE_BITS) + 7)
+    (7, 7)
+    """
+    return int(number) & ((1 << LINE_BITS) - 1)
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:

@@ -80,10 +80,10 @@ class RowsOfFile:
             self.num_rows: int = file.metadata.num_rows
             self.schema: pa.Schema = file.schema_arrow
 
-    def without(self, column: str) -> RowsOfFile:
-        """The same rows, of which one column is not seen."""
+    def without(self, *columns: str) -> RowsOfFile:
+        """The same rows, of which some columns are not seen."""
         seen = copy(self)
-        seen.names = [name for name in self.names if name != column]
+        seen.names = [name for name in self.names if name not in columns]
         return seen
 
     @contextmanager

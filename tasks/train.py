@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from configs.errors import DataError
 from configs.schema import Pipeline
-from tasks.atomic import write_json, write_text
+from tasks.atomic import read_json, write_json, write_text
 from tasks.model.bundle import prediction_columns, save_bundle, sha256
 from tasks.model.calibration import fitted_calibration
 from tasks.model.decision import fitted_decision
@@ -181,12 +182,32 @@ def facts_of(model: TabularModel, rows: TrainingRows, found: Audit | None) -> di
         "data": {
             "rows": len(rows.target),
             "batches": {str(name): int(count) for name, count in sorted(batches.items())},
+            "dialects": found_dialects(pipeline.name),
             "split_sha256": sha256(split_path(pipeline).read_bytes()),
         },
         "params": pipeline.model_dump(mode="json", by_alias=True, include=set(SECTIONS)),
         "libraries": {name: installed_version(name) for name in declared_params("train", LIBRARIES.as_posix())},
         "python": PYTHON_MINOR,
     }
+
+
+def found_dialects(name: str) -> dict[str, int]:
+    """How the raw files are written, as `ingest` found it or was told, with how many are written so.
+
+    Raises
+    ------
+    DataError
+        If `ingest` has not said so.
+    """
+    path = Path(f"metrics/{name}/ingest.json")
+    try:
+        found: dict[str, int] = read_json(path)["dialects"]
+    except (FileNotFoundError, KeyError) as error:
+        raise DataError(
+            f"{path}: says no dialects of the raw files, which the model's manifest keeps ({error!r}). Run "
+            f"`dvc repro ingest@{name}`."
+        ) from error
+    return found
 
 
 def learned_facts(model: TabularModel, rows: TrainingRows, found: Audit | None) -> dict[str, Any]:

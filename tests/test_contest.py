@@ -99,6 +99,7 @@ def made(tmp_path_factory):
         for file in ("dvc.yaml", "configs/libraries.yaml"):
             Path(file).write_text((REPOSITORY / file).read_text())
         write_table(sales(0, FIRST), Path("data/valid/shop/2020a.parquet"))
+        write_json(Path("metrics/shop/ingest.json"), {"dialects": {"csv utf-8 ','": 1}})
         run_stages()
         copy_champion(root / "champion")
         write_table(sales(FIRST, ROWS), Path("data/valid/shop/2020b.parquet"))

@@ -13,6 +13,7 @@ import pytest
 from configs.load import load_pipeline
 from configs.schema import Evaluate
 from tasks import evaluate, split, train
+from tasks.atomic import write_json
 from tasks.evaluation.intervals import Question
 from tasks.evaluation.judge import Blocks, Holdout, judge, judge_slices, out_of_fold, resampling_blocks
 from tasks.evaluation.ladder import has_earned
@@ -82,6 +83,7 @@ def make_shop(root: Path, signal: float = 3.0) -> None:
     for file in ("dvc.yaml", "configs/libraries.yaml"):
         (root / file).write_text((REPOSITORY / file).read_text())
     write_table(shop_rows(signal), root / "data/valid/shop/2020.parquet")
+    write_json(root / "metrics/shop/ingest.json", {"dialects": {"csv utf-8 ','": 1}})
     run_stages(split, train)
 
 
@@ -442,6 +444,7 @@ def trees(tmp_path_factory):
         for file in ("dvc.yaml", "configs/libraries.yaml"):
             (root / file).write_text((REPOSITORY / file).read_text())
         write_table(tree_rows(), root / "data/valid/trees/all.parquet")
+        write_json(root / "metrics/trees/ingest.json", {"dialects": {"csv utf-8 ','": 1}})
         run_stages(split, train, evaluate, pipeline="trees")
         yield root
 

@@ -13,7 +13,7 @@ import pytest
 
 from configs.errors import HoldfastError
 from tasks import land as land_module
-from tasks.batch import BatchNameError
+from tasks.batch import BatchNameError, landed_files
 from tasks.land import ImmutableBatchError, IncompleteRawError, SourceChangedError, SourceError, land
 from tasks.raw_files import UnreadableFileError
 from tests.pipelines import make_pipeline
@@ -76,7 +76,7 @@ def test_landing_makes_the_folder_for_the_pipelines_own_code_once() -> None:
 
 def test_pin_is_dvcs_own() -> None:
     land(DEMO)
-    assert land_module.read_pin(PIN) == land_module.pin_of(sorted(RAW.iterdir()))
+    assert land_module.read_pin(PIN) == land_module.pin_of(landed_files(RAW))
 
 
 def test_landing_touches_no_gitignore_and_no_index(repository: Path) -> None:
@@ -145,7 +145,7 @@ def test_two_names_for_one_batch_are_refused(name: str) -> None:
 def test_one_name_in_two_folders_is_refused() -> None:
     (INCOMING / "more").mkdir()
     put("more/2013-01.csv", "a\n6\n")
-    with pytest.raises(BatchNameError, match="would both be batch"):
+    with pytest.raises(BatchNameError, match="would both land as"):
         land(make_pipeline({"a": {"type": "integer"}}, source={"path": "data/incoming/**/*.csv"}))
 
 
@@ -251,7 +251,7 @@ def test_landing_killed_before_the_pin_is_finished_by_the_next() -> None:
     land_killed_at("pin_folder", killed)
     (RAW / ".2013-04.csv.abc.tmp").write_text("half")
     land(DEMO)
-    assert land_module.read_pin(PIN) == land_module.pin_of([RAW / f"2013-0{month}.csv" for month in (1, 2, 3)])
+    assert land_module.read_pin(PIN) == land_module.pin_of(landed_files(RAW))
     assert len(landed()) == 3
 
 
@@ -263,7 +263,7 @@ def test_landing_killed_between_copies_is_finished_by_the_next() -> None:
 
     land_killed_at("copy_unchanged", second_is_killed)
     assert (land(DEMO), len(landed())) == (["2013-02"], 2)
-    assert land_module.read_pin(PIN) == land_module.pin_of(sorted(RAW.iterdir()))
+    assert land_module.read_pin(PIN) == land_module.pin_of(landed_files(RAW))
 
 
 @pytest.mark.parametrize("missing", [["2013-01.csv"], ["2013-01.csv", "2013-02.csv"]])
@@ -308,7 +308,7 @@ def test_lost_cache_does_not_stop_landing() -> None:
 def test_landing_killed_before_the_first_pin_is_finished_without_the_source() -> None:
     land_killed_at("pin_folder", killed)
     shutil.rmtree(INCOMING)
-    assert (land(DEMO), land_module.read_pin(PIN)) == ([], land_module.pin_of(sorted(RAW.iterdir())))
+    assert (land(DEMO), land_module.read_pin(PIN)) == ([], land_module.pin_of(landed_files(RAW)))
 
 
 def test_interrupted_landing_never_pins_fewer_batches() -> None:
@@ -334,3 +334,68 @@ def test_every_refusal_is_a_holdfast_error() -> None:
         SourceError,
     )
     assert all(issubclass(error, HoldfastError) for error in classes)
+
+
+# ---- folders of files
+
+FOLDERS = make_pipeline(
+    {"a": {"type": "integer"}}, source={"path": "data/incoming/demo/*/*.csv", "batch": "folder", "stop_above": "100%"}
+)
+
+
+def put_in(folder: str, name: str, text: str) -> None:
+    (INCOMING / folder).mkdir(exist_ok=True)
+    put(f"{folder}/{name}", text)
+
+
+def test_folders_land_as_they_are_and_are_pinned() -> None:
+    put_in("2013-01", "a.csv", "a\n1\n")
+    put_in("2013-01", "b.csv", "a\n2\n")
+    put_in("2013-02", "a.csv", "a\n3\n")
+    assert land(FOLDERS) == ["2013-01/a", "2013-01/b", "2013-02/a"]
+    assert list(landed_files(RAW)) == ["2013-01/a.csv", "2013-01/b.csv", "2013-02/a.csv"]
+    assert land_module.read_pin(PIN) == land_module.pin_of(landed_files(RAW))
+    assert land(FOLDERS) == []
+
+
+def test_file_that_comes_later_into_a_landed_folder_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    put_in("2013-01", "b.csv", "a\n1\n")
+    land(FOLDERS)
+    put_in("2013-01", "a.csv", "a\n2\n")
+    assert land(FOLDERS) == ["2013-01/a"]
+    told = "land: data/incoming/demo/2013-01/a.csv: a further file of batch '2013-01', which is made again\n"
+    assert capsys.readouterr().out.endswith(told)
+
+
+def test_landed_file_of_a_folder_does_not_change_unless_it_is_named() -> None:
+    put_in("2013-01", "a.csv", "a\n1\n")
+    land(FOLDERS)
+    put_in("2013-01", "a.csv", "a\n2\n")
+    with pytest.raises(ImmutableBatchError, match=r"holdfast land demo --replace 2013-01/a\.csv"):
+        land(FOLDERS)
+    assert land(FOLDERS, ["2013-01/a.csv"]) == ["2013-01/a"]
+    assert (RAW / "2013-01/a.csv").read_text() == "a\n2\n"
+
+
+def test_two_folders_of_one_name_do_not_land() -> None:
+    wide = make_pipeline(
+        {"a": {"type": "integer"}}, source={"path": "data/incoming/*/*/*.csv", "batch": "folder", "stop_above": "100%"}
+    )
+    for parent in ("demo", "other"):
+        Path(f"data/incoming/{parent}/2013").mkdir(parents=True)
+        Path(f"data/incoming/{parent}/2013/a.csv").write_text("a\n1\n")
+    with pytest.raises(BatchNameError, match=r"would both land as '2013/a\.csv'"):
+        land(wide)
+
+
+def test_killed_landing_of_a_folder_is_completed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    put_in("2013-01", "a.csv", "a\n1\n")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(land_module, "pin_folder", killed)
+        land(FOLDERS)
+    (RAW / "2013-01/.a.csv.1-x.tmp").write_text("half")
+    land(FOLDERS)
+    assert land_module.read_pin(PIN) == land_module.pin_of(landed_files(RAW))

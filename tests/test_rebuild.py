@@ -33,7 +33,7 @@ def with_batches(version, change):
     shutil.copytree("data/raw/diabetes", folder)
     change(folder)
     files = sorted(folder.iterdir())
-    pin = pin_of(files)
+    pin = pin_of({file.name: file for file in files})
     entries = [{"md5": storage.file_md5(file), "relpath": file.name} for file in files]
     put(pin.md5, json.dumps(entries).encode())
     for file in files:

@@ -13,6 +13,7 @@ import pytest
 from configs.schema import DeclaredDialect
 from tasks import land as land_module
 from tasks import registry
+from tasks.batch import landed_files
 from tasks.raw_rows import Layout, NotYetReadError, OtherFormatError, RawRows, layout_of
 from tasks.refused_rows import UnknownRefusalError, grouped, refused_rows
 from tasks.repair import RepairError, export_rows, repair
@@ -166,7 +167,7 @@ def test_killed_repair_is_completed_by_the_next(dirty: Path, step: str, monkeypa
     land_module.land(declared())
     assert raw_file().read_bytes().split(b"\n")[5].startswith(b"50,")
     pin = land_module.read_pin(Path("data/raw/diabetes.dvc"))
-    assert pin == land_module.pin_of(list(RAW.iterdir()))
+    assert pin == land_module.pin_of(landed_files(RAW))
 
 
 def test_source_with_the_old_bytes_does_not_land_again(dirty: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,7 +209,7 @@ def test_retrain_takes_a_repaired_batch_without_being_asked(registered: Path) ->
     corrected_file.parent.mkdir()
     corrected_file.write_bytes(raw_file().read_bytes() + raw_file().read_bytes().splitlines(keepends=True)[-1])
     note("diabetes", [Superseded(name, file_md5(raw_file()) or "", "repaired", file_md5(corrected_file))])
-    land_module.take_in("diabetes", [corrected_file], [name])
+    land_module.take_in("diabetes", {name: corrected_file}, [name])
     assert land_here() == [name]
     assert registry.events("diabetes")[-1]["replaced"] == [name]
     assert land_here() == []

@@ -14,6 +14,7 @@ import pytest
 from configs.errors import DataError
 from configs.load import load_pipeline
 from tasks import split, train
+from tasks.atomic import write_json
 from tasks.audit import LeakError
 from tasks.metrics import score
 from tasks.model.bundle import golden_difference, load_bundle, read_manifest
@@ -78,6 +79,7 @@ def write_workspace(
     (folder / "configs/homes.yaml").write_text(declared)
     for number in range(3):
         write_table(batch_of(number, rows), folder / f"data/valid/homes/2013-0{number}.parquet")
+    write_json(folder / "metrics/homes/ingest.json", {"dialects": {"csv utf-8 ','": 3}})
     return folder
 
 
@@ -173,6 +175,7 @@ def test_bundle_predicts_its_golden_rows(homes):
 def test_manifest_says_what_the_model_was_made_of(homes):
     manifest = read_manifest(homes / "models/homes")
     assert manifest["data"]["batches"] == {"2013-00": 400, "2013-01": 400}
+    assert manifest["data"]["dialects"] == {"csv utf-8 ','": 3}
     assert manifest["features"] == ["city", "agent", "area", "rooms", "area_per_room"]
     assert manifest["inputs"] == ["city", "agent", "area", "rooms"]
     assert manifest["libraries"]["xgboost"]

@@ -95,7 +95,8 @@ def beside_of(table: pa.Table, inputs: pa.Table, rows: TrainingRows) -> Beside:
 
 def places(batch: Positions, trained_batch: Positions, line: Positions, trained_line: Positions) -> Positions:
     """Where the rows that are trained on stand among all: each is named by batch and line."""
-    width = int(line.max()) + 1
-    name = batch.astype(np.int64) * width + line
+    lines = np.unique(line)  # their ranks are small, whatever numbers stand for lines
+    name = batch.astype(np.int64) * len(lines) + np.searchsorted(lines, line)
+    trained = trained_batch.astype(np.int64) * len(lines) + np.searchsorted(lines, trained_line)
     order = np.argsort(name, kind="stable")
-    return np.asarray(order[np.searchsorted(name[order], trained_batch.astype(np.int64) * width + trained_line)])
+    return np.asarray(order[np.searchsorted(name[order], trained)])

@@ -72,7 +72,7 @@ def home_of(file: Path, name: str) -> Home:
         The pipeline's.
     """
     if file.is_absolute() or not can_be_source(file):
-        refuse_unfit_name(file)
+        refuse_unfit_name(file, file.name)
         return Home(file, f"{INCOMING / name}/*{glob.escape(file.suffix)}", INCOMING / name / file.name)
     if file.parent.parent == INCOMING and file.suffix and is_like_its_neighbours(file):
         return Home(file, f"{glob.escape(file.parent.as_posix())}/*{glob.escape(file.suffix)}")

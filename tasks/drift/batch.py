@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.batch import chosen_batches
+from tasks.batch import chosen_files
 from tasks.cells import refuse_unknown_formats
 from tasks.chunks import ContractError, stored_schema
 from tasks.contract.header import HeaderError
@@ -102,7 +102,7 @@ def given_batch(pipeline: Pipeline, batch: str) -> GivenBatch:
     DataError
         If no such batch has landed; names the nearest.
     """
-    file = chosen_batches(pipeline.name, [batch])[batch]
+    file = chosen_files(pipeline.name, [batch])[batch]
     refuse_unknown_formats(pipeline.columns, pipeline.time.timezone)
     try:
         return read_batch(pipeline, batch, file)

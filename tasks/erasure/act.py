@@ -57,6 +57,7 @@ def erase(plan: Plan, reason: str) -> None:
     """
     with atomic_folder(ERASING / plan.pipeline) as folder:
         for file, content in plan.contents.items():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (folder / file).write_bytes(content)
         write_json(folder / PLAN, {"plan": plan.as_json(), "reason": reason})
     finish(plan.pipeline)
@@ -91,6 +92,9 @@ def change_raw(plan: Plan, folder: Path) -> None:
         put(raw / file, folder / file, md5)
     if not plan.left:
         return
+    for parent in {(raw / file).parent for file in plan.left} - {raw}:
+        if parent.is_dir() and not any(parent.iterdir()):
+            parent.rmdir()
     if any(raw.iterdir()):
         pin_folder(raw)
     else:

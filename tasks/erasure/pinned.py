@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.registry import git
+from tasks.table import BATCH, FILE
 from tasks.version.dvc_config import cache_folder, remote_url
 from tasks.version.pins import LOCK, parsed_yaml, raw_pin
 from tasks.version.storage import path_in
@@ -99,3 +101,16 @@ def listing(md5: str) -> dict[str, str]:
         if file.is_file() and (content := file.read_bytes()):
             return {entry["relpath"]: entry["md5"] for entry in json.loads(content)}
     return {}
+
+
+def files_told(md5: str) -> frozenset[str]:
+    """Raw files that the rows of a batch's object name as theirs; empty where they name none, or it is not here."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for file in (path_in(place, md5) for place in places()):
+        with suppress(OSError, pa.ArrowException), pq.ParquetFile(file) as parquet:  # what cannot be read tells nothing
+            names = parquet.schema_arrow.names
+            told = FILE if FILE in names else "file" if BATCH in names else None
+            return frozenset(parquet.read([told])[told].unique().to_pylist()) if told else frozenset()
+    return frozenset()

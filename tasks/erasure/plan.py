@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import ConfigError
+from configs.schema import PERIODS
 from configs.wording import hint, listed
-from tasks.batch import RAW, batch_name, raw_batches
-from tasks.erasure.pinned import State, listing, run_cache, states
-from tasks.raw_rows import RawRows, rows_of_batch
+from tasks.batch import RAW, folder_batch, landed_by_name, name_of
+from tasks.erasure.pinned import State, files_told, listing, run_cache, states
+from tasks.raw_rows import RawRows, batches_of_rows, rows_of_files
 from tasks.superseded import erased_names
 from tasks.version.dvc_config import remote_url
 from tasks.version.storage import file_md5, md5_of, without_secrets
@@ -107,12 +109,12 @@ def plan_erasure(
     chosen = {} if only_bundles else chosen_rows(pipeline, batch, wanted, where)
     if chosen:
         require_whole_raw(name)
-    there = raw_batches(name)
+    there = landed_by_name(name)
     left: dict[str, str | None] = {}
     contents: dict[str, bytes] = {}
     rows: dict[str, list[int]] = {}
     for each, found in chosen.items():
-        file = there[each].name
+        file = there[each].relative_to(RAW / name).as_posix()
         left[file], rows[file] = None, []
         if found is not None and len(found.chosen) < len(found.rows.starts):
             contents[file] = found.rows.changed(dict.fromkeys(found.chosen))
@@ -159,29 +161,56 @@ class Chosen:
 def chosen_rows(
     pipeline: Pipeline, batch: str | None, lines: set[int], where: tuple[str, str] | None
 ) -> dict[str, Chosen | None]:
-    """The batches to erase from; None for the whole of one."""
-    there = raw_batches(pipeline.name)
-    if batch is not None and batch not in there:
-        raise ErasureError(f"{RAW / pipeline.name}: no batch {batch!r} has landed{hint(batch, there)}.")
-    if batch is not None and not lines and where is None:
-        return {batch: None}
+    """The landed files to erase from, by name; None for the whole of one."""
+    there = landed_by_name(pipeline.name)
     if batch is None and (lines or where is None):
         raise ErasureError("say which batch with --batch, or which rows of all batches with --where.")
-    chosen = {each: rows_of(pipeline, each, lines, where) for each in ([batch] if batch is not None else there)}
-    found: dict[str, Chosen | None] = {each: rows for each, rows in chosen.items() if rows.chosen}
+    of_batch = dict.fromkeys(there) if batch is None else files_of_batch(pipeline, batch, there)
+    if lines and len(of_batch) > 1:
+        raise ErasureError(
+            f"{RAW / pipeline.name}: batch {batch!r} has rows of {len(of_batch)} files ({listed(of_batch)}), and lines "
+            "count in one; name that file with --batch."
+        )
+    if not lines and where is None and None in of_batch.values():
+        return dict.fromkeys(of_batch)
+    rows = rows_of_files(pipeline, of_batch)
+    chosen = {each: rows_of(rows[each], of_batch[each], lines, where, each) for each in of_batch}
+    found = {each: Chosen(rows[each], which) for each, which in chosen.items() if which}
     if not found:
         raise ErasureError(f"{RAW / pipeline.name}: no row has the value asked for in {where[0] if where else ''!r}.")
-    return found
+    return dict(found)
 
 
-def rows_of(pipeline: Pipeline, batch: str, lines: set[int], where: tuple[str, str] | None) -> Chosen:
-    """The rows of one batch that begin on some lines, or have a value."""
-    rows = rows_of_batch(pipeline.name, batch)
-    if unknown := sorted(lines - {*rows.starts}):
+def files_of_batch(pipeline: Pipeline, batch: str, there: Mapping[str, Path]) -> dict[str, frozenset[int] | None]:
+    """Names of the landed files that have rows of a batch, with the lines of these; None where it has all of them.
+
+    Where batches have rows of several files, one file can be named too: by its path, without extensions.
+    """
+    kind = pipeline.source.batch
+    if batch in there:
+        return {batch: None}
+    if kind == "folder" and (names := [name for name in there if folder_batch(name) == batch]):
+        return dict.fromkeys(names)
+    if kind in PERIODS:
+        dealt = batches_of_rows(pipeline, there)
+        lines = {name: frozenset(line for line, of in rows.items() if of == batch) for name, rows in dealt.items()}
+        if found := {name: each for name, each in lines.items() if each}:
+            return dict(found)
+    raise ErasureError(f"{RAW / pipeline.name}: no batch {batch!r} has landed{hint(batch, there)}.")
+
+
+def rows_of(
+    rows: RawRows, of_batch: frozenset[int] | None, lines: set[int], where: tuple[str, str] | None, name: str
+) -> frozenset[int]:
+    """The rows of one file, or of what a batch has of it, that begin on some lines, or have a value."""
+    every = frozenset(rows.starts) if of_batch is None else of_batch
+    if unknown := sorted(lines - every):
         some = ", ".join(map(str, unknown[:5]))
-        raise ErasureError(f"{RAW / pipeline.name}, batch {batch!r}: no row begins on line {some}.")
-    with_value = {line for line in rows.starts if where is not None and has_value(rows, line, *where)}
-    return Chosen(rows, frozenset(lines & with_value if lines and where is not None else lines | with_value))
+        raise ErasureError(f"{name}: no row begins on line {some}.")
+    if where is None:
+        return frozenset(lines) or every
+    with_value = frozenset(line for line in every if has_value(rows, line, *where))
+    return with_value & lines if lines else with_value
 
 
 def has_value(rows: RawRows, line: int, column: str, value: str) -> bool:
@@ -204,11 +233,10 @@ def holders(
     known, cached = states(pipeline), run_cache(pipeline)
     raws = [raw_of(state) for state in known]
     erased = erased_files(pipeline, left, raws)
-    batches = {batch_name(Path(file)) for file in erased}
-    kept = kept_bundles(pipeline, bundles)
+    kept, files_of = kept_bundles(pipeline, bundles), cache(files_told)
 
     def of(outs: Mapping[str, str]) -> set[str]:
-        return batch_objects(outs, pipeline, batches) | mixed_objects(outs, pipeline, kept)
+        return batch_objects(outs, pipeline, erased, files_of) | mixed_objects(outs, pipeline, kept)
 
     touched = [
         not state.whole or any((file, md5) in raw for file, md5s in erased.items() for md5 in md5s)
@@ -248,11 +276,18 @@ def objects_of(outs: Mapping[str, str]) -> set[str]:
     return {md5 for out in outs.values() for md5 in (out, *listing(out).values())}
 
 
-def batch_objects(outs: Mapping[str, str], pipeline: str, batches: Iterable[str]) -> set[str]:
-    """Files of a batch alone: typed, valid, in quarantine."""
+def batch_objects(
+    outs: Mapping[str, str], pipeline: str, files: Collection[str], files_of: Callable[[str], frozenset[str]]
+) -> set[str]:
+    """Typed, valid and quarantined batches that have rows of some landed files: their names say so, or their rows.
+
+    How batches were made may have changed since, so nothing is concluded from how they are made now.
+    """
     folders = (f"data/typed/{pipeline}", f"data/valid/{pipeline}", *quarantines(pipeline))
-    files = {f"{batch}.parquet" for batch in batches}
-    return {md5 for folder in folders for name, md5 in listing(outs.get(folder, "")).items() if name in files}
+    held = [item for folder in folders for item in listing(outs.get(folder, "")).items()]
+    names = {f"{batch}.parquet" for file in files for batch in (name_of(file), folder_batch(file))}
+    paths = {f"{RAW / pipeline}/{file}" for file in files}
+    return {md5 for name, md5 in held if name in names or not paths.isdisjoint(files_of(md5))}
 
 
 def quarantines(pipeline: str) -> tuple[str, str]:

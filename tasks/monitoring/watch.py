@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import DataError
 from configs.load import load_pipeline
 from tasks import registry
-from tasks.batch import batch_name
+from tasks.batch import name_of
 from tasks.monitoring.decision import Inputs, Policy, Seen, policy_of, recorded, window_of
 from tasks.monitoring.incident import incident_of
 from tasks.monitoring.signal import Signal, signal_from, signal_of
@@ -57,7 +56,7 @@ def batches_to_judge(pipeline: str) -> list[tuple[str, str]]:
     known = {(event["signal"]["batch"], event["signal"]["md5"]) for event in events if event["kind"] == "verdict"}
     known |= {(name, md5) for name, md5 in record_of(champion)["batches"].items()}
     landed = latest(landings(events)).items()
-    return sorted((pair for pair in landed if pair not in known), key=lambda pair: batch_name(Path(pair[0])))
+    return sorted((pair for pair in landed if pair not in known), key=lambda pair: name_of(pair[0]))
 
 
 def judge(tree: Worktree, file: str, md5: str, judged_by: Judge) -> Signal:
@@ -72,7 +71,7 @@ def judge(tree: Worktree, file: str, md5: str, judged_by: Judge) -> Signal:
     judged_by : callable (pipeline, batch) -> Verdict
     """
     with contextlib.chdir(tree.folder):
-        verdict = judged_by(load_pipeline(tree.pipeline), batch_name(Path(file)))
+        verdict = judged_by(load_pipeline(tree.pipeline), name_of(file))
     signal = signal_of(verdict, file, md5)
     before = [event for event in registry.events(tree.pipeline) if event["kind"] == "verdict"]
     facts = {"signal": signal.as_facts(), "incident": incident_of(signal, before), "reason": signal.sentence}

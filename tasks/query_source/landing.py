@@ -29,17 +29,17 @@ def land_query(pipeline: Pipeline, replace: Sequence[str], secrets: Secrets | No
     """
     from tasks import registry
     from tasks.batch import RAW
-    from tasks.land import landed_files, read_pin, refuse_lost_batches, take_in
+    from tasks.land import cleaned_files, read_pin, refuse_lost_batches, take_in
     from tasks.retrain.landings import landings, latest
 
     refuse_replacing(replace)
     folder = RAW / pipeline.name
-    pin, landed = read_pin(Path(f"{folder}.dvc")), landed_files(folder)
+    pin, landed = read_pin(Path(f"{folder}.dvc")), cleaned_files(folder)
     refuse_lost_batches(folder, pin, landed, landed)
     events = registry.events(pipeline.name) if Path(".git").exists() else []
-    require_known(pipeline.name, latest(landings(events)), {file.name for file in landed})
-    found = new_rows(pipeline, landed, names_gone(pipeline.name, events), secrets or no_secrets)
-    names = take_in(pipeline.name, found)
+    require_known(pipeline.name, latest(landings(events)), {*landed})
+    found = new_rows(pipeline, [*landed.values()], names_gone(pipeline.name, events), secrets or no_secrets)
+    names = take_in(pipeline.name, {file.name: file for file in found})
     for file in found:
         file.unlink()
     return names

@@ -52,15 +52,15 @@ def land_new(tree: Worktree, replace: Sequence[str] = (), secrets: Secrets | Non
         if found.elsewhere:
             known = [name for name in found.elsewhere if name in found.pinned]
             take_in(tree.pipeline, copies(found.elsewhere), known, "retrain")
-        take_in(tree.pipeline, [*found.sources, *rows_of_query(tree, secrets)], replace, "retrain")
+        rows = {file.name: file for file in rows_of_query(tree, secrets)}
+        take_in(tree.pipeline, {**found.sources, **rows}, replace, "retrain")
         return record_landing(tree, found.landed, [*replace, *found.repaired])
 
 
 def rows_of_query(tree: Worktree, secrets: Secrets | None) -> list[Path]:
     """The new rows of a source that is a query, as a file in the worktree, where all that landed before is."""
     from configs.load import load_pipeline
-    from tasks.batch import RAW
-    from tasks.land import landed_files
+    from tasks.batch import RAW, landed_files
     from tasks.query_source import new_rows, no_secrets
     from tasks.query_source.landing import names_gone
 
@@ -70,28 +70,29 @@ def rows_of_query(tree: Worktree, secrets: Secrets | None) -> list[Path]:
     if not pipeline.source.sql:
         return []
     with contextlib.chdir(tree.folder):
-        return new_rows(pipeline, landed_files(RAW / tree.pipeline), gone, secrets or no_secrets)
+        return new_rows(pipeline, [*landed_files(RAW / tree.pipeline).values()], gone, secrets or no_secrets)
 
 
 @dataclass(frozen=True)
 class Batches:
-    """Where batches are found before a landing; MD5 by file name.
+    """Where landed files are found before a landing; MD5 by landed path.
 
     `pinned` is in the worktree, `landed` in the ledger; `elsewhere` landed in the ledger or the user's working tree,
-    but not here; `sources` are the files of the declared source; `repaired` names those whose bytes in the ledger a
-    repair in the user's working tree has replaced.
+    but not here; `sources` are the files of the declared source, by landed path; `repaired` names those whose bytes in
+    the ledger a repair in the user's working tree has replaced.
     """
 
     pinned: Mapping[str, str]
     landed: Mapping[str, str]
     elsewhere: Mapping[str, str]
-    sources: Sequence[Path]
+    sources: Mapping[str, Path]
     repaired: Sequence[str]
 
 
 def find_batches(tree: Worktree, replace: Sequence[str]) -> Batches:
     """Look for batches in the ledger, in the user's working tree and in the declared source."""
     from configs.load import load_pipeline
+    from tasks.batch import by_landed_path
     from tasks.land import find_sources, require_any_batch
     from tasks.query_source.landing import refuse_replacing, require_one_history
     from tasks.superseded import current_sources, superseded
@@ -107,8 +108,10 @@ def find_batches(tree: Worktree, replace: Sequence[str]) -> Batches:
             require_any_batch(pipeline, found)
         erased = erased_batches(events)
         user_has = {name: md5 for name, md5 in pinned_batches(tree.pipeline).items() if (name, md5) not in erased}
-        kept = [source for source in found if (source.name, file_md5(source)) not in erased] if erased else found
-        sources = [tree.home / source for source in current_sources(kept, tree.pipeline, {*known, *user_has})]
+        named = by_landed_path(found, pipeline.source.batch)
+        kept = {path: source for path, source in named.items() if not erased or (path, file_md5(source)) not in erased}
+        current = current_sources(kept, tree.pipeline, {*known, *user_has})
+        sources = {path: tree.home / source for path, source in current.items()}
         noted = {(entry.name, entry.md5) for entry in superseded(tree.pipeline) if entry.why == "repaired"}
         if is_query:
             refuse_replacing(replace)
@@ -122,8 +125,8 @@ def find_batches(tree: Worktree, replace: Sequence[str]) -> Batches:
 
 def has_new_batches(tree: Worktree, replace: Sequence[str] = (), secrets: Secrets | None = None) -> bool:
     """Whether `land_new` would take anything in; nothing is written."""
-    from tasks.batch import RAW
-    from tasks.land import landed_files, plan_landing
+    from tasks.batch import RAW, landed_files
+    from tasks.land import plan_landing
 
     found = find_batches(tree, replace)
     with contextlib.chdir(tree.folder):
@@ -218,12 +221,12 @@ def missing_batches(
     return {name: md5 for name, md5 in wanted.items() if have.get(name) != md5}
 
 
-def copies(batches: Mapping[str, str]) -> list[Path]:
-    """Files with the names and the bytes of landed batches, from DVC's cache or remote."""
-    EXTRAS.mkdir(parents=True, exist_ok=True)
+def copies(batches: Mapping[str, str]) -> dict[str, Path]:
+    """Files with the bytes of landed ones, by landed path, from DVC's cache or remote."""
     for name, md5 in batches.items():
+        (EXTRAS / name).parent.mkdir(parents=True, exist_ok=True)
         (EXTRAS / name).write_bytes(storage.read_object(md5, f"the landed batch {name}"))
-    return [EXTRAS / name for name in batches]
+    return {name: EXTRAS / name for name in batches}
 
 
 def record_landing(tree: Worktree, known: Mapping[str, str], replace: Sequence[str]) -> list[str]:

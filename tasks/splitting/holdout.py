@@ -21,6 +21,7 @@ from tasks.splitting.folds import (
     strata,
     stratified_share,
 )
+from tasks.table import line_of_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -250,6 +251,5 @@ def first_row(rows: Rows, held: Mask) -> str:
     if rows.times is None:
         return "which has no time"
     first = int(np.argmin(np.where(held, rows.times, np.iinfo(np.int64).max)))
-    return (
-        f"line {rows.line.iloc[first]} of {rows.batch.iloc[first]} at {np.datetime64(int(rows.times[first]), 'us')} UTC"
-    )
+    line, when = line_of_row(rows.line.iloc[first]), np.datetime64(int(rows.times[first]), "us")
+    return f"line {line} of {rows.batch.iloc[first]} at {when} UTC"

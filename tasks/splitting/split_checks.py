@@ -11,7 +11,7 @@ from configs.schema import format_duration
 from tasks.splitting.folds import MICROSECOND, lack
 from tasks.splitting.holdout import NO_TIME, Rows, embargo, embargo_key, needs_every_class
 from tasks.splitting.splitter import DeclaredSplit, FoldError
-from tasks.table import BATCH, LINE
+from tasks.table import BATCH, LINE, line_of_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,8 @@ def refuse_missing_times(rows: Rows, pipeline: Pipeline) -> None:
     name = pipeline.time.column
     raise MissingTimeError(
         f"time.column: {len(without)} of {len(rows.times)} rows have no {name!r}, the first of them line "
-        f"{rows.line.iloc[without[0]]} of {rows.batch.iloc[without[0]]}; a split by time puts every row in order. "
+        f"{line_of_row(rows.line.iloc[without[0]])} of {rows.batch.iloc[without[0]]}; a split by time puts every row "
+        "in order. "
         f"Under expectations write `- {{expect_column_values_to_not_be_null: {{column: {name}}}, otherwise: "
         "quarantine}`, or `kind: stratified` under split.",
         key=("time", "column"),
@@ -131,7 +132,7 @@ def refuse_weights(frame: pd.DataFrame, train: Mask, pipeline: Pipeline) -> None
     weights = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
     bad = np.flatnonzero(train & ~(np.isfinite(weights) & (weights > 0)))
     if len(bad):
-        value, where = weights[bad[0]], f"line {frame[LINE].iloc[bad[0]]} of {frame[BATCH].iloc[bad[0]]}"
+        value, where = weights[bad[0]], f"line {line_of_row(frame[LINE].iloc[bad[0]])} of {frame[BATCH].iloc[bad[0]]}"
         said = "has no value" if np.isnan(value) else f"is {value:g}"
         said = "is private" if name in pipeline.private_columns else said
         raise WeightError(
