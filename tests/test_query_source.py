@@ -139,6 +139,8 @@ def test_all_rows_land_once_in_any_order_of_inserts_and_landings(
                 insert(folder, *later)
             inserted.update(later)
             greatest = max([greatest, *(mark for mark, _ in later)])
+            if not inserted:
+                continue  # a query that has found no row yet is refused
             for file in new_rows(DEMO, sorted((folder / "raw").iterdir()), (), no_secrets):
                 assert not (folder / "raw" / file.name).exists()
                 shutil.move(file, folder / "raw" / file.name)
