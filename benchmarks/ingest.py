@@ -11,7 +11,7 @@ sizes (`--quick`: once, 500,000 rows). `peak_mb` is the memory of all its proces
 | holdfast | the stage `ingest`: every row typed, or in quarantine with line and reason |
 | pandas-c, pandas-pyarrow | `read_csv` with types and `to_parquet` |
 | duckdb | `COPY (SELECT ... FROM read_csv(...)) TO ...`, rows in error skipped |
-| polars | `scan_csv(...).sink_parquet(...)`; left out where it is not installed |
+| polars | `scan_csv(...).sink_parquet(...)`, in an environment that is made under .holdfast/ once |
 | pyarrow | `open_csv` with types, batch by batch into a `ParquetWriter` |
 
 All must write the same number of rows, or the benchmark fails; bare, none of them says which ones it left out. It reads
@@ -21,12 +21,12 @@ data/incoming/flights (`make data` makes it).
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import random
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -36,6 +36,7 @@ from typing import Any
 from overhead import measure
 
 ROOT = Path(__file__).resolve().parents[1]
+PEERS = ROOT / ".holdfast" / "benchmarks" / "polars"
 SIZES = {"1.4 GB": 12_000_000, "5 GB": 43_000_000}
 QUICK = {"50 MB": 500_000}
 BAD = 5_000  # one row in so many has a field too many
@@ -176,9 +177,9 @@ BARE: dict[str, Callable[[], None]] = {
     "polars": run_polars,
     "pyarrow": run_pyarrow,
 }
-HOLDFAST = "holdfast"
+HOLDFAST, POLARS = "holdfast", "polars"
 PANDAS = ("pandas-c", "pandas-pyarrow")
-KEEPS_ALL = ("polars",)  # cuts a row that is too long instead of leaving it out
+KEEPS_ALL = (POLARS,)  # cuts a row that is too long instead of leaving it out
 
 
 # ---- measuring
@@ -213,10 +214,19 @@ def measured(system: str, raw: Path, folder: Path) -> dict[str, float]:
     else:
         os.link(raw, place / "raw.csv")
         command, written = [str(Path(__file__).resolve()), "--system", system], place / "typed.parquet"
-    cost, _ = measure([sys.executable, *command], place, environment)
+    python = str(PEERS / "bin" / "python") if system == POLARS else sys.executable
+    cost, _ = measure([python, *command], place, environment)
     rows = parquet.read_metadata(written).num_rows
     shutil.rmtree(place)
     return {"wall_s": cost.seconds, "cpu_s": cost.cpu, "peak_mb": cost.peak, "rows": rows}
+
+
+def make_environment() -> None:
+    """Make the environment of Polars, unless it is there."""
+    if (PEERS / "bin" / "python").exists():
+        return
+    subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
+    subprocess.run([str(PEERS / "bin" / "python"), "-m", "pip", "install", "-q", "polars"], check=True)
 
 
 def compare(workload: str, rows: int, systems: list[str], rounds: int, folder: Path) -> dict[str, dict[str, float]]:
@@ -250,7 +260,7 @@ def ratios(medians: dict[str, dict[str, float]]) -> dict[str, float]:
 
 def main() -> None:
     """Measure each system at each size, and print the ratios last."""
-    known = [HOLDFAST, *(name for name in BARE if name != "polars" or importlib.util.find_spec("polars"))]
+    known = [HOLDFAST, *BARE]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one small file, each system once; within a minute")
     parser.add_argument("--rounds", type=int, help="runs of each system; the median counts")
@@ -260,6 +270,8 @@ def main() -> None:
     if options.system:
         return BARE[options.system]()
     systems = list(dict.fromkeys([HOLDFAST, *options.systems]))
+    if POLARS in systems:
+        make_environment()
     told: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="holdfast-ingest-") as folder:
         for workload, rows in (QUICK if options.quick else SIZES).items():

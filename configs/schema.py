@@ -390,7 +390,7 @@ WINDOW = r"all|[1-9][0-9]{0,5} batch(es)?|[1-9][0-9]{0,5}(m|h|d|w)"
 BUDGET = r"[1-9][0-9]{0,3} per (week|month|quarter|year)"
 CADENCE = r"[1-9][0-9]{0,3} per (hour|day|week|month|quarter|year)"
 YEAR = 365.25  # days, leap years counted in
-DAYS_OF = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": YEAR / 12, "quarter": YEAR / 4, "year": YEAR}
+DAYS_PER = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": YEAR / 12, "quarter": YEAR / 4, "year": YEAR}
 
 
 def parse_holdout(text: object) -> str:
@@ -549,7 +549,7 @@ def per_day(rate: str) -> float:
     2.0
     """
     number, _, period = rate.split(" ")
-    return int(number) / DAYS_OF[period]
+    return int(number) / DAYS_PER[period]
 
 
 def parse_cadence(text: object) -> str:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tasks.cell_queries import quoted
+from tasks.cell_queries import FIRST_INSTANT, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
 DAY = 86_400_000_000  # microseconds
-LENGTHS = (10, 16, 19, *range(21, 27))  # of a date, with minutes, with seconds, with up to six digits behind the point
+DATE_LENGTH = 10
+LENGTHS = (DATE_LENGTH, 16, 19, *range(21, 27))  # with minutes, with seconds, with up to six digits behind the point
 OFFSETS = """
     SELECT epoch_us(early) - epoch_us(timezone('UTC', timezone({zone}, early))) AS before,
         epoch_us(late) - epoch_us(timezone('UTC', timezone({zone}, late))) AS after
@@ -27,7 +28,7 @@ OFFSETS = """
 def wall_times(texts: pa.Array) -> NDArray[Any] | None:
     """Microseconds since 1970 on the wall's clock of each text; None where one is not plain ISO 8601 without an offset.
 
-    Arrow also reads an hour without minutes, which has the length of no accepted text.
+    Arrow also reads an hour without minutes, which has the length of no accepted text, and the year 0.
     """
     import numpy as np
     import pyarrow as pa
@@ -40,7 +41,19 @@ def wall_times(texts: pa.Array) -> NDArray[Any] | None:
     except pa.ArrowInvalid:
         return None
     found: NDArray[Any] = walls.to_numpy(zero_copy_only=False).astype(np.int64)
-    return found
+    return found if len(found) == 0 or found.min() >= FIRST_INSTANT else None
+
+
+def utc_times(texts: pa.Array) -> NDArray[Any] | None:
+    """Microseconds since 1970 of each text; None where one is not plain ISO 8601 with a time of day and `Z`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    lengths = pa.array([length + 1 for length in LENGTHS if length > DATE_LENGTH], pa.int32())
+    is_utc = pc.and_(pc.ends_with(texts, "Z"), pc.is_in(pc.binary_length(texts), value_set=lengths))
+    if not pc.all(is_utc).as_py():
+        return None
+    return wall_times(pc.binary_slice(texts.cast(pa.binary()), 0, -1).cast(pa.string()))
 
 
 def calm_instants(walls: NDArray[Any], zone: str, engine: Any) -> tuple[NDArray[Any], NDArray[Any]]:

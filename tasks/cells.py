@@ -8,7 +8,7 @@ DuckDB, not the machine's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from configs.errors import ConfigError
 from configs.schema import EPOCHS, Column
 from tasks.bounds import numeric_bounds, refuse_outside
-from tasks.calm_times import calm_instants, wall_times
+from tasks.calm_times import calm_instants, utc_times, wall_times
 from tasks.cell_details import PRIVATE, detail
 from tasks.cell_queries import column_query, decimal_digits, quoted
 
@@ -54,7 +54,8 @@ class TypedCells:
     Attributes
     ----------
     values : Table
-        Declared columns; a cell that could not be typed is null.
+        Declared columns; a cell that could not be typed is null. A category is a dictionary of strings where its cells
+        were given as one.
     refused : dict of int to (column, reason, detail)
         Row number, and the first column, in order of declaration, whose cell could not be typed.
     ambiguous, shifted, zero_filled : int
@@ -127,7 +128,11 @@ def refuse_unknown_formats(columns: Mapping[str, Column], timezone: str = "UTC")
 
 
 def type_cells(
-    cells: pa.Table, columns: Mapping[str, Column], timezone: str, on_change: OnChange = "stop"
+    cells: pa.Table,
+    columns: Mapping[str, Column],
+    timezone: str,
+    on_change: OnChange = "stop",
+    reread: Callable[[str], pa.ChunkedArray] | None = None,
 ) -> TypedCells:
     """Type the texts of a batch, or of a chunk of one, as declared.
 
@@ -137,12 +142,15 @@ def type_cells(
     ----------
     cells : Table of string, shape (n, len(columns))
         In order of `columns`, whose names it need not carry. A text that is one of the column's null tokens is missing.
+        Columns may be dictionaries of strings too, and columns of numbers what `read_as` says, null where missing.
     columns : mapping of str to Column
     timezone : str
         Zone of timestamps without an offset, where the column has none of its own.
     on_change : {"stop", "quarantine", "accept"}
         What becomes of integers that are written as floats, and of levels that are not declared. `stop` leaves it to
         the caller, who finds them in `changes`.
+    reread : callable, optional
+        From the name of a column that is given as numbers to its texts.
     """
     import pyarrow as pa
 
@@ -151,7 +159,10 @@ def type_cells(
     told: list[tuple[str, Any]] = []
     changes: dict[str, Change] = {}
     for number, (name, column) in enumerate(columns.items()):
-        texts = without_nulls(cells.column(number), column.nulls).combine_chunks()
+        given = cells.column(number)
+        if is_number(given.type) and not is_inside(given, column):
+            given = texts_again(name, reread)
+        texts = in_one(given) if is_number(given.type) else without_nulls(given, column.nulls)
         typed = type_column(texts, name, column, timezone, on_change)
         values.append(typed.values)
         told += typed.told.items()
@@ -163,9 +174,22 @@ def type_cells(
             if text not in why:
                 why[text] = (name, str(reason), detail(str(reason), str(text), column, timezone))
             refused.setdefault(row, why[text])
-    table = pa.table(values, names=list(columns)).cast(typed_schema(columns))
+    table = pa.table(values, names=list(columns)).cast(schema_of(values, columns))
     counts = count_told(told, refused)
     return TypedCells(table, refused, counts["ambiguous"], counts["shifted"], counts["zero_filled"], changes)
+
+
+def texts_again(name: str, reread: Callable[[str], pa.ChunkedArray] | None) -> pa.ChunkedArray:
+    """Texts of a column that was given as numbers, some of which are refused.
+
+    Raises
+    ------
+    TypeError
+        If nobody can read them.
+    """
+    if reread is None:
+        raise TypeError(f"column {name!r} was given as numbers, some of which are refused; texts were expected")
+    return reread(name)
 
 
 def count_told(told: list[tuple[str, Any]], refused: Mapping[int, object]) -> Counter[str]:
@@ -179,18 +203,19 @@ def count_told(told: list[tuple[str, Any]], refused: Mapping[int, object]) -> Co
     return counts
 
 
-def type_column(texts: pa.StringArray, name: str, column: Column, timezone: str, on_change: OnChange) -> TypedColumn:
-    """Type one column's cells, of which the missing ones are null."""
+def type_column(texts: pa.Array, name: str, column: Column, timezone: str, on_change: OnChange) -> TypedColumn:
+    """Type one column's cells, of which the missing ones are null; numbers as `read_as` says are typed already."""
     import numpy as np
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     none = (np.zeros(0, np.int64), np.zeros(0, np.int64))
     if column.type in ("category", "text") and column.levels is None:
         return TypedColumn(texts, [], [], none, {})
-    quick = quick_values(texts, column)
+    quick = texts if is_number(texts.type) else quick_values(texts, column)
     if quick is not None:
         return with_zeros(TypedColumn(quick, [], [], none, {}), texts, column)
-    encoded = texts.dictionary_encode()
+    encoded = texts if isinstance(texts, pa.DictionaryArray) else texts.dictionary_encode()
     typed = type_texts(encoded.dictionary, name, column, timezone, on_change)
     codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
     notes, reasons = typed.column("note"), typed.column("reason")
@@ -199,8 +224,9 @@ def type_column(texts: pa.StringArray, name: str, column: Column, timezone: str,
         for note in sorted(notes.drop_null().unique().to_pylist())
     }
     rows = rows_where(codes, pc.is_valid(reasons))
-    column_of_values = typed.column("value").combine_chunks().take(encoded.indices)
-    found = TypedColumn(column_of_values, [], [], (rows.tolist(), codes[rows].tolist()), told)
+    is_level = column.type == "category"  # which is its own value
+    values = texts if is_level else typed.column("value").combine_chunks().take(encoded.indices)
+    found = TypedColumn(values, [], [], (rows.tolist(), codes[rows].tolist()), told)
     if len(rows):
         found = found._replace(texts=encoded.dictionary.to_pylist(), reasons=reasons.to_pylist())
     return with_zeros(found, texts, column)
@@ -227,25 +253,69 @@ def with_zeros(typed: TypedColumn, texts: pa.StringArray, column: Column) -> Typ
     return typed._replace(values=pc.if_else(missing, zero, typed.values), told={**typed.told, "zero_filled": rows})
 
 
-def quick_values(texts: pa.StringArray, column: Column) -> pa.Array | None:
-    """Values of a number whose texts Arrow's casts read as the queries do; None where one of them may not be so.
+def read_as(column: Column) -> pa.DataType:
+    """Arrow type that a column's cells are best read as, where a reader can: see `tasks.raw_files.AskedColumns`."""
+    import pyarrow as pa
 
-    Arrow knows no sign '+' and also reads '0x1F' as an integer, 'inf' and 'nan' as floats: these go to the query, and
-    so does every column with bounds, separators of its own, or a text that Arrow refuses.
-    """
+    if is_plain_number(column):
+        return typed_schema({"a": column}).field(0).type
+    return pa.string() if column.type == "text" else pa.dictionary(pa.int32(), pa.string())
+
+
+def is_plain_number(column: Column) -> bool:
+    """Whether Arrow's casts read a column's texts, where they read all of them, as the queries do."""
+    return column.type in ("integer", "float") and column.decimal == "." and column.thousands is None
+
+
+def is_number(type_: pa.DataType) -> bool:
+    """Whether cells are numbers already."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_int64(type_) or pa.types.is_float64(type_))
+
+
+def is_inside(values: pa.ChunkedArray | pa.Array, column: Column) -> bool:
+    """Whether all numbers are finite and within the declared bounds."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    is_plain = column.decimal == "." and column.thousands is None and column.min is None and column.max is None
-    if column.type not in ("integer", "float") or not is_plain:
+    if pa.types.is_floating(values.type) and pc.all(pc.is_finite(values)).as_py() is False:
+        return False
+    if column.min is None and column.max is None:
+        return True
+    low, high = numeric_bounds(column, values.type)
+    found = pc.min_max(values)
+    is_beyond = (low is not None and pc.less(found["min"], low), high is not None and pc.greater(found["max"], high))
+    return not any(beyond is not False and beyond.as_py() for beyond in is_beyond)
+
+
+def quick_values(texts: pa.Array, column: Column) -> pa.Array | None:
+    """Values of a number whose texts Arrow's casts read as the queries do; None where one of them may not be so.
+
+    Arrow knows no sign '+' and also reads '0x1F' as an integer, 'inf' and 'nan' as floats: these go to the query, and
+    so does every column with separators of its own, a text that Arrow refuses, or a number out of bounds.
+    """
+    import pyarrow as pa
+
+    if not is_plain_number(column) or not pa.types.is_string(texts.type):
         return None
     try:
-        values = texts.cast(typed_schema({"a": column}).field(0).type)
+        values = texts.cast(read_as(column))
     except pa.ArrowInvalid:
         return None
-    if column.type == "float":
-        return values if pc.all(pc.is_finite(values)).as_py() is not False else None
-    return None if pc.any(pc.match_substring_regex(texts, "[xX]")).as_py() else values
+    if column.type == "integer" and has_letter_x(texts):
+        return None
+    return values if is_inside(values, column) else None
+
+
+def has_letter_x(texts: pa.StringArray) -> bool:
+    """Whether an `x` or `X` may stand in any text: all that the array's buffer holds is looked at."""
+    import numpy as np
+
+    content = texts.buffers()[2]
+    if content is None or not content.size:
+        return False
+    return bool(((np.frombuffer(content, np.uint8) | 0x20) == ord("x")).any())
 
 
 def change_of(typed: TypedColumn, texts: pa.StringArray, column: Column) -> Change:
@@ -280,11 +350,16 @@ def type_calm_times(texts: pa.Array, column: Column, timezone: str) -> pa.Table 
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    walls = wall_times(texts) if column.format is None and len(texts) >= FEW else None
+    if column.format is not None or len(texts) < FEW:
+        return None
+    nothing = pa.nulls(len(texts), pa.string())
+    if (instants := utc_times(texts)) is not None:
+        return pa.table({"value": pa.array(instants).cast(pa.timestamp("us")), "reason": nothing, "note": nothing})
+    walls = wall_times(texts)
     if walls is None:
         return None
     instants, calm = calm_instants(walls, column.timezone or timezone, engine())
-    values, nothing = pa.array(instants).cast(pa.timestamp("us")), pa.nulls(len(texts), pa.string())
+    values = pa.array(instants).cast(pa.timestamp("us"))
     restless = pa.array(~calm)
     rest = run_query(texts.filter(restless), column_query(column, timezone, "stop")).combine_chunks()
     columns = {"value": values, "reason": nothing, "note": nothing}
@@ -348,15 +423,47 @@ def moment_bounds(name: str, column: Column, timezone: str) -> tuple[Any, Any]:
     return bounds[0], bounds[1]
 
 
-def without_nulls(texts: pa.ChunkedArray, tokens: tuple[str, ...]) -> pa.ChunkedArray:
+def in_one(cells: pa.ChunkedArray) -> pa.Array:
+    """A column as one array; one that is one already is not copied."""
+    return cells.chunk(0) if cells.num_chunks == 1 else cells.combine_chunks()
+
+
+def without_nulls(texts: pa.ChunkedArray, tokens: tuple[str, ...]) -> pa.Array:
     """Put nulls where a text is a null token."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    array = in_one(texts)
     if not tokens:
+        return array
+    if isinstance(array, pa.DictionaryArray):
+        return without_null_levels(array, tokens)
+    missing = pc.is_in(array, value_set=pa.array(tokens, pa.string()))
+    return pc.if_else(missing, pa.scalar(None, pa.string()), array)
+
+
+def without_null_levels(texts: pa.DictionaryArray, tokens: tuple[str, ...]) -> pa.DictionaryArray:
+    """Put nulls where a text is a null token, and keep the other levels alone, in their order."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_token = pc.is_in(texts.dictionary, value_set=pa.array(tokens, pa.string())).to_numpy(zero_copy_only=False)
+    if not is_token.any():
         return texts
-    missing = pc.is_in(texts, value_set=pa.array(tokens, pa.string()))
-    return pc.if_else(missing, pa.scalar(None, pa.string()), texts)
+    places = pa.array(np.cumsum(~is_token) - 1, pa.int32(), mask=is_token)
+    return pa.DictionaryArray.from_arrays(places.take(texts.indices), texts.dictionary.filter(pa.array(~is_token)))
+
+
+def schema_of(values: list[pa.Array], columns: Mapping[str, Column]) -> pa.Schema:
+    """Arrow types of typed columns: the declared ones, but for categories that are dictionaries."""
+    import pyarrow as pa
+
+    declared = typed_schema(columns)
+    fields = zip(values, declared, strict=True)
+    return pa.schema(
+        [field.with_type(each.type) if pa.types.is_dictionary(each.type) else field for each, field in fields]
+    )
 
 
 def typed_schema(columns: Mapping[str, Column]) -> pa.Schema:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from configs.errors import DataError
 from configs.schema import Column
-from tasks.cells import OnChange, TypedCells, type_cells, typed_schema
+from tasks.cells import OnChange, TypedCells, is_number, read_as, type_cells, typed_schema
 from tasks.contract.header import HeaderChange, HeaderDifference
 from tasks.quarantine import Refusal
-from tasks.raw_files import RawChunk
+from tasks.raw_files import AskedColumns, RawChunk, column_alias
 from tasks.table import LINE
 
 if TYPE_CHECKING:
@@ -56,15 +57,32 @@ class Reading:
         changes = self.header.changes() if self.on_change == "quarantine" else []
         return changes[0] if changes else None
 
+    @cached_property
+    def aliases(self) -> dict[str, str]:
+        """Names of a chunk's columns, by those of the declared ones that the file has."""
+        places = {name: self.header.position(name) for name in self.columns}
+        return {name: column_alias(place) for name, place in places.items() if place is not None}
+
+    def asked(self) -> AskedColumns:
+        """The columns that are read, and as what."""
+        given = {alias: self.columns[name] for name, alias in self.aliases.items()}
+        numbers = {alias: column.nulls for alias, column in given.items() if is_number(read_as(column))}
+        return AskedColumns({alias: read_as(column) for alias, column in given.items()}, numbers)
+
     def texts(self, chunk: RawChunk) -> pa.Table:
-        """Texts of the declared columns, in their order; null in a column that the file has not."""
+        """Cells of the declared columns, in their order; null in a column that the file has not."""
         import pyarrow as pa
 
-        nothing = pa.chunked_array([pa.nulls(chunk.texts.num_rows, pa.string())])
-        places = [self.header.position(name) for name in self.columns]
+        nothing = pa.chunked_array([pa.nulls(len(chunk.lines), pa.string())])
         return pa.table(
-            [nothing if place is None else chunk.texts.column(place) for place in places], names=list(self.columns)
+            {name: chunk.texts.column(self.aliases[name]) if name in self.aliases else nothing for name in self.columns}
         )
+
+    def typed(self, chunk: RawChunk) -> TypedCells:
+        """Cells of a chunk as their declared types."""
+        again = chunk.reread
+        reread = None if again is None else lambda name: again(self.aliases[name])
+        return type_cells(self.texts(chunk), self.columns, self.timezone, self.on_change, reread)
 
 
 @dataclass(frozen=True)
@@ -91,7 +109,7 @@ def type_chunk(chunk: RawChunk, reading: Reading) -> TypedChunk:
             for line, raw in zip(chunk.lines, map(chunk.raw, range(len(chunk.lines))), strict=True)
         ]
         return TypedChunk(stored_schema(reading.columns).empty_table(), in_order(refused), None)
-    cells = type_cells(reading.texts(chunk), reading.columns, reading.timezone, reading.on_change)
+    cells = reading.typed(chunk)
     if reading.on_change == "stop":
         refuse_new_levels(cells, chunk)
     refused += [
@@ -115,8 +133,24 @@ def sound_rows(cells: TypedCells, chunk: RawChunk) -> pa.Table:
     if cells.refused:
         sound = np.ones(typed.num_rows, dtype=bool)
         sound[list(cells.refused)] = False
-        typed = typed.filter(pa.array(sound))
+        typed = with_levels_anew(typed.filter(pa.array(sound)))
     return typed.combine_chunks()
+
+
+def with_levels_anew(rows: pa.Table) -> pa.Table:
+    """Rows whose dictionaries hold the levels of these rows alone, in order of appearance."""
+    import pyarrow as pa
+
+    for place, field in enumerate(rows.schema):
+        if pa.types.is_dictionary(field.type):
+            texts = rows.column(place).cast(pa.string())
+            rows = rows.set_column(place, field.name, texts.dictionary_encode())
+    return rows
+
+
+def category_names(columns: Mapping[str, Column]) -> list[str]:
+    """Columns of few texts, as far as is declared."""
+    return [name for name, column in columns.items() if column.type == "category"]
 
 
 def refuse_new_levels(cells: TypedCells, chunk: RawChunk) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]  # the code that runs, which need not be the current directory
 PACKAGES = ("configs", "tasks", "flows")
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 @cache
@@ -65,7 +66,7 @@ def module_files(name: str, root: Path) -> list[Path]:
 
 def imported_names(tree: ast.AST, package: str) -> Iterator[str]:
     """Dotted names that the code imports; `from a import b` yields `a` and `a.b`, since b may be a module."""
-    for node in ast.iter_child_nodes(tree):
+    for node in statements_of(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -74,6 +75,12 @@ def imported_names(tree: ast.AST, package: str) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
         elif not is_type_checking(node):
             yield from imported_names(node, package)
+
+
+def statements_of(node: ast.AST) -> Iterator[ast.AST]:
+    """What stands in the blocks of a statement; expressions, which are most of a tree, hold no import."""
+    for block in BLOCKS:
+        yield from getattr(node, block, ())
 
 
 def is_type_checking(node: ast.AST) -> bool:

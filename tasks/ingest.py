@@ -20,7 +20,7 @@ from tasks.account import SURE, Account, add_up
 from tasks.atomic import atomic_folder, write_json
 from tasks.batch import folder_batch, landed_by_name, refuse_folders
 from tasks.cells import OnChange, refuse_unknown_formats
-from tasks.chunks import ContractError, Reading, stored_schema, type_chunk
+from tasks.chunks import ContractError, Reading, category_names, stored_schema, type_chunk
 from tasks.contract.header import HeaderDifference, HeaderError, compare_header, refuse_header
 from tasks.dealing import Dealing, deal_file, declared_dealing
 from tasks.gathering import DealtFile, Gathered, gathered, make_gathered
@@ -30,6 +30,7 @@ from tasks.refusal_limit import Counted, require_few_refused
 from tasks.stage import run_as_command
 from tasks.store import BatchStore, file_hash
 from tasks.table import table_writer
+from tasks.write_behind import WriteBehind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -75,10 +76,12 @@ def read_batch(folder: Path, chunks: Iterator[RawChunk], reading: Reading) -> Ac
 
     account, write_refused = Account(), None
     with ExitStack() as stack:
-        write_typed = stack.enter_context(table_writer(folder / TYPED, stored_schema(reading.columns)))
+        schema, categories = stored_schema(reading.columns), category_names(reading.columns)
+        write_typed = stack.enter_context(table_writer(folder / TYPED, schema, categories))
+        behind = stack.enter_context(WriteBehind())
         for chunk in chunks:
             made = type_chunk(chunk, reading)
-            write_typed(made.typed)
+            behind(write_typed, made.typed)
             if made.refused and write_refused is None:
                 write_refused = stack.enter_context(table_writer(folder / QUARANTINE, quarantine_schema()))
             if made.refused and write_refused is not None:
@@ -181,7 +184,7 @@ def read_file(
     refuse_header(header, declared.on_change, declared.needed)
     reading = Reading(batch, file.as_posix(), declared.columns, header, declared.timezone, declared.on_change)
     if not declared.is_dealt:
-        return read_batch(folder, raw.chunks(), reading), header, {}
+        return read_batch(folder, raw.chunks(reading.asked()), reading), header, {}
     account, parts = deal_file(folder, raw.chunks(), reading, declared.dealing)
     require_sound(account, reading)
     return account, header, {"parts": parts}

@@ -8,7 +8,7 @@ given one number for both as `_line`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,21 +37,52 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 
 @contextmanager
-def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+def table_writer(
+    path: Path, schema: pa.Schema, categories: Collection[str] = ()
+) -> Iterator[Callable[[pa.Table], None]]:
     """Write one Parquet file atomically, table by table, each a row group; what is written is not held in memory.
 
-    Yields a function that writes a table of `schema`. A file without a row has the schema all the same.
+    Parameters
+    ----------
+    path : Path
+    schema : Schema
+        As the file is read. A file without a row has it all the same.
+    categories : collection of str
+        Columns of strings that are written by their dictionary: a table that has them as dictionaries is not encoded
+        once more.
+
+    Yields
+    ------
+    callable
+        Writes a table of `schema`.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    def write(table: pa.Table) -> None:
-        if table.num_rows:
-            writer.write_table(table.replace_schema_metadata(None), row_group_size=table.num_rows)
+    by_level = pa.dictionary(pa.int32(), pa.string())
+    stored = pa.schema([field.with_type(by_level) if field.name in categories else field for field in schema])
 
+    def write(table: pa.Table) -> None:
+        columns = [
+            column.dictionary_encode() if field.type == by_level and column.type != by_level else column
+            for column, field in zip(table.columns, stored, strict=True)
+        ]
+        if table.num_rows:
+            writer.write_table(pa.table(columns, schema=stored), row_group_size=table.num_rows)
+
+    has_line = LINE in schema.names  # ascending, and each its own: differences take the least room
     with (
         atomic_file(path) as temporary,
         pq.ParquetWriter(
-            temporary, schema.remove_metadata(), compression="zstd", write_page_checksum=True, version="2.6"
+            temporary,
+            stored,
+            compression="zstd",
+            write_page_checksum=True,
+            version="2.6",
+            write_batch_size=1 << 16,  # values encoded at a time
+            store_schema=False,  # which would read dictionaries as such
+            use_dictionary=[name for name in schema.names if name != LINE],
+            column_encoding={LINE: "DELTA_BINARY_PACKED"} if has_line else None,
         ) as writer,
     ):
         yield write

@@ -34,6 +34,42 @@ def test_closure_follows_imports_inside_functions_and_circles(project: Path) -> 
     assert found == [*expected, "tasks/split.py"]
 
 
+BLOCKS = """
+class A:
+    async def run(self):
+        with open("x"):
+            import tasks.a
+        for _ in ():
+            pass
+        else:
+            import tasks.b
+try:
+    import tasks.c
+except OSError:
+    import tasks.d
+else:
+    import tasks.e
+finally:
+    import tasks.f
+match 1:
+    case 2:
+        import tasks.g
+if 1:
+    pass
+elif 2:
+    while True:
+        import tasks.h
+"""
+
+
+def test_closure_follows_imports_in_every_kind_of_block(project: Path) -> None:
+    for name in "abcdefgh":
+        (project / f"tasks/{name}.py").touch()
+    (project / "tasks/blocks.py").write_text(BLOCKS)
+    found = {path.stem for path in import_closure(Path("tasks/blocks.py"), project)}
+    assert found == {*"abcdefgh", "blocks", "__init__"}
+
+
 @pytest.mark.parametrize(
     ("file", "changes"), [("tasks/late.py", True), ("tasks/other.py", False), ("tasks/typed.py", False)]
 )

@@ -11,7 +11,7 @@ import pytest
 
 from configs.schema import Pipeline
 from tasks import store as store_module
-from tasks.store import BatchStore, file_hash
+from tasks.store import BatchStore, file_hash, verified_copy
 from tests.pipelines import make_pipeline
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -148,6 +148,19 @@ def test_file_hash_is_of_content(tmp_path: Path) -> None:
         Path(name).write_text(text)
     hashes = [file_hash(Path(name)) for name in "abc"]
     assert (hashes[0] == hashes[1], hashes[0] == hashes[2]) == (True, False)
+
+
+def test_hash_is_one_however_a_large_file_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "PIECE", 7)
+    hashes = set()
+    for size in range(30):
+        content = bytes(range(size))
+        Path("a").write_bytes(content)
+        found = file_hash(Path("a"))
+        assert store_module.content_hash(content) == found
+        assert verified_copy(Path("a"), Path("b"), found)
+        hashes.add(found)
+    assert len(hashes) == 30
 
 
 def test_limited_pipeline_gives_the_same_basis() -> None:

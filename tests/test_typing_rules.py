@@ -45,6 +45,17 @@ def plain(text: str, decimal: str, thousands: str | None) -> str | None:
     return f"{'-' if text.startswith('-') else ''}{digits or '0'}{'.' * bool(point)}{rest}"
 
 
+ISO_TIMES = st.one_of(
+    st.from_regex(
+        r"(19|20)[0-9]{2}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9](:[0-6][0-9](\.[0-9]{1,7})?)?Z", fullmatch=True
+    ),
+    st.sampled_from(
+        ["2013-01-01Z", "2013-01-01T05Z", "2013-01-01T05:00ZZ", "0000-01-01T00:00Z", "2013-01-01T05:00", "Z"]
+    ),
+    st.sampled_from(
+        ["0001-01-01T00:00Z", "9999-12-31T23:59:59.999999Z", "2013-01-01T05:00:00.1234567Z", "2013-01-01T24:00Z"]
+    ),
+)
 SEPARATORS = [(".", None), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"), (",", None)]
 NUMBERS = st.text(f"0123456789+-., '{SPACES}{APOSTROPHES}", min_size=1, max_size=9)
 WRITTEN = st.builds(
@@ -160,6 +171,20 @@ def test_number_is_read_as_declared(text: str, column: dict[str, Any], expected:
 )
 def test_bounds_are_inclusive_and_exact(column: dict[str, Any], texts: list[str], expected: list[object]) -> None:
     assert outcomes(texts, **column) == expected
+
+
+@pytest.mark.parametrize("mark", ["", "Z"])
+def test_year_before_the_first_is_refused_among_many_times_too(mark: str) -> None:
+    others = [f"2013-01-01T00:{minute:02}:{second:02}{mark}" for minute in range(3) for second in range(60)]
+    assert outcomes([*others, f"0000-12-31T23:59{mark}"], type="timestamp")[-1] == "not_a_timestamp"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(ISO_TIMES, min_size=1, max_size=20), st.booleans())
+def test_times_in_utc_are_judged_alike_alone_and_among_many(texts: list[str], many: bool) -> None:
+    others = [f"2013-01-01T00:{minute:02}:{second:02}Z" for minute in range(3) for second in range(60)]
+    alone = [outcomes([text], "America/New_York", type="timestamp")[0] for text in texts]
+    assert outcomes([*texts, *others * many], "America/New_York", type="timestamp")[: len(texts)] == alone
 
 
 def test_bound_that_is_no_time_of_its_zone_is_refused_before_any_batch() -> None:

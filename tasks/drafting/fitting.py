@@ -35,7 +35,7 @@ def typed_levels(levels: pa.StringArray, declared: Declared) -> pa.Array:
     from tasks.cells import type_column, without_nulls
 
     column = Column.model_validate({**declared, "nulls": tuple(declared.get("nulls", ()))})
-    texts = without_nulls(pa.chunked_array([levels]), column.nulls).combine_chunks()
+    texts = without_nulls(pa.chunked_array([levels]), column.nulls)
     return type_column(texts, "sample", column, "UTC", "quarantine").values
 
 

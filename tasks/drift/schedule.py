@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Literal
 
-from configs.schema import DAYS_OF, Drift, per_day
+from configs.schema import DAYS_PER, Drift, per_day
 
 Span = tuple[datetime | None, datetime | None]
 DAY = timedelta(days=1)
@@ -103,7 +103,7 @@ def schedule_of(drift: Drift, spans: Mapping[str, Span]) -> Schedule:
         daily, known_by = DAY / told, "times"
     else:
         daily, known_by = ASSUMED, "assumed"
-    return Schedule(float(number), period, daily * DAYS_OF[period], known_by)  # type: ignore[arg-type]
+    return Schedule(float(number), period, daily * DAYS_PER[period], known_by)  # type: ignore[arg-type]
 
 
 def rhythm(spans: Iterable[Span]) -> timedelta | None:

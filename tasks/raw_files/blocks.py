@@ -43,10 +43,13 @@ def blocks(pieces: Iterator[bytes], *, cr_ends: bool, size: int = BLOCK) -> Gene
     rest, tail = b"", b""  # of the last block's body, and of a line
     while True:
         fresh, ended = taken(pieces, size - len(rest))
-        body = tail + fresh
-        cut = len(body) if ended else last_line_end(body, cr_ends=cr_ends)
+        *before, last = [tail, *fresh]
+        cut = len(last) if ended else last_line_end(last, cr_ends=cr_ends)
         if cut == 0 and not ended:
-            tail = body
+            before, last = [], b"".join([*before, last])
+            cut = last_line_end(last, cr_ends=cr_ends)
+        if cut == 0 and not ended:
+            tail = last
             if len(tail) <= LONGEST_RECORD:
                 continue
             begun, size_passed, behind, ended = passed_over(tail, pieces, cr_ends=cr_ends)
@@ -55,21 +58,21 @@ def blocks(pieces: Iterator[bytes], *, cr_ends: bool, size: int = BLOCK) -> Gene
             if ended and not behind:
                 return
             continue
-        rest = (yield Block(rest + body[:cut], ended)) or b""
-        tail = body[cut:]
+        rest = (yield Block(b"".join([rest, *before, last[:cut]]), ended)) or b""
+        tail = last[cut:]
         if ended:
             return
 
 
-def taken(pieces: Iterator[bytes], size: int) -> tuple[bytes, bool]:
-    """About `size` more bytes, and whether the stream ended."""
+def taken(pieces: Iterator[bytes], size: int) -> tuple[list[bytes], bool]:
+    """Pieces of about `size` more bytes, and whether the stream ended."""
     found, length = [], 0
     for piece in pieces:
         found.append(piece)
         length += len(piece)
         if length >= size:
-            return b"".join(found), False
-    return b"".join(found), True
+            return found, False
+    return found, True
 
 
 def last_line_end(body: bytes, *, cr_ends: bool) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -10,15 +9,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tasks.raw_files.asked import AskedColumns
 from tasks.raw_files.blocks import Block, blocks
 from tasks.raw_files.cell_kinds import NOTE, TOTAL
+from tasks.raw_files.line_records import LineRecords, line_records
+from tasks.raw_files.parsing import Parsed, SoundRecords, parse_as, parse_as_text, parse_asked
 from tasks.raw_files.records import Records, Rules, split_records
-from tasks.raw_files.rows import DETAILS, RawChunk, RefusedRecord, column_aliases, refusal, shown
+from tasks.raw_files.rows import DETAILS, RawChunk, RefusedRecord, column_alias, column_aliases, refusal, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from tasks.raw_files.grammar import Grammar
     from tasks.raw_files.rows import Positions
 
 AHEAD = 2  # blocks that are parsed while the next one is split
@@ -51,8 +52,26 @@ class Table:
     first_line: int
     footer: int
 
+    @property
+    def fields(self) -> int:
+        """Fields of a record."""
+        return self.width + self.trailing
 
-def chunks_of(pieces: Iterator[bytes], table: Table) -> Iterator[RawChunk]:
+    def columns_read(self, asked: AskedColumns | None) -> AskedColumns:
+        """The columns that are parsed, and as what: those asked for, if any, and what stands behind the last one.
+
+        Where characters changed places or may be escaped, the bytes of a cell are not yet its text.
+        """
+        import pyarrow as pa
+
+        behind = {column_alias(self.width): pa.string()} if self.trailing else {}
+        if asked is None or not asked.types or self.swaps or self.rules.grammar.escape:
+            names = column_aliases(self.width) if asked is None or not asked.types else list(asked.types)
+            return AskedColumns({**dict.fromkeys(names, pa.string()), **behind}, {})
+        return asked.also(behind)
+
+
+def chunks_of(pieces: Iterator[bytes], table: Table, asked: AskedColumns | None = None) -> Iterator[RawChunk]:
     """Read text below a header.
 
     Yields
@@ -61,36 +80,37 @@ def chunks_of(pieces: Iterator[bytes], table: Table) -> Iterator[RawChunk]:
         In order; the last ones wait until it is known that they are not the file's end.
     """
     with ThreadPoolExecutor(AHEAD, thread_name_prefix="raw") as pool:
-        yield from without_end(parsed(pieces, table, pool), table)
+        yield from without_end(parsed(pieces, table, table.columns_read(asked), pool), table)
 
 
-def parsed(pieces: Iterator[bytes], table: Table, pool: ThreadPoolExecutor) -> Iterator[RawChunk]:
+def parsed(pieces: Iterator[bytes], table: Table, asked: AskedColumns, pool: ThreadPoolExecutor) -> Iterator[RawChunk]:
     """Chunks as they stand in the text, blank lines at the end left out."""
     waiting: deque[Future[RawChunk]] = deque()
     blank: list[RefusedRecord] = []
     for records, overlong in split_blocks(pieces, table):
         held, blank = blank, []
         refused = [*records.refused, *overlong]
-        if not len(records.begins) and all(record.reason == "blank_line" for record in refused):
+        if not records.count and all(record.reason == "blank_line" for record in refused):
             blank = held + refused
             continue
-        last = int(records.lines[-1]) if len(records.lines) else 0
+        last = int(records.lines[-1]) if records.count else 0
         while refused and refused[-1].reason == "blank_line" and refused[-1].line > last:
             blank.insert(0, refused.pop())
-        waiting.append(pool.submit(parse, replace(records, refused=held + refused), table))
+        waiting.append(pool.submit(parse, records, held + refused, table, asked))
         if len(waiting) > AHEAD:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
 
 
-def split_blocks(pieces: Iterator[bytes], table: Table) -> Iterator[tuple[Records, list[RefusedRecord]]]:
+def split_blocks(pieces: Iterator[bytes], table: Table) -> Iterator[tuple[Records | LineRecords, list[RefusedRecord]]]:
     """Records of each block, and the overlong line behind it if there is one."""
     grammar, line = table.rules.grammar, table.first_line
     stream = blocks(pieces, cr_ends=grammar.cr_ends)
     block: Block | None = next(stream, None)
     while block is not None:
-        records = split_records(block.body, table.rules, line, at_end=block.at_end)
+        lines = line_records(block.body, table.rules, line)
+        records = lines or split_records(block.body, table.rules, line, at_end=block.at_end)
         line += records.lines_consumed
         overlong = []
         if block.overlong is not None:
@@ -104,33 +124,54 @@ def split_blocks(pieces: Iterator[bytes], table: Table) -> Iterator[tuple[Record
             block = None
 
 
-def parse(records: Records, table: Table) -> RawChunk:
-    """Parse the sound records of one block; those of another width are refused."""
+def parse(records: Records | LineRecords, refused: list[RefusedRecord], table: Table, asked: AskedColumns) -> RawChunk:
+    """Parse the sound records of one block; those of another width are refused, beside those that are already."""
+    parsed = parse_asked(sound_of(records, table), asked)
+    if isinstance(records, LineRecords) and not records.are_as_many_as(parsed.records):
+        closer = split_records(records.body, table.rules, records.first_line, at_end=True)
+        return parse(closer, [*refused, *closer.refused], table, asked)
+    return chunk_of(records, parsed, refused, table, asked)
+
+
+def sound_of(records: Records | LineRecords, table: Table) -> SoundRecords:
+    """The sound records of a block, as the parser takes them."""
+    return SoundRecords(records.sound(), table.rules.grammar, table.fields, records.multiline, records.content)
+
+
+def chunk_of(
+    records: Records | LineRecords, parsed: Parsed, refused: list[RefusedRecord], table: Table, asked: AskedColumns
+) -> RawChunk:
+    """The rows of one block and what is none."""
     import numpy as np
     import pyarrow as pa
 
-    width = table.width + table.trailing
-    misfits: list[tuple[int, int]] = []
-    texts = parse_texts(records.sound(), table.rules.grammar, width, records.multiline, misfits)
-    kept = np.ones(len(records.begins), dtype=bool)
+    texts, misfits = parsed
+    kept = np.ones(records.count, dtype=bool)
     kept[[row for row, _ in misfits]] = False
-    refused = [misfit(records, row, fields - table.trailing, table.width) for row, fields in misfits]
-    kept_rows = np.flatnonzero(kept)
+    refused = refused + [misfit(records, row, fields - table.trailing, table.width) for row, fields in misfits]
+    kept_rows, sound = np.flatnonzero(kept), None
     if table.trailing:
-        behind = np.asarray(texts.column(width - 1).to_numpy()) != ""
-        texts = texts.select(range(table.width))
+        behind = np.asarray(texts.column(column_alias(table.width)).to_numpy()) != ""
+        texts = texts.drop_columns(column_alias(table.width))
         for row in kept_rows[behind].tolist():
             refused.append(refusal(int(records.lines[row]), "no_trailing_delimiter", records.content(row)))
         if behind.any():
-            texts, kept_rows = texts.filter(pa.array(~behind)), kept_rows[~behind]
-    refused = sorted([*records.refused, *refused])
+            sound = pa.array(~behind)
+            texts, kept_rows = texts.filter(sound), kept_rows[~behind]
+    refused = sorted(refused)
     if table.swaps:
         texts = swapped_back(texts, table.swaps)
         refused = [record._replace(raw=exchanged(record.raw, table.swaps)) for record in refused]
-    return RawChunk(texts, records.lines[kept_rows], refused, Raw(records, kept_rows, table.swaps))
+
+    def reread(alias: str) -> pa.ChunkedArray:
+        asked.leave_as_text([alias])
+        anew = parse_as(sound_of(records, table), {alias: pa.string()}).cells.column(alias)
+        return anew if sound is None else anew.filter(sound)
+
+    return RawChunk(texts, records.lines[kept_rows], refused, Raw(records, kept_rows, table), reread)
 
 
-def misfit(records: Records, row: int, fields: int, width: int) -> RefusedRecord:
+def misfit(records: Records | LineRecords, row: int, fields: int, width: int) -> RefusedRecord:
     """A record that has not got the header's number of fields."""
     reason = "too_few_columns" if fields < width else "too_many_columns"
     return refusal(int(records.lines[row]), reason, records.content(row), fields=fields, width=width)
@@ -140,51 +181,23 @@ def misfit(records: Records, row: int, fields: int, width: int) -> RefusedRecord
 class Raw:
     """A chunk's records as they stand in the file."""
 
-    records: Records
+    records: Records | LineRecords
     rows: Positions
-    swaps: dict[str, str]
+    table: Table
 
     def __call__(self, row: int) -> str:
         """One record's text."""
-        text = shown(self.records.content(int(self.rows[row])))
-        return exchanged(text, self.swaps)
+        return exchanged(shown(self.content(row)), self.table.swaps)
 
+    def content(self, row: int) -> bytes:
+        """One record in the block."""
+        return self.records.content(int(self.rows[row]))
 
-def parse_texts(
-    sound: bytes, grammar: Grammar, width: int, multiline: bool, misfits: list[tuple[int, int]]
-) -> pa.Table:
-    """Parse sound records: a table of strings; `misfits` takes row and number of fields of those of another width."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    names = column_aliases(width)
-    if not sound:
-        return pa.table({name: pa.array([], pa.string()) for name in names})
-
-    if sound.startswith(codecs.BOM_UTF8):  # here it is a record's text, which pyarrow would take for a mark
-        sound = codecs.BOM_UTF8 + sound
-
-    def set_aside(row: csv.InvalidRow) -> str:
-        misfits.append((row.number - 1, row.actual_columns))
-        return "skip"
-
-    return csv.read_csv(
-        pa.BufferReader(sound),
-        read_options=csv.ReadOptions(column_names=names, block_size=len(sound) + 1, use_threads=False),
-        parse_options=csv.ParseOptions(
-            delimiter=grammar.delimiter.decode(),
-            quote_char=grammar.quote.decode() or False,
-            escape_char=grammar.escape.decode() or False,
-            newlines_in_values=multiline,
-            ignore_empty_lines=False,
-            invalid_row_handler=set_aside,
-        ),
-        convert_options=csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()),
-            strings_can_be_null=False,
-            check_utf8=False,
-        ),
-    )
+    def cells(self, row: int) -> list[str]:
+        """One record's texts, also of columns that nobody asked for."""
+        record = SoundRecords(self.content(row), self.table.rules.grammar, self.table.fields, True, self.content)
+        texts = parse_as_text(record).cells.to_pylist()[0].values()
+        return [exchanged(text, self.table.swaps) for text in texts][: self.table.width]
 
 
 def without_end(chunks: Iterator[RawChunk], table: Table) -> Iterator[RawChunk]:
@@ -219,7 +232,16 @@ def limited(chunk: RawChunk, cut: int) -> RawChunk:
     """A chunk's records above a line."""
     rows = int((chunk.lines < cut).sum())
     refused = [record for record in chunk.refused if record.line < cut]
-    return RawChunk(chunk.texts.slice(0, rows), chunk.lines[:rows], refused, chunk.raw)
+    return first_rows(chunk, rows, refused)
+
+
+def first_rows(chunk: RawChunk, rows: int, refused: list[RefusedRecord]) -> RawChunk:
+    """A chunk without its last rows."""
+
+    def reread(alias: str) -> pa.ChunkedArray:
+        return chunk.reread(alias).slice(0, rows) if chunk.reread else chunk.texts.column(alias).slice(0, rows)
+
+    return RawChunk(chunk.texts.slice(0, rows), chunk.lines[:rows], refused, chunk.raw, reread)
 
 
 def with_notes_refused(chunks: list[RawChunk], width: int) -> list[RawChunk]:
@@ -244,13 +266,13 @@ def as_note(record: RefusedRecord, width: int) -> RefusedRecord:
 
 def with_total_refused(chunk: RawChunk) -> RawChunk:
     """Refuse the last row where its first text says that it is a total, and another of its cells is empty."""
-    row = [cell.as_py() for cell in (column[-1] for column in chunk.texts.columns)]
+    row = chunk.raw.cells(len(chunk.lines) - 1) if isinstance(chunk.raw, Raw) else []
     filled = [cell for cell in row if cell]
     if not filled or len(filled) == len(row) or not TOTAL.fullmatch(filled[0].strip()):
         return chunk
     count = len(chunk.lines) - 1
     refused = RefusedRecord(int(chunk.lines[-1]), "totals_row", DETAILS["totals_row"], chunk.raw(count))
-    return RawChunk(chunk.texts.slice(0, count), chunk.lines[:count], sorted([*chunk.refused, refused]), chunk.raw)
+    return first_rows(chunk, count, sorted([*chunk.refused, refused]))
 
 
 def swapped(pieces: Iterator[bytes], swaps: dict[str, str]) -> Iterator[bytes]:

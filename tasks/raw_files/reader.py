@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import accumulate, chain
@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from configs.schema import DeclaredDialect
+from tasks.raw_files.asked import AskedColumns
 from tasks.raw_files.dialect import Dialect
 from tasks.raw_files.errors import UnreadableFileError
 from tasks.raw_files.json_lines import is_json_lines, json_chunks, keys_of
@@ -44,11 +45,12 @@ class RawFile:
         opened: OpenedFile,
         dialect: Dialect,
         names: tuple[str, ...],
-        rows: Iterator[RawChunk],
+        rows: Callable[[AskedColumns | None], Iterator[RawChunk]],
         notes: list[str] | None = None,
     ) -> None:
         self.path, self.names = path, names
         self._opened, self._dialect, self._rows = opened, dialect, rows
+        self._taken: Iterator[RawChunk] = iter(())
         self._notes = [] if notes is None else notes
 
     @property
@@ -62,12 +64,17 @@ class RawFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(self._rows, Generator):
-            self._rows.close()
+        if isinstance(self._taken, Generator):
+            self._taken.close()
         self._opened.file.close()
 
-    def chunks(self) -> Iterator[RawChunk]:
+    def chunks(self, asked: AskedColumns | None = None) -> Iterator[RawChunk]:
         """Rows of the file, once, in order.
+
+        Parameters
+        ----------
+        asked : AskedColumns, optional
+            Which columns to read and as what; all and as text, where the file is no delimited text or nothing is asked.
 
         Raises
         ------
@@ -75,7 +82,8 @@ class RawFile:
             If the file turns out to be damaged, or changes while it is read.
         """
         with located(self.path):
-            for chunk in self._rows:
+            self._taken = self._rows(asked)
+            for chunk in self._taken:
                 self._note_refused(chunk)
                 yield chunk
             self._opened.refuse_changed()
@@ -140,14 +148,15 @@ def opened_as(path: Path, opened: OpenedFile, declared: DeclaredDialect) -> RawF
         file = open_parquet(path)
         names = tuple(file.schema_arrow.names)
         refuse_too_wide(len(names))
-        return RawFile(path, opened, Dialect(format="parquet"), names, parquet_chunks(file))
+        return RawFile(path, opened, Dialect(format="parquet"), names, lambda _: parquet_chunks(file))
     notes: list[str] = []
     text = open_text(opened, declared, notes.append)
     if is_json(path, text.head, declared):
         names = keys_of(text.head if text.ended else text.head[: text.head.rfind(b"\n") + 1])
         refuse_too_wide(len(names))
-        rows = json_chunks(chain([text.head], text.rest), names, text.dialect.encoding)
-        return RawFile(path, opened, replace(text.dialect, format="json_lines"), names, rows, notes)
+        found = replace(text.dialect, format="json_lines")
+        body = chain([text.head], text.rest)
+        return RawFile(path, opened, found, names, lambda _: json_chunks(body, names, found.encoding), notes)
     dialect, names, rows = read_table(text, declared, notes.append)
     return RawFile(path, opened, dialect, names, rows, notes)
 

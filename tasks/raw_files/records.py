@@ -65,6 +65,11 @@ class Records:
     consumed: int
     lines_consumed: int
 
+    @property
+    def count(self) -> int:
+        """Number of sound records."""
+        return len(self.begins)
+
     def content(self, row: int) -> bytes:
         """One sound record as it stands in the block, with its line end."""
         return self.body[self.begins[row] : self.ends[row]]

@@ -60,19 +60,23 @@ class RawChunk:
     ----------
     texts : Table of string, shape (n, columns)
         As the text stands in the file, unquoted; null only where the format has one. Columns are named c1, c2, ...
-        by position, because names of a header may repeat; `RawFile.names` has the names.
+        by position, because names of a header may repeat; `RawFile.names` has the names. Where a caller asked for
+        columns (`AskedColumns`) these, and in the forms asked for.
     lines : array of int64, shape (n,)
         Line of the file where each row starts; for Parquet its number, from 1.
     refused : list of RefusedRecord
         In order of line.
     raw : callable
         From a row's index to the record as it stands in the file, without its line end.
+    reread : callable or None
+        From the name of a column that holds numbers to its texts; None where none does.
     """
 
     texts: pa.Table
     lines: Positions
     refused: list[RefusedRecord]
     raw: Callable[[int], str]
+    reread: Callable[[str], pa.ChunkedArray] | None = None
 
 
 @dataclass(frozen=True)
@@ -110,4 +114,9 @@ def column_aliases(width: int) -> list[str]:
     >>> column_aliases(2)
     ['c1', 'c2']
     """
-    return [f"c{number}" for number in range(1, width + 1)]
+    return [column_alias(place) for place in range(width)]
+
+
+def column_alias(place: int) -> str:
+    """Name of a chunk's column, by its position from 0."""
+    return f"c{place + 1}"

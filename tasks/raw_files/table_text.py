@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from tasks.raw_files.spacing import NOTES, Spacing, find_spacing, one_spaced
 
 if TYPE_CHECKING:
     from configs.schema import DeclaredDialect
+    from tasks.raw_files.asked import AskedColumns
     from tasks.raw_files.rows import RawChunk
     from tasks.raw_files.texts import Text
 
@@ -54,8 +56,8 @@ class Found:
 
 def read_table(
     text: Text, declared: DeclaredDialect, note: Callable[[str], None]
-) -> tuple[Dialect, tuple[str, ...], Iterator[RawChunk]]:
-    """Dialect, names and rows of a delimited text; `note` takes what is found at its end.
+) -> tuple[Dialect, tuple[str, ...], Callable[[AskedColumns | None], Iterator[RawChunk]]]:
+    """Dialect, names and what reads the rows of a delimited text; `note` takes what is found at its end.
 
     Raises
     ------
@@ -86,8 +88,8 @@ def read_table(
         first_line=1 + line_count(text.head[: found.below], grammar),
         footer=dialect.footer,
     )
-    rows = chunks_of(without_ctrl_z(chain([text.head[found.below :]], text.rest), note), table)
-    return dialect, tuple(exchanged(name, swaps) for name in names), rows
+    body = without_ctrl_z(chain([text.head[found.below :]], text.rest), note)
+    return dialect, tuple(exchanged(name, swaps) for name in names), partial(chunks_of, body, table)
 
 
 def with_swaps(text: Text, declared: DeclaredDialect) -> tuple[Text, DeclaredDialect, dict[str, str]]:
