@@ -28,6 +28,7 @@ from configs.expectations import expectation_contradictions
 from configs.flow_checks import FLOW_CHECKS
 from configs.privacy_checks import PRIVACY_CHECKS
 from configs.schema import BinaryMetric, MulticlassMetric, Pipeline, RegressionMetric, UndeclaredSectionError
+from configs.score_checks import SCORE_CHECKS
 from configs.source_checks import SOURCE_CHECKS
 from configs.train_checks import TRAIN_CHECKS
 from configs.wording import listed, shown
@@ -309,4 +310,5 @@ CHECKS: tuple[Check, ...] = (
     *TRAIN_CHECKS,
     *PRIVACY_CHECKS,
     *DRIFT_CHECKS,
+    *SCORE_CHECKS,
 )

@@ -41,6 +41,8 @@ def check_score(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contra
     for key in ("input", "output"):
         if score.schedule is not None and getattr(score, key) is None:
             yield ("score", "schedule"), f"a scheduled run needs score.{key}; add it, or remove the schedule"
+    if score.output is not None and not score.output.endswith((".parquet", ".csv")):
+        yield ("score", "output"), "is written as Parquet or CSV; end it with .parquet or .csv"
     if score.input is not None and score.input == score.output:
         yield ("score", "output"), "is what is scored too; write elsewhere"
 

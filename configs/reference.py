@@ -96,6 +96,8 @@ def table_of(model: dict[str, Any], schema: dict[str, Any], above: str = "") -> 
         yield f"| `{above}{key}` | {value_of(entry, schema)} | {shown_default} | {meaning} |"
         if below is not None:
             yield from table_of(below, schema, f"{above}{key}.")
+        if (each := model_of(entry.get("items", {}), schema)) is not None:
+            yield from table_of(each, schema, f"{above}{key}[].")
 
 
 def model_of(entry: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from configs.errors import ConfigError, HoldfastError
-from flows import deploy_cli, drift_cli, init_cli, monitor_cli, quarantine_cli, registry_cli, schema_cli
+from flows import deploy_cli, drift_cli, init_cli, monitor_cli, quarantine_cli, registry_cli, schema_cli, score_cli
 from flows.registry_cli import AsJson, Pipeline, Reason
 from flows.tables import show, table_of
 
@@ -33,12 +33,14 @@ def check(
 ) -> None:
     """Validate what configs/<pipeline>.yaml declares; nothing runs."""
     from configs.load import check_pipeline, pipeline_names
+    from tasks.scoring.overrides import check_overrides
     from tasks.sql import check_declared
     from tasks.validation.declared import check_expectations
 
     for name in [pipeline] if pipeline else pipeline_names():
         declared = check_pipeline(name)
         check_declared(declared)
+        check_overrides(declared)
         check_expectations(declared)
         print(f"configs/{name}.yaml: valid")
 
@@ -195,6 +197,7 @@ app.registered_commands += schema_cli.app.registered_commands
 app.registered_commands += quarantine_cli.app.registered_commands
 app.registered_commands += init_cli.app.registered_commands
 app.registered_commands += drift_cli.app.registered_commands
+app.registered_commands += score_cli.app.registered_commands
 
 
 def show_outcomes(pipeline: str, outcomes: list[StageOutcome]) -> None:

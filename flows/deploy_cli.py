@@ -59,12 +59,12 @@ def planned(work_pool: str | None) -> tuple[list[Deployment], list[Change], str 
     """What the YAMLs declare, how the server differs, and the branch that a worker clones."""
     from configs.load import check_pipeline, pipeline_names
     from flows.deployed import deployments_there, require_server
-    from flows.deployments import changes, declared_deployments, has_flow
+    from flows.deployments import changes, declared_deployments
 
     pipelines = [check_pipeline(name) for name in pipeline_names()]
     require_server()
     repository, branch = clonable() if work_pool else (None, None)
-    declared = [each for each in declared_deployments(pipelines, work_pool, repository) if has_flow(each)]
+    declared = declared_deployments(pipelines, work_pool, repository)
     return declared, changes(declared, deployments_there()), branch
 
 

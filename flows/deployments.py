@@ -12,7 +12,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
@@ -91,8 +90,11 @@ def deployments_of(pipeline: Pipeline) -> Iterator[Deployment]:
     if retrain.schedule is not None:
         asked = {"reason": f"schedule {retrain.schedule}", "trigger": "schedule"}
         yield scheduled("retrain", pipeline, retrain, only | asked)
+    rows = {"source": score.input, "out": score.output}
+    if None not in rows.values():
+        yield Deployment("score", name, name, only | rows)
     if score.schedule is not None:
-        yield scheduled("score", pipeline, score, only | {"source": score.input, "out": score.output})
+        yield scheduled("score", pipeline, score, only | rows)
 
 
 def scheduled(flow: str, pipeline: Pipeline, section: Monitor | Retrain | Score, asked: dict[str, Any]) -> Deployment:
@@ -227,8 +229,3 @@ def facts_there(there: Any) -> dict[str, Any]:
         "work pool": there.work_pool_name,
         "paused": there.paused,
     }
-
-
-def has_flow(declared: Deployment) -> bool:
-    """Whether this project has the flow that a deployment runs."""
-    return Path(ENTRYPOINTS[declared.flow].partition(":")[0]).is_file()

@@ -71,8 +71,9 @@ REFUSED = {
     "persistence": ({"retrain": "{on: [drift], persist: 3 of 2 batches}"}, "found '3 of 2 batches'; persistence is"),
     "February": ({"monitor": '{schedule: "0 3 30 2 *"}'}, "no month 2 has a day 30, so this schedule never comes"),
     "zone alone": ({"monitor": "{timezone: UTC}"}, "monitor.timezone: is the zone of monitor.schedule, which is not"),
-    "score of nothing": ({"score": '{schedule: "0 3 * * *", output: x}'}, "a scheduled run needs score.input"),
-    "score over itself": ({"score": "{input: x, output: x}"}, "score.output: is what is scored too"),
+    "score of nothing": ({"score": '{schedule: "0 3 * * *", output: x.csv}'}, "a scheduled run needs score.input"),
+    "score to a folder": ({"score": "{input: x, output: y}"}, "score.output: is written as Parquet or CSV"),
+    "score over itself": ({"score": "{input: x.csv, output: x.csv}"}, "score.output: is what is scored too"),
     "runbook for nobody": ({"notify": '{runbook: "https://example.org"}'}, "but notify.blocks names nobody to tell"),
     "block without a type": (
         {"notify": "{blocks: [ops]}"},

@@ -31,6 +31,7 @@ pytestmark = pytest.mark.xdist_group("prefect")
 PATIENCE_SECONDS = 420
 P = "diabetes"
 INCOMING = Path("data/incoming/diabetes")
+SCORES = Path("data/scores.csv")
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ def story(versioned_project: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     with pytest.MonkeyPatch.context() as patch, prefect_server(), inbox() as (address, messages):
         patch.chdir(project)
         flows = 'monitor: {schedule: "0 5 1 1 *"}\nnotify: {blocks: [custom-webhook/ops]}'
+        flows += f"\nscore: {{input: {INCOMING}/diabetes-1.csv, output: {SCORES}}}"
         declare("retrain: {}", f"retrain: {{on: [drift]}}\n{flows}")
         declare("gate: {}", "gate: {margin: 100}")
         block = CustomWebhookNotificationBlock(
@@ -146,6 +148,7 @@ def story(versioned_project: Path, tmp_path_factory: pytest.TempPathFactory) -> 
                 run_by_hand(f"monitor/{P}")
                 ended(lambda: newest("retrain"))
                 run_by_hand(f"monitor/{P}")
+                run_by_hand(f"score/{P}")
                 yield Story(project, [each.stdout for each in deployed], all_runs(), messages)
             finally:
                 served.terminate()
@@ -166,7 +169,7 @@ def test_drifted_batch_starts_one_retrain_by_its_event(story: Story) -> None:
 
 
 def test_all_runs_ended_well(story: Story) -> None:
-    assert [run.state.type.value for run in story.runs] == ["COMPLETED"] * 3
+    assert [run.state.type.value for run in story.runs] == ["COMPLETED"] * 4
 
 
 def test_retrain_on_drift_ends_promoted_with_the_decisions_reason(story: Story) -> None:
@@ -175,6 +178,11 @@ def test_retrain_on_drift_ends_promoted_with_the_decisions_reason(story: Story) 
     assert str(champion.number) == "v1.0.1"
     made = [event for event in registry.events(P) if event["kind"] == "version"][-1]
     assert (made["trigger"], made["reason"].partition(" drifted")[0]) == ("drift", "retrain, diabetes-3.csv")
+
+
+def test_next_scoring_is_by_the_new_version(story: Story) -> None:
+    manifest = json.loads(SCORES.with_name("scores.csv.manifest.json").read_text())
+    assert manifest["model"]["name"] == f"{P}@v1.0.1"
 
 
 def test_monitoring_leaves_its_events_once(story: Story) -> None:
