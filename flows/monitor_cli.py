@@ -25,14 +25,14 @@ def monitor(
     from tasks.stage import uncollected
 
     check_pipeline(pipeline)
-    with prefect_server():
+    with prefect_server() as temporary:
         with uncollected():
             from flows.deployed import is_deployed
             from flows.monitor import run
 
         decision = run(pipeline)
         begins = retrain and decision is not None and decision["outcome"] == "retrain"
-        here = begins and not is_deployed("retrain", pipeline)
+        here = begins and (temporary or not is_deployed("retrain", pipeline))
         made = retrain_here(pipeline) if here else None
     if as_json:
         print(json.dumps({"decision": decision, "retrain": made}, indent=2, default=str))
