@@ -21,8 +21,8 @@ One file, `configs/<pipeline>.yaml`, declares a pipeline; `params.yaml` lists th
 says what is wrong with it; nothing runs before it is right. `configs/pipeline.schema.json` gives completion to editors
 that know the line `# yaml-language-server: $schema=pipeline.schema.json`.
 
-- **Every section stands in the file**, `{}` where it is at its default: DVC knows no optional parameter. `score` alone
-  may be left out: no stage reads it.
+- **Every section stands in the file**, `{}` where it is at its default: DVC knows no optional parameter. Only
+  `monitor`, `score` and `notify`, which no stage reads, may be left out.
 - **YAML 1.2, read as DVC reads it**: `NO`, `on` and `12:30:45` are text, `010` is ten. Where text is expected and YAML
   sees a number, quote it.
 - **Refused**: duplicate keys, keys that are not text (a bare `null`, `2013`), tags, anchors, aliases and merge keys,

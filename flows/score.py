@@ -11,6 +11,7 @@ from prefect.tasks import exponential_backoff
 
 from configs.errors import HoldfastError
 from configs.load import check_pipeline
+from flows.limits import one_at_a_time
 from tasks import registry
 from tasks.scoring import batch, job
 
@@ -38,10 +39,11 @@ def score(  # noqa: PLR0913 - what a deployment may be asked for
     pipeline: str, source: str, out: str, *, version: str | None = None, reasons: int = 0, force: bool = False
 ) -> dict[str, Any]:
     """Score the rows of a file or folder, unless that was done; the manifest of the output."""
-    know_the_champion(pipeline)
-    planned = plan(pipeline, version, source, out, reasons)
-    done = None if force else job.finished(planned)
-    return done or write(planned)
+    with one_at_a_time(pipeline):
+        know_the_champion(pipeline)
+        planned = plan(pipeline, version, source, out, reasons)
+        done = None if force else job.finished(planned)
+        return done or write(planned)
 
 
 def know_the_champion(pipeline: str) -> None:
