@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ class Oracle:
     dates: tuple[datetime, ...]
     name: str = "oracle"
     watches: bool = False
+    patience: timedelta = timedelta(0)
 
     def wants(self, day: Day) -> str:
         """Whether a true shift was lately."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from configs.errors import ConfigError
 from configs.load import load_pipeline
 from configs.schema import Pipeline
+from tasks.monitoring.signal import Signal
 from tasks.replay.arrivals import Arrival, NoSuchPeriodError, arrivals, between
 from tasks.replay.history import Replayed, replayed
 from tasks.replay.known import known_at, project_of
@@ -58,7 +59,7 @@ def instants(frame: pd.DataFrame, pipeline: Pipeline) -> NDArray[np.int64]:
 
 def unwatched(*_: Any) -> dict[str, Any]:
     """No drift, ever."""
-    return {"material": False, "feed": False, "sentence": "", "cpu_seconds": 0.0}
+    return {"signal": signal(False, "none").as_facts(), "cpu_seconds": 0.0}
 
 
 def lived(pipeline: Pipeline, names: list[str], folder: Path, watch: Any = unwatched) -> tuple[list[Replayed], Kept]:
@@ -106,12 +107,27 @@ def test_periodic_policy_retrains_with_the_first_batch_of_a_period() -> None:
     assert not Periodic("quarterly").wants(Day(first + timedelta(days=1), first))
 
 
-def test_drift_waits_for_the_cooldown() -> None:
-    pipeline = make_pipeline({"x": {"type": "float"}, "y": {"type": "float"}}, retrain={"cooldown": "14d"})
+def signal(material: bool, cause: str = "changed_world", batch: str = "b") -> Signal:
+    return Signal(batch, "", "champion", 100, material, material, False, cause, (), None, "it moved")
+
+
+def on_drift(*alarms: bool, days: int, **declared: Any) -> str:
+    pipeline = make_pipeline({"x": {"type": "float"}, "y": {"type": "float"}}, retrain=declared)
     start = datetime(2024, 1, 1, tzinfo=UTC)
-    assert not OnDrift(pipeline).wants(Day(start + timedelta(days=13), start, (True,)))
-    assert OnDrift(pipeline).wants(Day(start + timedelta(days=14), start, (False, True)))
-    assert not OnDrift(pipeline).wants(Day(start + timedelta(days=14), start, (True, False)))
+    date = start + timedelta(days=days)
+    signals, landed = tuple(map(signal, alarms)), tuple(date for _ in alarms)
+    return OnDrift(pipeline.retrain).wants(Day(date, start, "c", signals, landed, 100, start))
+
+
+def test_drift_waits_for_the_cooldown() -> None:
+    assert not on_drift(True, days=13, cooldown="14d")
+    assert on_drift(False, True, days=14, cooldown="14d")
+    assert not on_drift(True, False, days=14, cooldown="14d")
+
+
+def test_drift_must_persist_as_declared() -> None:
+    assert not on_drift(False, True, days=30, persist="2 of 3 batches")
+    assert on_drift(True, False, True, days=30, persist="2 of 3 batches")
 
 
 def test_unknown_policy_names_the_nearest() -> None:
@@ -129,7 +145,7 @@ def test_retraining_after_a_shift_loses_less_than_never(pipeline: Pipeline, tmp_
 
 def test_broken_feed_retrains_nothing(pipeline: Pipeline, tmp_path: Path) -> None:
     def broken(*_: Any) -> dict[str, Any]:
-        return {"material": True, "feed": True, "sentence": "a stuck sensor", "cpu_seconds": 1.0}
+        return {"signal": signal(True, "broken_feed").as_facts(), "cpu_seconds": 1.0}
 
     (drift,), _ = lived(pipeline, ["drift"], tmp_path, broken)
     assert (drift.retrains, drift.alarms, drift.cpu_seconds) == (0, 5, 5.0)
@@ -137,7 +153,7 @@ def test_broken_feed_retrains_nothing(pipeline: Pipeline, tmp_path: Path) -> Non
 
 def test_material_drift_retrains(pipeline: Pipeline, tmp_path: Path) -> None:
     def after_the_shift(_: Any, arrival: Arrival) -> dict[str, Any]:
-        return unwatched() | {"material": arrival.batch == "week-04", "sentence": "who comes is another"}
+        return unwatched() | {"signal": signal(arrival.batch == "week-04").as_facts()}
 
     (drift,), _ = lived(pipeline, ["drift"], tmp_path, after_the_shift)
     assert [step.batch for step in drift.steps if step.reason] == ["week-04"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import DataError
-from tasks.replay.arrivals import Arrival
+from tasks.monitoring.signal import signal_from
+from tasks.replay.arrivals import SECOND, Arrival
 from tasks.replay.contest import contest_on
 from tasks.replay.known import known_at
 from tasks.replay.losses import loss_of
@@ -19,8 +21,9 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from configs.schema import Pipeline
+    from tasks.monitoring.signal import Signal
 
-Watch = Callable[[Made, Arrival], dict[str, Any]]  # `material`, `feed`, `sentence`, `cpu_seconds`
+Watch = Callable[[Made, Arrival], dict[str, Any]]  # `signal` and `cpu_seconds`
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,11 @@ class Life:
     champion: Made
     last_tried: datetime
     made: datetime
-    alarms: list[bool] = field(default_factory=list)
+    signals: list[Signal] = field(default_factory=list)
+    landed: list[datetime] = field(default_factory=list)
+    rows: int = 0
+    on_drift: datetime | None = None
+    cost: float | None = None
 
 
 @dataclass(frozen=True)
@@ -123,32 +130,50 @@ def replayed(
     start = before[-1]
     champion, date = kept.model(known_at(before, start.last, pipeline)), start.date(zone)
     life, steps, arrived = Life(champion, date, date), [], list(before)
-    for arrival in through:
+    for arrival, upcoming in zip_longest(through, through[1:]):
         arrived.append(arrival)
-        steps.append(step_of(policy, life, arrived, kept, watch))
+        steps.append(step_of(policy, life, arrived, upcoming, kept, watch))
     return Replayed(policy.name, tuple(steps))
 
 
-def step_of(policy: Policy, life: Life, arrived: Sequence[Arrival], kept: Kept, watch: Watch) -> Step:
+def step_of(  # noqa: PLR0913, PLR0917  # whose step, and where
+    policy: Policy, life: Life, arrived: Sequence[Arrival], upcoming: Arrival | None, kept: Kept, watch: Watch
+) -> Step:
     """One batch arrives: it is predicted, watched, and perhaps learned from; changes `life`."""
-    arrival, pipeline = arrived[-1], kept.pipeline
-    date, cost = arrival.date(zone_of(pipeline)), loss_of(kept, life.champion, arrival)
+    arrival, zone = arrived[-1], zone_of(kept.pipeline)
+    date, cost = arrival.date(zone), loss_of(kept, life.champion, arrival)
     told: dict[str, Any] = {"batch": arrival.batch, "date": date, "made": life.made, "rows": cost["rows"]}
     told |= {"loss": cost["loss"], "metric": cost["metric"]}
-    seconds = 0.0
-    if policy.watches:
-        seen = watch(life.champion, arrival)
-        seconds += seen["cpu_seconds"]
-        life.alarms.append(bool(seen["material"]) and not seen["feed"])
-        told["alarm"] = seen["sentence"] if seen["material"] else ""
-    reason = policy.wants(Day(date, life.last_tried, tuple(life.alarms)))
+    seconds = watched(life, arrival, date, kept, watch) if policy.watches else 0.0
+    alarm = life.signals[-1] if life.signals and life.signals[-1].is_alarm else None
+    told["alarm"] = alarm.sentence if alarm else ""
+    life.rows += arrival.rows
+    decided = date + policy.patience
+    if upcoming is not None and decided > upcoming.date(zone):
+        decided = date
+    reason = policy.wants(day_of(life, decided))
     if not reason:
         return Step(**told, cpu_seconds=seconds)
-    outcome, more = retrained(life, arrived, date, kept)
+    outcome, more = retrained(life, arrived, decided, policy, kept)
     return Step(**told, reason=reason, outcome=outcome, cpu_seconds=seconds + more)
 
 
-def retrained(life: Life, arrived: Sequence[Arrival], date: datetime, kept: Kept) -> tuple[str, float]:
+def watched(life: Life, arrival: Arrival, date: datetime, kept: Kept, watch: Watch) -> float:
+    """Hold a batch against the champion's profile; changes `life`; the CPU seconds that it took."""
+    seen = watch(life.champion, arrival)
+    life.signals.append(signal_from(seen["signal"]))
+    life.landed.append(date)
+    return float(seen["cpu_seconds"])
+
+
+def day_of(life: Life, date: datetime) -> Day:
+    """What a policy sees on a day."""
+    name = life.champion.manifest_sha256[:8]
+    signals, landed = tuple(life.signals), tuple(life.landed)
+    return Day(date, life.last_tried, name, signals, landed, life.rows, life.on_drift, life.cost)
+
+
+def retrained(life: Life, arrived: Sequence[Arrival], date: datetime, policy: Policy, kept: Kept) -> tuple[str, float]:
     """Make a model of what is known now and hold it against the champion; changes `life`.
 
     Returns
@@ -156,16 +181,18 @@ def retrained(life: Life, arrived: Sequence[Arrival], date: datetime, kept: Kept
     outcome, cpu_seconds
         A training that its data do not allow has failed, and costs nothing that is counted.
     """
-    known = known_at(arrived, arrived[-1].last, kept.pipeline)
-    life.last_tried, life.alarms = date, []
+    known = known_at(arrived, int(date.timestamp() * SECOND), kept.pipeline)
+    life.last_tried, life.rows = date, 0
     try:
         challenger = kept.model(known)
     except DataError as error:
         return f"failed: {error}", 0.0
     verdict = contest_on(kept, known, life.champion, challenger)
+    life.cost = challenger.cpu_seconds + verdict["cpu_seconds"]
+    life.on_drift = date if policy.watches else life.on_drift
     if verdict["outcome"] == "promoted":
-        life.champion, life.made = challenger, date
-    return verdict["outcome"], challenger.cpu_seconds + verdict["cpu_seconds"]
+        life.champion, life.made, life.signals, life.landed = challenger, date, [], []
+    return verdict["outcome"], life.cost
 
 
 def zone_of(pipeline: Pipeline) -> ZoneInfo:

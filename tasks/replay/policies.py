@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from configs.errors import ConfigError
 from configs.wording import hint
+from tasks.monitoring.decision import Inputs, Seen, decide, window_of
+from tasks.monitoring.decision import policy_of as policy_of_section
 
 if TYPE_CHECKING:
-    from configs.schema import Pipeline
+    from configs.schema import Pipeline, Retrain
+    from tasks.monitoring.signal import Signal
 
+NONE = timedelta(0)
 PERIODS = {"weekly": "%G-W%V", "monthly": "%Y-%m", "yearly": "%Y"}
 QUARTERLY = "quarterly"
 
@@ -23,22 +27,36 @@ class UnknownPolicyError(ConfigError):
 
 @dataclass(frozen=True)
 class Day:
-    """What a policy sees when a batch has arrived.
+    """What a policy sees when it decides, after a batch has arrived.
 
     Attributes
     ----------
     date : datetime
-        In the pipeline's time zone.
+        Of the decision, in the pipeline's time zone.
     last_made : datetime
         When the newest model was made that was tried as champion, whether it was let in or not.
-    alarms : tuple of bool
-        Of this batch and those before it since `last_made`: whether its drift was material and no broken feed. Empty
-        where nobody watches.
+    champion : str
+        Its name.
+    signals : tuple of Signal
+        What monitoring kept of each batch since the champion came into force, oldest first. Empty where nobody watches.
+    landed : tuple of datetime
+        When each of them arrived.
+    rows : int
+        That arrived since `last_made`.
+    on_drift : datetime or None
+        When the newest model was made that drift brought about.
+    cost : float or None
+        CPU seconds of the last retrain.
     """
 
     date: datetime
     last_made: datetime
-    alarms: tuple[bool, ...] = ()
+    champion: str = ""
+    signals: tuple[Signal, ...] = ()
+    landed: tuple[datetime, ...] = ()
+    rows: int = 0
+    on_drift: datetime | None = None
+    cost: float | None = None
 
 
 class Policy(Protocol):
@@ -54,6 +72,11 @@ class Policy(Protocol):
         """Whether it looks at the drift of each batch."""
         ...
 
+    @property
+    def patience(self) -> timedelta:
+        """How long after a batch it decides, where the next one has not come by then."""
+        ...
+
     def wants(self, day: Day) -> str:
         """Why to retrain now; '' where it does not want to."""
         ...
@@ -65,6 +88,7 @@ class Never:
 
     name: str = "never"
     watches: bool = False
+    patience: timedelta = NONE
 
     def wants(self, day: Day) -> str:
         """Nothing."""
@@ -77,6 +101,7 @@ class Periodic:
 
     name: str
     watches: bool = False
+    patience: timedelta = NONE
 
     def wants(self, day: Day) -> str:
         """The name of a period that is new."""
@@ -86,19 +111,46 @@ class Periodic:
 
 @dataclass(frozen=True)
 class OnDrift:
-    """When drift is material and no broken feed, in so many of the last batches, after a time of calm."""
+    """As monitoring would decide, by the declared `retrain`, with drift among what starts one."""
 
-    pipeline: Pipeline
+    retrain: Retrain
     name: str = "drift"
     watches: bool = True
 
+    @property
+    def patience(self) -> timedelta:
+        """As long as labels are waited for."""
+        return self.retrain.wait_for_labels
+
     def wants(self, day: Day) -> str:
-        """Why drift lets it retrain."""
-        if not day.alarms or not day.alarms[-1]:
-            return ""
-        if day.date - day.last_made < self.pipeline.retrain.cooldown:
-            return ""
-        return "material drift"
+        """What monitoring's rules say, where they say to retrain."""
+        declared = policy_of_section(self.retrain)
+        policy = replace(declared, on=(*declared.on, "drift"))
+        seen = window_of(
+            [Seen(each.batch, each.material, each.performance, each.cause) for each in day.signals], policy
+        )
+        calling = [at for at, each in zip(day.landed, day.signals, strict=True) if each.is_alarm]
+        gains = [
+            (each.gain, each.unit) for each in day.signals[-len(seen) :] if each.gain is not None and each.is_alarm
+        ]
+        gain, unit = gains[-1] if gains else (None, None)
+        inputs = Inputs(
+            champion=day.champion,
+            seen=seen,
+            rows=day.rows,
+            since_retrain=None if day.on_drift is None else seconds(day.date - day.on_drift),
+            since_landing=seconds(day.date - (calling or [day.date])[-1]),
+            gain=gain,
+            unit=unit,
+            cost=day.cost,
+        )
+        decision = decide(inputs, policy)
+        return decision.reason if decision.outcome == "retrain" else ""
+
+
+def seconds(since: timedelta) -> int:
+    """Whole seconds."""
+    return int(since.total_seconds())
 
 
 def period_of(name: str, date: datetime) -> str:
@@ -127,7 +179,7 @@ def policy_of(name: str, pipeline: Pipeline) -> Policy:
     """The policy of a name."""
     if name in PERIODS or name == QUARTERLY:
         return Periodic(name)
-    known: dict[str, Policy] = {"never": Never(), "drift": OnDrift(pipeline)}
+    known: dict[str, Policy] = {"never": Never(), "drift": OnDrift(pipeline.retrain)}
     if name not in known:
         names = [*known, *PERIODS, QUARTERLY]
         raise UnknownPolicyError(

@@ -15,6 +15,7 @@ from tasks.drift.profile import read_profile
 from tasks.drift.profile.files import PROFILE, read_beside
 from tasks.drift.verdict import verdict_on
 from tasks.model.bundle import read_bytes, sha256
+from tasks.monitoring.signal import signal_of
 from tasks.replay.making import METRICS
 from tasks.replay.profiling import profile_of
 from tasks.store import content_hash
@@ -33,7 +34,7 @@ def watch(kept: Kept, model: Made, arrival: Arrival) -> dict[str, Any]:
     Returns
     -------
     dict
-        `drifted`, `material`, `feed` (whether the feed is to blame), `sentence` and `cpu_seconds`.
+        `signal`, what monitoring would have kept of the verdict, and `cpu_seconds`.
     """
     declared = kept.pipeline.model_dump_json(by_alias=True)
     parts = [code_hash(CODE), declared, model.manifest_sha256, arrival.hash]
@@ -46,12 +47,7 @@ def judged(kept: Kept, model: Made, arrival: Arrival) -> dict[str, Any]:
     rows, as_of = read_table(arrival.file), datetime.fromtimestamp(arrival.last / 1e6, UTC)
     given = GivenBatch(arrival.batch, rows, rows.num_rows, {}, {}, (), sha256(read_bytes(arrival.file)))
     verdict = verdict_on(given, champion_of(kept, model), kept.pipeline, as_of).verdict
-    return {
-        "drifted": verdict.drifted,
-        "material": verdict.material,
-        "feed": verdict.cause == "broken_feed",
-        "sentence": verdict.sentence,
-    }
+    return {"signal": signal_of(verdict, arrival.batch, arrival.hash).as_facts()}
 
 
 def champion_of(kept: Kept, model: Made) -> Champion:
