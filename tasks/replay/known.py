@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.atomic import write_json
 from tasks.replay.arrivals import Arrival
 from tasks.split import time_values
 from tasks.splitting.folds import MICROSECOND, microseconds
@@ -76,6 +77,7 @@ def project_of(known: Known, pipeline: Pipeline) -> Iterator[Path]:
         for part in DECLARED:
             shutil.copyfile(here / part, folder / part)
         shutil.copytree(here / "configs", folder / "configs", ignore=shutil.ignore_patterns("__pycache__"))
+        write_json(folder / "metrics" / pipeline.name / "ingest.json", {"dialects": {}})  # told of all files together
         rows = folder / "data/valid" / pipeline.name
         rows.mkdir(parents=True)
         for each in known.whole:
