@@ -33,7 +33,7 @@ GAIN = 0.05  # logarithm of a likelihood, per row
 NOISE = 84.0  # over the rows: the divergence that chance gives in 168 hours
 NEARER = 0.5  # share of the divergence that may be left
 LITTLE = 0.15  # share of it that may be left even if a reference batch has less
-LITTLE = 0.15  # share of it that may be left even if a reference batch has less
+BEYOND_CHANCE = 1.5  # times the divergence that few rows, of batch or reference, give by chance
 CLIP = 4.0  # one row's say
 
 
@@ -122,7 +122,8 @@ def judged(view: View, rates: Floats, segment: Segment, shift: int) -> Iterator[
     ordinary = max((size for size, _ in usual), default=0.1)
     if abs(shift) <= max((abs(found) for _, found in usual), default=0):
         return
-    if not is_clear(before, after, ordinary, held):
+    chance = NOISE / held + NOISE / float(view.week.sum())  # type: ignore[union-attr]
+    if before <= BEYOND_CHANCE * chance or not is_clear(before, after, ordinary, held):
         return
     evidence = (
         f"the rhythm of {held} rows is {shift / 2:+g} hours from the reference's: the divergence falls from "
