@@ -1,6 +1,6 @@
 """Drift: how often quiet batches alarm against the budget, and how often planted shifts do, beside other tools' rules.
 
-    python benchmarks/drift_quality.py [--quick] [--parts rate power flights] [--kinds KIND ...] [--columns N ...]
+    python benchmarks/drift_quality.py [--quick] [--parts rate power] [--kinds KIND ...] [--columns N ...]
 
 `rate`: quiet streams (`drift_streams.py`); 200 references a cell, 30 batches judged with each, two budgets. `realised`
 is the mean over references, with its 95 % interval; `expected` is how many alarms the budget would let through. It is
@@ -8,8 +8,6 @@ without an effect floor, so that the threshold itself is measured; `with_floor` 
 
 `power`: one planted change in one of 20 columns. Each other rule's threshold is set so that it alarms as often as we do
 on the same quiet batches, by looking at them, which no user can.
-
-`flights`: weeks that are put together of whole days of one month, so that nothing but chance is between them.
 
 Prints one JSON object per cell and, last, the ratios: the realised rate over the budget of the worst kind of stream
 (histories of 100), and the least power over the best other rule's, where that one's is between 5 and 99.5 %.

@@ -16,6 +16,8 @@ import drift_rules
 import drift_streams
 from drift_streams import FINE_EDGES, SHARES, Planted, Stream
 
+from tasks.drift.thresholds import History
+
 
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
 def test_simulated_rows_are_a_stationary_normal_autoregression(rho):
@@ -67,3 +69,13 @@ def test_distances_are_scipys():
     shares = np.diff(norm.cdf(FINE_EDGES), prepend=0.0, append=1.0)
     moved = np.diff(norm.cdf(FINE_EDGES - 0.3), prepend=0.0, append=1.0)
     assert drift_rules.wasserstein(moved[None] * 1e6, shares * 1e6)[0] == pytest.approx(0.3, abs=0.005)
+
+
+def test_each_batch_of_the_history_is_judged_as_if_it_had_not_been():
+    batches = Stream("independent", 20, 1_000, 5_000).batches(0, 9)
+    history = History(batches.profile(), 1_000, batches.summaries()[0])
+    for left_out in range(9):
+        others = History(batches.part(np.delete(np.arange(9), left_out)).profile(), 1_000, batches.summaries()[0])
+        for null, known in zip(history.tests, others.tests, strict=True):
+            p_values = known.measure([batches.summaries()[left_out]]).p_value[:, 0]
+            assert null.surprise[:, left_out] == pytest.approx(-np.log(p_values), rel=0.03, abs=0.01)
