@@ -43,6 +43,8 @@ def is_usually_there(column: NumberColumn | LevelColumn) -> bool:
 
 def emptied(view: View, name: str, missing: NDArray[np.bool_], usual: float) -> Iterator[Cause]:
     """The segment without a value, if it is too long for chance."""
+    if missing.sum() < 5:
+        return
     share = max(usual, FLOOR)
     scores = np.where(missing, float(np.log(0.99 / share)), float(np.log(0.01 / (1 - share))))
     segment = strongest(scores, np.arange(view.rows), view.rows, view.groups)

@@ -57,9 +57,11 @@ def numbered(view: View, column: LevelColumn) -> Iterator[Cause]:
         return
     numbers = [code for code, level in enumerate(column.levels) if level in column.new and number_of(level) is not None]
     rows = np.isin(column.codes, numbers)
+    if rows.sum() < FEWEST:
+        return
     segment = marked(rows, column.codes >= 0, view.groups)
     inside = segment.rows & (column.codes >= 0)
-    if rows.sum() < FEWEST or rows[inside].mean() < 0.9:
+    if rows[inside].mean() < 0.9:
         return
     shown = ", ".join(column.shown(column.levels[code]) for code in numbers[:3])
     word = column.shown(words[0])
