@@ -25,8 +25,11 @@ from configs.contradiction import (
 from configs.document import KeyPath
 from configs.drift_checks import DRIFT_CHECKS
 from configs.expectations import expectation_contradictions
+from configs.flow_checks import FLOW_CHECKS
 from configs.privacy_checks import PRIVACY_CHECKS
 from configs.schema import BinaryMetric, MulticlassMetric, Pipeline, RegressionMetric, UndeclaredSectionError
+from configs.score_checks import SCORE_CHECKS
+from configs.source_checks import SOURCE_CHECKS
 from configs.train_checks import TRAIN_CHECKS
 from configs.wording import listed, shown
 
@@ -251,19 +254,6 @@ def check_slices(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contr
         yield from undeclared(("evaluate", "slices", position), name, declared)
 
 
-def check_retrain(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
-    """A schedule is given where one is asked for, and only there."""
-    retrain = pipeline.retrain
-    yield from repeated(("retrain", "on"), retrain.on)
-    if "schedule" in retrain.on and retrain.schedule is None:
-        yield ("retrain", "on"), "'schedule' needs retrain.schedule: a cron line in quotes, such as \"0 3 1 * *\""
-    if "schedule" not in retrain.on and retrain.schedule is not None:
-        yield (
-            ("retrain", "schedule"),
-            "a schedule is read where retrain.on has 'schedule'; add it there, or remove this",
-        )
-
-
 def check_gate(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Contradiction]:
     """A margin for slices has slices, one for costs has costs, and a budget for fairness has groups."""
     gate = pipeline.gate
@@ -300,6 +290,7 @@ def check_expectations(pipeline: Pipeline, declared: frozenset[str]) -> Iterator
 
 CHECKS: tuple[Check, ...] = (
     *COLUMN_CHECKS,
+    *SOURCE_CHECKS,
     check_dialect,
     *BATCH_CHECKS,
     check_time,
@@ -313,10 +304,11 @@ CHECKS: tuple[Check, ...] = (
     check_features,
     check_split,
     check_slices,
-    check_retrain,
+    *FLOW_CHECKS,
     check_gate,
     check_protected,
     *TRAIN_CHECKS,
     *PRIVACY_CHECKS,
     *DRIFT_CHECKS,
+    *SCORE_CHECKS,
 )

@@ -21,7 +21,8 @@ One file, `configs/<pipeline>.yaml`, declares a pipeline; `params.yaml` lists th
 says what is wrong with it; nothing runs before it is right. `configs/pipeline.schema.json` gives completion to editors
 that know the line `# yaml-language-server: $schema=pipeline.schema.json`.
 
-- **Every section stands in the file**, `{}` where it is at its default: DVC knows no optional parameter.
+- **Every section stands in the file**, `{}` where it is at its default: DVC knows no optional parameter. Only
+  `monitor`, `score` and `notify`, which no stage reads, may be left out.
 - **YAML 1.2, read as DVC reads it**: `NO`, `on` and `12:30:45` are text, `010` is ten. Where text is expected and YAML
   sees a number, quote it.
 - **Refused**: duplicate keys, keys that are not text (a bare `null`, `2013`), tags, anchors, aliases and merge keys,
@@ -95,6 +96,8 @@ def table_of(model: dict[str, Any], schema: dict[str, Any], above: str = "") -> 
         yield f"| `{above}{key}` | {value_of(entry, schema)} | {shown_default} | {meaning} |"
         if below is not None:
             yield from table_of(below, schema, f"{above}{key}.")
+        if (each := model_of(entry.get("items", {}), schema)) is not None:
+            yield from table_of(each, schema, f"{above}{key}[].")
 
 
 def model_of(entry: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from configs.cron import PERSISTENCE, parse_cron, parse_persistence
 from configs.errors import ConfigError
 from configs.wording import hint, listed
 
@@ -171,10 +172,63 @@ Period = Literal["month", "week", "day"]
 PERIODS: tuple[Period, ...] = get_args(Period)
 
 
-class Source(Section):
-    """Where new batches come from."""
+def matching(pattern: str, meant: str) -> AfterValidator:
+    """Refuse text of another form, and tell what was meant, not which pattern it breaks."""
 
-    path: RepositoryPath = Field(description="glob of the files, relative to the repository's root")
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(meant)
+        return text
+
+    return AfterValidator(check)
+
+
+VARIABLE = "[A-Za-z_][A-Za-z0-9_]*"
+BLOCK = "[a-z0-9][a-z0-9-]*"
+LINK = r"https?://[^\s]+"
+Variable = Annotated[
+    str,
+    matching(VARIABLE, "this is the name of an environment variable, such as DATABASE_URL"),
+    written(VARIABLE, "DATABASE_URL"),
+]
+SecretName = Annotated[
+    str,
+    matching(BLOCK, "this is the name of a Prefect Secret block, such as database-url"),
+    written(BLOCK, "database-url"),
+]
+BlockName = Annotated[
+    str,
+    matching(f"{BLOCK}/{BLOCK}", "a block is named by its type and its name, such as slack-webhook/ops"),
+    written(f"{BLOCK}/{BLOCK}", "slack-webhook/ops"),
+]
+Link = Annotated[
+    str,
+    matching(LINK, "a runbook is a link, such as https://example.org/runbook"),
+    written(LINK, "https://example.org/runbook"),
+]
+
+
+class DatabaseUrl(Section):
+    """Where a database's URL is kept: it holds a password, so it stands in no file of the repository."""
+
+    env: Variable | None = Field(None, description="name of the environment variable that holds it")
+    secret: SecretName | None = Field(None, description="name of the Prefect Secret block that holds it")
+
+
+class Source(Section):
+    """Where new batches come from: files that a glob names, or rows that a query finds."""
+
+    path: RepositoryPath = Field("", description="glob of the files, relative to the repository's root")
+    sql: str = Field(
+        "", description="a SELECT in place of `path`: each landing's new rows are a batch (docs/query-source.md)"
+    )
+    watermark: ColumnName | None = Field(
+        None, description="the query's column that only grows, an integer, date or timestamp; rows beyond it are new"
+    )
+    url: DatabaseUrl = Field(DatabaseUrl(), description="where the URL of the query's database is kept")
+    overlap: Duration = Field(
+        timedelta(0), description="how far behind the watermark rows may still arrive; they are told by their values"
+    )
     batch: BatchKind = Field(
         "file",
         description="what makes a batch: each file, each folder of files, or the rows of each calendar month, ISO week "
@@ -527,42 +581,58 @@ class Drift(Section):
     owner: str | None = Field(None, description="who is told; `owner` of the pipeline when absent")
 
 
-CRON_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("day of week", 0, 7))
-CRON_ITEM = re.compile(r"(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([1-9][0-9]?))?")
+Cron = Annotated[str, BeforeValidator(parse_cron)]
 
 
-def parse_cron(text: object) -> str:
-    """Accept five fields of numbers, `*`, ranges, steps and lists of them.
+class Monitor(Section):
+    """When new batches are looked for and held against the champion's profile."""
 
-    >>> parse_cron("0 3 1-7 * 1,5")
-    '0 3 1-7 * 1,5'
-    """
-    fields = text.split() if isinstance(text, str) else []
-    if not isinstance(text, str) or len(fields) != len(CRON_FIELDS):
-        raise ValueError('a schedule is a cron line of five fields in quotes, such as "0 3 1 * *"')
-    for field, (name, low, high) in zip(fields, CRON_FIELDS, strict=True):
-        if not all(is_cron_item(item, low, high) for item in field.split(",")):
-            raise ValueError(
-                f"the {name} of a cron line is '*' or numbers from {low} to {high}, such as 1,5 or 1-5 or */2"
-            )
-    return text
+    schedule: Cron | None = Field(
+        None, description="a cron line in quotes, such as '15 * * * *'; only by hand when absent"
+    )
+    timezone: Timezone | None = Field(None, description="zone of the cron line; time.timezone when absent")
 
 
-def is_cron_item(item: str, low: int, high: int) -> bool:
-    """Whether one member of a cron field keeps to the field's range."""
-    match = CRON_ITEM.fullmatch(item)
-    bounds = [int(bound) for bound in match.groups()[:2] if bound is not None] if match else []
-    return match is not None and bounds == sorted(bounds) and all(low <= bound <= high for bound in bounds)
+class Notify(Section):
+    """Who is told, once per incident."""
+
+    blocks: Tuple[BlockName] = Field(
+        (),
+        description="Prefect's notification blocks, as `type/name`: slack-webhook/ops, sendgrid-email/ops, "
+        "custom-webhook/ops; their addresses and keys are kept by Prefect",
+    )
+    runbook: Link | None = Field(None, description="a link that each message ends with")
 
 
 class Retrain(Section):
-    """When a new model is made."""
+    """When a new model is made (docs/monitoring.md)."""
 
-    on: Tuple[Literal["drift", "schedule", "manual"]] = Field(("manual",), description="what starts a retrain")
-    schedule: Annotated[str, BeforeValidator(parse_cron)] | None = Field(
+    on: Tuple[Literal["drift", "performance", "schedule", "manual"]] = Field(
+        ("manual",),
+        description="what starts a retrain: drift that matters to the model, measured or estimated loss that grew, the "
+        "schedule, a person",
+    )
+    schedule: Cron | None = Field(
         None, description="a cron line in quotes, such as '0 3 1 * *': minute, hour, day, month, day of week"
     )
+    timezone: Timezone | None = Field(None, description="zone of the cron line; time.timezone when absent")
+    persist: Annotated[str, BeforeValidator(parse_persistence), written(PERSISTENCE, "2 of 3 batches")] = Field(
+        "1 of 1 batch", description="how many of the newest batches must show drift before it starts a retrain"
+    )
     cooldown: Duration = Field(timedelta(0), description="least time between two retrains on drift")
+    min_rows: int = Field(
+        0, ge=0, lt=10**12, description="least rows that landed since the last version, before drift starts a retrain"
+    )
+    wait_for_labels: Duration = Field(
+        timedelta(0), description="time after the landing of the batch that drifted, before it starts a retrain"
+    )
+    min_gain: float = Field(
+        0.0,
+        ge=0,
+        lt=1e9,
+        description="least gain that a retrain on drift could bring, where it is known: in units of the loss on "
+        "labelled rows, or of the metric where that is estimated without labels",
+    )
 
 
 class Budgets(Section):
@@ -623,8 +693,60 @@ class Gate(Section):
     budgets: Budgets = Field(Budgets(), description="limits that refuse")
 
 
+class Refer(Section):
+    """Which rows a person decides on instead of the model."""
+
+    below: float | None = Field(
+        None, gt=0, le=1, description="rows whose most probable class is less probable than this; where no costs say it"
+    )
+    cost: Finite | None = Field(
+        None,
+        description="what it costs, in the unit of train.costs, to refer a row: those are referred whose decision "
+        "would cost more on average, by calibrated probabilities (Chow's rule)",
+    )
+    unfamiliar: bool = Field(False, description="rows that are unlike what the model was trained on")
+
+
+class Override(Section):
+    """A decision that the business has taken whatever the model says."""
+
+    when: str = Field(min_length=1, description="a row-wise condition in DuckDB's SQL over declared columns")
+    decide: str = Field(min_length=1, description="a class in quotes, or `refer`; of a regression `accept` or `refer`")
+    name: str | None = Field(None, min_length=1, description="what it is counted as; the condition when absent")
+
+
+class Fallback(Section):
+    """What a row gets that cannot be read, typed or scored."""
+
+    value: Finite | None = Field(
+        None, description="its probability of 1, or the prediction of a regression; missing when absent"
+    )
+    decision: str = Field("refer", min_length=1, description="a class in quotes, or `refer`")
+
+
+class Score(Section):
+    """How rows are scored and decided on, and when; no stage reads it, so a change makes nothing stale."""
+
+    refer: Refer = Field(Refer(), description="which rows are referred to a person")
+    margin: Annotated[str, BeforeValidator(parse_percent), written(SHARE, "10%")] = Field(
+        "10%",
+        description="how far beyond the numbers of the training rows one may lie, as a share of their range, before "
+        "its row is unfamiliar",
+    )
+    overrides: Tuple[Override] = Field(
+        (), description='decisions in spite of the model, `{when: "distance > 4000", decide: refer}`; the first holds'
+    )
+    fallback: Fallback = Field(Fallback(), description="what a row gets that cannot be read, typed or scored")
+    schedule: Cron | None = Field(
+        None, description="a cron line in quotes, such as '30 6 * * *'; only by hand when absent"
+    )
+    timezone: Timezone | None = Field(None, description="zone of the cron line; time.timezone when absent")
+    input: RepositoryPath | None = Field(None, description="file or folder that a scheduled run scores")
+    output: RepositoryPath | None = Field(None, description="file that a scheduled run writes, .parquet or .csv")
+
+
 class Pipeline(Section):
-    """Everything that one YAML declares. Every section stands in the file, `{}` where it is at its default."""
+    """Everything that one YAML declares. Every section that a stage reads stands in the file, `{}` where at default."""
 
     owner: Annotated[str | None, BeforeValidator(empty_mapping_as_none), WithJsonSchema(NOBODY)] = Field(
         description="who answers for this model; `{}` where nobody is named"
@@ -648,6 +770,9 @@ class Pipeline(Section):
     drift: Drift
     retrain: Retrain
     gate: Gate
+    monitor: Monitor = Field(Monitor(), description="when new batches are looked for; may be left out")
+    score: Score = Field(Score(), description="when new rows are scored; may be left out")
+    notify: Notify = Field(Notify(), description="who is told, once per incident; may be left out")
     name: str = Field(exclude=True, description="set by the loader from the file's name")
 
     @property
@@ -742,9 +867,10 @@ class Pipeline(Section):
             raise ConfigError(
                 f"dvc.yaml: stage {stage} declares {listed(unknown)}, which no pipeline's YAML has as a section"
             )
-        limited = LimitedPipeline.model_construct(
-            **{name: value for name, value in self.__dict__.items() if name in allowed or name == "name"}
-        )
+        kept = {name: value for name, value in self.__dict__.items() if name in allowed or name == "name"}
+        limited = LimitedPipeline.model_construct(**kept)
+        for name in {*limited.__dict__} - {*kept}:  # a section that may be left out is at its default otherwise
+            del limited.__dict__[name]
         limited._stage = stage
         return limited
 

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 SHOWN = 60
 LISTED = 40
+PASSWORD = re.compile(r"://[^/\s]*@")
+
+
+def without_password(text: str) -> str:
+    """The text with user and password taken out of URLs: no error shows them.
+
+    >>> without_password("postgresql://me:secret@db/x")
+    'postgresql://***@db/x'
+    """
+    return PASSWORD.sub("://***@", text)
 
 
 def short(text: str, limit: int = SHOWN) -> str:
@@ -25,10 +36,11 @@ def shown(value: object, limit: int = SHOWN) -> str:
     "'aaaaa'... (100 characters)"
     """
     if isinstance(value, str):
+        value = without_password(value)
         return repr(value) if len(value) <= limit else f"{value[:limit]!r}... ({len(value)} characters)"
     if isinstance(value, dict | list) and len(value) > LISTED:
         return f"{'a mapping' if isinstance(value, dict) else 'a list'} of {len(value)} values"
-    return short(repr(value), limit)
+    return short(without_password(repr(value)), limit)
 
 
 def listed(names: Iterable[object]) -> str:

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from configs.errors import ConfigError, HoldfastError
-from flows import drift_cli, init_cli, quarantine_cli, registry_cli, schema_cli
+from flows import (
+    deploy_cli,
+    drift_cli,
+    init_cli,
+    monitor_cli,
+    quarantine_cli,
+    registry_cli,
+    replay_cli,
+    schema_cli,
+    score_cli,
+)
 from flows.registry_cli import AsJson, Pipeline, Reason
 from flows.tables import show, table_of
 
@@ -33,12 +43,14 @@ def check(
 ) -> None:
     """Validate what configs/<pipeline>.yaml declares; nothing runs."""
     from configs.load import check_pipeline, pipeline_names
+    from tasks.scoring.overrides import check_overrides
     from tasks.sql import check_declared
     from tasks.validation.declared import check_expectations
 
     for name in [pipeline] if pipeline else pipeline_names():
         declared = check_pipeline(name)
         check_declared(declared)
+        check_overrides(declared)
         check_expectations(declared)
         print(f"configs/{name}.yaml: valid")
 
@@ -51,6 +63,7 @@ def land(
 ) -> None:
     """Take new batches from the source, immutably, and pin them; or corrected rows, with --repair."""
     from configs.load import check_pipeline
+    from flows.secret_texts import read_secret
     from tasks.land import land as land_batches
 
     if repair is not None:
@@ -58,7 +71,7 @@ def land(
         return
 
     declared = check_pipeline(pipeline)
-    landed = land_batches(declared, replace=replace or ())
+    landed = land_batches(declared, replace or (), read_secret)
     what = "batches" if declared.source.batch == "file" else "files"
     print(f"{pipeline}: {len(landed)} new {what} landed" + (f": {', '.join(landed)}" if landed else ""))
 
@@ -133,6 +146,7 @@ def retrain(
 ) -> None:
     """Make a challenger from all data there are, hold it against the champion, and let it in if it earned that."""
     from configs.load import check_pipeline
+    from flows.secret_texts import read_secret
     from tasks import registry
     from tasks.retrain import settled
     from tasks.retrain.decisions import require_reason
@@ -143,7 +157,7 @@ def retrain(
     registry.sync(pipeline)
     with worktree(pipeline) as tree:
         bring_pinned(tree)
-        decision = settled(tree, replace or ())
+        decision = settled(tree, replace or (), read_secret)
         if decision is None:
             decision = run_retrain_flow(tree, reason, replace=replace or (), wait=wait)
     show_decision(decision, as_json)
@@ -187,10 +201,14 @@ def doctor() -> None:
 
 
 app.registered_commands += registry_cli.app.registered_commands
+app.registered_commands += monitor_cli.app.registered_commands
+app.registered_commands += deploy_cli.app.registered_commands
 app.registered_commands += schema_cli.app.registered_commands
 app.registered_commands += quarantine_cli.app.registered_commands
 app.registered_commands += init_cli.app.registered_commands
 app.registered_commands += drift_cli.app.registered_commands
+app.registered_commands += replay_cli.app.registered_commands
+app.registered_commands += score_cli.app.registered_commands
 
 
 def show_outcomes(pipeline: str, outcomes: list[StageOutcome]) -> None:

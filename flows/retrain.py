@@ -12,11 +12,14 @@ from prefect.cache_policies import NO_CACHE
 from prefect.input import RunInput
 from prefect.tasks import exponential_backoff
 
+from flows.limits import one_at_a_time
+from flows.secret_texts import read_secret
 from flows.train import run_stage
 from tasks import registry, retrain
+from tasks.monitoring import standing_call
 from tasks.registry import Version
 from tasks.retrain import Call, decisions, landings, worktree
-from tasks.retrain.decisions import Decision
+from tasks.retrain.decisions import Decision, require_reason
 from tasks.retrain.worktree import Worktree
 from tasks.worker import stage_workers
 
@@ -45,7 +48,7 @@ def bring_pinned(tree: Worktree) -> None:
 @task(name="land", cache_policy=NO_CACHE)
 def land(tree: Worktree, replace: Sequence[str]) -> list[str]:
     """New batches, immutably."""
-    return landings.land_new(tree, replace)
+    return landings.land_new(tree, replace, read_secret)
 
 
 @task(name="judge", cache_policy=NO_CACHE)
@@ -79,18 +82,28 @@ def retrain_pipeline(
     pipeline: str, reason: str, trigger: str = "manual", replace: Sequence[str] = (), wait: bool = False
 ) -> Decision:
     """Take new data in, make a challenger, hold it against the champion, let it in if it earned that."""
-    sync(pipeline)
-    with challenger(pipeline) as (tree, call_stage, call):
-        bring_pinned(tree)
-        land(tree, replace)
-        retrain.reproduce(tree, around=run_stage, call=call_stage)
-        decision = retrain.decided_before(tree)
-        if decision is None:
-            verdict = judge(tree, call)
-            version = register(tree, verdict, reason, trigger)
-            decision = decide(tree, version, verdict, reason, call)
+    with one_at_a_time(pipeline):
+        sync(pipeline)
+        why = reason_of(pipeline, reason, trigger)
+        with challenger(pipeline) as (tree, call_stage, call):
+            bring_pinned(tree)
+            land(tree, replace)
+            retrain.reproduce(tree, around=run_stage, call=call_stage)
+            decision = retrain.decided_before(tree)
+            if decision is None:
+                verdict = judge(tree, call)
+                version = register(tree, verdict, why, trigger)
+                decision = decide(tree, version, verdict, why, call)
     publish_verdict(decision)
     return approved(decision) if wait else decision
+
+
+def reason_of(pipeline: str, reason: str, trigger: str) -> str:
+    """Why there is a retrain: of one on drift the ledger's decision says it, whatever an event brought along."""
+    if trigger == "drift":
+        return str(standing_call(pipeline)["reason"])
+    require_reason(reason)
+    return reason
 
 
 @contextlib.contextmanager

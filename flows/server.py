@@ -29,8 +29,13 @@ class ServerStartError(HoldfastError):
 
 
 @contextlib.contextmanager
-def prefect_server() -> Iterator[None]:
+def prefect_server() -> Iterator[bool]:
     """Run the block against the configured Prefect server, or else against one that lives as long as the block.
+
+    Yields
+    ------
+    bool
+        Whether it goes with the block, so that nobody else runs what is left to it.
 
     Raises
     ------
@@ -38,19 +43,19 @@ def prefect_server() -> Iterator[None]:
         If the server ends or does not answer within `STARTUP_SECONDS`.
     """
     if os.environ.get("PREFECT_API_URL"):
-        yield
+        yield False
         return
     with tempfile.TemporaryFile("w+") as log, started_server(log) as (server, url):
         from prefect.settings import PREFECT_API_URL, temporary_settings
 
         if PREFECT_API_URL.value():  # a profile or a file names one
             server.terminate()
-            yield
+            yield False
             return
         wait_until_healthy(server, url, log)
         with temporary_settings({PREFECT_API_URL: url}):
             try:
-                yield
+                yield True
             finally:
                 send_what_is_queued()
 

@@ -25,6 +25,7 @@ from tasks.raw_files import UnreadableFileError, refuse_unreadable
 
 if TYPE_CHECKING:
     from configs.schema import Pipeline
+    from tasks.query_source import Secrets
 
 CHUNK = 1 << 20  # bytes
 MARKERS = Path(".holdfast/landing")
@@ -253,14 +254,16 @@ def pin_folder(folder: Path) -> None:
         repository.add(str(folder))
 
 
-def land(pipeline: Pipeline, replace: Sequence[str] = ()) -> list[str]:
-    """Take the source's new files in and pin them.
+def land(pipeline: Pipeline, replace: Sequence[str] = (), secrets: Secrets | None = None) -> list[str]:
+    """Take the source's new files, or its query's new rows, in and pin them.
 
     Parameters
     ----------
     pipeline : Pipeline
     replace : sequence of str
         Landed paths of files that shall take the bytes that the source has now.
+    secrets : callable (name) -> str, optional
+        Reads a Prefect Secret block, where the source is a query whose URL is in one.
 
     Returns
     -------
@@ -272,8 +275,12 @@ def land(pipeline: Pipeline, replace: Sequence[str] = ()) -> list[str]:
     SourceError, ImmutableBatchError, BatchNameError, IncompleteRawError, SourceChangedError
         Nothing was pinned; what was copied before the error is pinned by the next landing.
     """
+    from tasks.query_source.landing import land_query
     from tasks.superseded import current_sources
 
+    if pipeline.source.sql:
+        make_code_folder(pipeline.name)
+        return land_query(pipeline, replace, secrets)
     found = find_sources(pipeline.source.path)
     require_any_batch(pipeline, found)
     make_code_folder(pipeline.name)
@@ -318,7 +325,7 @@ def take_in(name: str, sources: Mapping[str, Path], replace: Sequence[str] = (),
     pin = read_pin(Path(f"{folder}.dvc"))
     refuse_unknown_names(replace, landed, sources)
     new = new_files(plan_landing(sources, landed, replace, command), sources)
-    if not new and not marker.exists() and pin is not None:
+    if not new and not marker.exists() and (pin is not None or not landed):
         return []
     kept = {path: file for path, file in landed.items() if path not in new}
     refuse_lost_batches(folder, pin, landed, {**kept, **new})

@@ -23,6 +23,7 @@ from tasks.model.calibration import fitted_calibration
 from tasks.model.decision import fitted_decision
 from tasks.model.device import thread_count
 from tasks.model.golden import golden_rows
+from tasks.model.seen import seen_facts
 from tasks.split import split_path
 from tasks.stage import LIBRARIES, PYTHON_MINOR, declared_params, installed_version, run_as_command
 from tasks.table import BATCH, LINE, write_table
@@ -185,6 +186,7 @@ def facts_of(model: TabularModel, rows: TrainingRows, found: Audit | None) -> di
             "dialects": found_dialects(pipeline.name),
             "split_sha256": sha256(split_path(pipeline).read_bytes()),
         },
+        "seen": seen_facts(rows.raw, pipeline),
         "params": pipeline.model_dump(mode="json", by_alias=True, include=set(SECTIONS)),
         "libraries": {name: installed_version(name) for name in declared_params("train", LIBRARIES.as_posix())},
         "python": PYTHON_MINOR,

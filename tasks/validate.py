@@ -97,6 +97,8 @@ def raw_file(source: Source, pipeline: str, batch: str) -> str:
 
     From the declaration, since the stage may look at no file that is not among its `deps`.
     """
+    if source.sql:
+        return f"data/raw/{pipeline}/{batch}.parquet"
     ending = Path("x" + source.path.rsplit("/", 1)[-1].split("*")[-1].split("?")[-1].split("]")[-1])
     extension = "".join(ending.suffixes[-2:]) if ending.suffix in COMPRESSIONS else ending.suffix
     return f"data/raw/{pipeline}/{batch}{extension or '.*'}"

@@ -126,11 +126,19 @@ def test_tiny_batch_has_a_defined_result(rows):
     assert (found.off is None) == (rows == 1)
 
 
-def test_batch_longer_than_the_history_is_not_tested():
-    found = drift_of(rows_of(BATCHES, rows=3000))
-    assert found.off == (
-        "the reference has 2 stretches of 3000 labelled rows; 3 are needed to know how much they differ"
-    )
+def test_batch_that_the_history_holds_too_seldom_is_compared_in_parts_and_the_interval_is_wider():
+    found, like_the_history = drift_of(rows_of(BATCHES, rows=3000)), drift_of(rows_of(BATCHES))
+    assert found.off is None
+    assert found.widened.startswith("3000 rows have their label, and the history was compared in parts of")
+    assert "times as wide as for rows that know nothing of each other" in found.widened
+    assert found.interval[1] - found.reference > (500 / 3000) ** 0.5 * (like_the_history.interval[1] - found.reference)
+    assert drift_of(flipped(rows_of(BATCHES, rows=3000), 0.5)).alarmed
+
+
+def test_history_of_two_blocks_is_not_tested():
+    history = CountedMeans(np.array([0.5]), np.array([0.25, 0.75]), np.array([[40, 10], [35, 15]]))
+    found = concept_drift(np.full(200, 0.6), labels(200), history, "log loss", ALPHA)
+    assert "are needed to know how much they differ" in found.off
 
 
 def test_profile_without_losses_is_told():

@@ -357,4 +357,6 @@ def same_sources(pipeline: Pipeline, erased: Mapping[str, set[str]]) -> list[Pat
     from tasks.land import find_sources
 
     md5s = {md5 for each in erased.values() for md5 in each}
+    if pipeline.source.sql:  # what the database holds is its owner's to erase
+        return []
     return [source for source in find_sources(pipeline.source.path) if file_md5(source) in md5s]

@@ -302,7 +302,7 @@ class BoostedTrees(BaseEstimator):  # type: ignore[misc]
             A frame's columns are found by name, an array's are in the order of the fit.
         """
         names = self.feature_names_in_.tolist()
-        ordered = X[names] if isinstance(X, pd.DataFrame) else X
+        ordered = X[names] if isinstance(X, pd.DataFrame) and list(X.columns) != names else X
         if ordered.shape[1] != len(names):
             raise ValueError(f"{len(names)} features were expected in the order of the fit, not {ordered.shape[1]}")
         return as_scores(self.booster.inplace_predict(model_matrix(ordered, names), validate_features=False))

@@ -104,7 +104,7 @@ class TabularModel(Pipeline):  # type: ignore[misc]
         if self.custom is not None:
             derived = joined(derived, self.custom.transform(raw))
         ordered = derived[list(self["encode"].feature_names_in_)]  # JSON may have sorted the declared SQL
-        encoded: pd.DataFrame = self["encode"].transform(ordered)
+        encoded: pd.DataFrame = self["encode"].transform(with_given_levels(ordered, raw, self["features"]))
         return encoded
 
     def scores(self, raw: pd.DataFrame) -> NDArray[np.float64]:
@@ -183,6 +183,22 @@ class TabularModel(Pipeline):  # type: ignore[misc]
         if learned["decision"] is not None:
             model.decision_ = Decision.from_state(learned["decision"])
         return model
+
+
+def with_given_levels(derived: pd.DataFrame, raw: pd.DataFrame, features: DerivedFeatures) -> pd.DataFrame:
+    """Derived features with categoricals of texts as they were given: the encoder need not tell their levels apart.
+
+    Not one of which a level means missing.
+    """
+    given = {
+        name: raw[name]
+        for name in features.feature_columns
+        if isinstance(raw[name].dtype, pd.CategoricalDtype)
+        and isinstance(raw[name].cat.categories.dtype, pd.StringDtype)
+        and features.columns[name] == "category"
+        and not raw[name].cat.categories.isin(features.column(name).nulls).any()
+    }
+    return derived.assign(**given) if given else derived
 
 
 def features_state(features: DerivedFeatures) -> dict[str, Any]:

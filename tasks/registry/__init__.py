@@ -82,7 +82,7 @@ class RollbackTwiceError(HoldfastError):
     """The last promotion was a rollback, so "the one before" is the version that was just left."""
 
 
-def append(pipeline: str, event: Event, tree: str | None = None) -> str:
+def append(pipeline: str, event: Event, tree: str | None = None, still: Callable[[], None] = lambda: None) -> str:
     """Write an event that has no tag, such as a landing or a decision.
 
     Parameters
@@ -93,6 +93,8 @@ def append(pipeline: str, event: Event, tree: str | None = None) -> str:
         Its facts must be JSON.
     tree : str, optional
         The project as the event leaves it; `ledger/event.json` is added. Without one, the event before it left it so.
+    still : callable () -> None
+        Raises where the ledger, with what the remote had, is no longer one that the event may follow.
 
     Returns
     -------
@@ -108,6 +110,7 @@ def append(pipeline: str, event: Event, tree: str | None = None) -> str:
     def draft(seen: Seen) -> Draft:
         if tree is None and seen.last is None:
             raise EmptyLedgerError(f"{pipeline}: the first event of a ledger needs the project's tree.")
+        still()
         return Draft(event, tree or (seen.last.tree if seen.last else ""))
 
     written = write(pipeline, draft)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks import registry
+from tasks.monitoring.cost import cpu_seconds
 from tasks.registry import Version
 from tasks.retrain import decisions
 from tasks.retrain.decisions import Decision
@@ -21,6 +22,7 @@ from tasks.version import storage
 
 if TYPE_CHECKING:
     from tasks.ledger import StageOutcome
+    from tasks.query_source import Secrets
 
 CHAMPION = Path(".holdfast/champion")
 VERDICT = Path(".holdfast/verdict.json")
@@ -44,9 +46,9 @@ def reproduce(tree: Worktree, around: Callable[[str, Callable[[], None]], None],
         return ledger.reproduce(tree.pipeline, around=around, call=call)
 
 
-def settled(tree: Worktree, replace: Sequence[str] = ()) -> Decision | None:
+def settled(tree: Worktree, replace: Sequence[str] = (), secrets: Secrets | None = None) -> Decision | None:
     """The decision that stands if nothing is new or stale: the question before anything dear is imported."""
-    if has_new_batches(tree, replace) or stale_stages(tree):
+    if has_new_batches(tree, replace, secrets) or stale_stages(tree):
         return None
     return decided_before(tree)
 
@@ -126,7 +128,7 @@ def register_version(tree: Worktree, verdict: Mapping[str, Any], reason: str, tr
         record.identity(gathered),
         record=complete,
         bump=lambda before: record.bump_of(gathered, before),
-        facts={"reason": reason, "trigger": trigger},
+        facts={"reason": reason, "trigger": trigger, "cpu_seconds": round(cpu_seconds(), 1)},
     )
 
 

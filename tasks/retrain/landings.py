@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks import registry
 from tasks.registry.event import Event
@@ -19,10 +19,13 @@ from tasks.retrain.worktree import Worktree
 from tasks.version import storage
 from tasks.version.storage import file_md5
 
+if TYPE_CHECKING:
+    from tasks.query_source import Secrets
+
 EXTRAS = Path(".holdfast/landed-elsewhere")
 
 
-def land_new(tree: Worktree, replace: Sequence[str] = ()) -> list[str]:
+def land_new(tree: Worktree, replace: Sequence[str] = (), secrets: Secrets | None = None) -> list[str]:
     """Take new batches in: from the declared source, and those that the user's working tree has landed.
 
     Parameters
@@ -30,6 +33,8 @@ def land_new(tree: Worktree, replace: Sequence[str] = ()) -> list[str]:
     tree : Worktree
     replace : sequence of str
         File names of landed batches that shall take the bytes that the source has now.
+    secrets : callable (name) -> str, optional
+        Reads a Prefect Secret block.
 
     Returns
     -------
@@ -47,8 +52,25 @@ def land_new(tree: Worktree, replace: Sequence[str] = ()) -> list[str]:
         if found.elsewhere:
             known = [name for name in found.elsewhere if name in found.pinned]
             take_in(tree.pipeline, copies(found.elsewhere), known, "retrain")
-        take_in(tree.pipeline, found.sources, replace, "retrain")
+        rows = {file.name: file for file in rows_of_query(tree, secrets)}
+        take_in(tree.pipeline, {**found.sources, **rows}, replace, "retrain")
         return record_landing(tree, found.landed, [*replace, *found.repaired])
+
+
+def rows_of_query(tree: Worktree, secrets: Secrets | None) -> list[Path]:
+    """The new rows of a source that is a query, as a file in the worktree, where all that landed before is."""
+    from configs.load import load_pipeline
+    from tasks.batch import RAW, landed_files
+    from tasks.query_source import new_rows, no_secrets
+    from tasks.query_source.landing import names_gone
+
+    with contextlib.chdir(tree.home):
+        pipeline = load_pipeline(tree.pipeline)
+        gone = names_gone(tree.pipeline, registry.events(tree.pipeline))
+    if not pipeline.source.sql:
+        return []
+    with contextlib.chdir(tree.folder):
+        return new_rows(pipeline, [*landed_files(RAW / tree.pipeline).values()], gone, secrets or no_secrets)
 
 
 @dataclass(frozen=True)
@@ -72,6 +94,7 @@ def find_batches(tree: Worktree, replace: Sequence[str]) -> Batches:
     from configs.load import load_pipeline
     from tasks.batch import by_landed_path
     from tasks.land import find_sources, require_any_batch
+    from tasks.query_source.landing import refuse_replacing, require_one_history
     from tasks.superseded import current_sources, superseded
 
     events = registry.events(tree.pipeline)
@@ -79,8 +102,9 @@ def find_batches(tree: Worktree, replace: Sequence[str]) -> Batches:
     known = latest(landed)
     with contextlib.chdir(tree.home):
         pipeline = load_pipeline(tree.pipeline)
-        found = find_sources(pipeline.source.path)
-        if tree.tip is None:
+        is_query = bool(pipeline.source.sql)
+        found = [] if is_query else find_sources(pipeline.source.path)
+        if tree.tip is None and not is_query:
             require_any_batch(pipeline, found)
         erased = erased_batches(events)
         user_has = {name: md5 for name, md5 in pinned_batches(tree.pipeline).items() if (name, md5) not in erased}
@@ -89,6 +113,9 @@ def find_batches(tree: Worktree, replace: Sequence[str]) -> Batches:
         current = current_sources(kept, tree.pipeline, {*known, *user_has})
         sources = {path: tree.home / source for path, source in current.items()}
         noted = {(entry.name, entry.md5) for entry in superseded(tree.pipeline) if entry.why == "repaired"}
+        if is_query:
+            refuse_replacing(replace)
+            require_one_history(tree.pipeline, known, user_has)
     repaired = [name for name, md5 in known.items() if (name, md5) in noted and user_has.get(name) not in {None, md5}]
     with contextlib.chdir(tree.folder):
         pinned = pinned_batches(tree.pipeline)
@@ -96,7 +123,7 @@ def find_batches(tree: Worktree, replace: Sequence[str]) -> Batches:
     return Batches(pinned, known, elsewhere, sources, repaired)
 
 
-def has_new_batches(tree: Worktree, replace: Sequence[str] = ()) -> bool:
+def has_new_batches(tree: Worktree, replace: Sequence[str] = (), secrets: Secrets | None = None) -> bool:
     """Whether `land_new` would take anything in; nothing is written."""
     from tasks.batch import RAW, landed_files
     from tasks.land import plan_landing
@@ -104,7 +131,9 @@ def has_new_batches(tree: Worktree, replace: Sequence[str] = ()) -> bool:
     found = find_batches(tree, replace)
     with contextlib.chdir(tree.folder):
         plan = plan_landing(found.sources, landed_files(RAW / tree.pipeline), replace, "retrain")
-    return bool(found.elsewhere) or None in plan.values() or dict(found.landed) != dict(found.pinned)
+    if found.elsewhere or None in plan.values() or dict(found.landed) != dict(found.pinned):
+        return True
+    return bool(rows_of_query(tree, secrets))
 
 
 def landings(events: Iterable[Mapping[str, Any]]) -> list[dict[str, str | None]]:
@@ -202,15 +231,24 @@ def copies(batches: Mapping[str, str]) -> dict[str, Path]:
 
 def record_landing(tree: Worktree, known: Mapping[str, str], replace: Sequence[str]) -> list[str]:
     """Write a landing event for what the ledger does not have yet, after the DVC remote has got it."""
+    from tasks.query_source import watermark_of
+    from tasks.query_source.landing import require_unmoved
+
     have = pinned_batches(tree.pipeline)
+
+    def unmoved() -> None:
+        require_unmoved(tree.pipeline, known)
+
     new = {name: md5 for name, md5 in have.items() if known.get(name) != md5}
     if not new:
         return []
     storage.ensure_remote()
     storage.push(raw_objects(tree.pipeline))
+    is_query = any(watermark_of(name) is not None for name in new)
     facts = {"batches": new, "replaced": sorted(name for name in new if name in known and name in replace)}
     with contextlib.chdir(tree.home):
-        registry.append(tree.pipeline, Event("landing", facts), ledger_tree(tree))
+        changes = ledger_tree(tree)
+        registry.append(tree.pipeline, Event("landing", facts), changes, still=unmoved if is_query else lambda: None)
     return sorted(new)
 
 

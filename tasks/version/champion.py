@@ -9,7 +9,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from configs.errors import ConfigError, CorruptionError, EnvironmentMismatchError
 from tasks.atomic import atomic_folder
@@ -40,8 +40,20 @@ class OccupiedFolderError(ConfigError):
     """A version was to be written to a folder that holds something."""
 
 
+class Loaded(NamedTuple):
+    """A version's model, and its manifest: what the model was made of."""
+
+    model: TabularModel
+    manifest: dict[str, Any]
+
+
 def load_version(version: Version, environment: Literal["stop", "warn"] = "stop") -> TabularModel:
-    """Bring a version's model back, from the store by hash.
+    """Bring a version's model back, from the store by hash; see `load_with_manifest`."""
+    return load_with_manifest(version, environment).model
+
+
+def load_with_manifest(version: Version, environment: Literal["stop", "warn"] = "stop") -> Loaded:
+    """Bring a version's model and its manifest back, from the store by hash.
 
     Parameters
     ----------
@@ -53,8 +65,8 @@ def load_version(version: Version, environment: Literal["stop", "warn"] = "stop"
 
     Returns
     -------
-    TabularModel
-        Fitted; takes raw typed rows.
+    Loaded
+        The model is fitted and takes raw typed rows.
 
     Raises
     ------
@@ -77,8 +89,8 @@ def load_version(version: Version, environment: Literal["stop", "warn"] = "stop"
     if changed:
         from tasks.model.bundle import golden_ulps
 
-        warnings.warn(golden_sentence(version, changed, golden_ulps(model, files["golden.parquet"])), stacklevel=2)
-    return model
+        warnings.warn(golden_sentence(version, changed, golden_ulps(model, files["golden.parquet"])), stacklevel=3)
+    return Loaded(model, json.loads(files[MANIFEST]))
 
 
 def changed_libraries(record: Mapping[str, Any]) -> list[str]:

@@ -24,6 +24,7 @@ SURPRISE = 14.0  # logarithm of how unlikely the run is, all places counted wher
 HABITS = 2.0  # times the longest run of a reference batch
 USUAL = 0.05  # share of a value that comes back often: only habits tell how long its runs are
 USUAL_HABITS = 4.0
+USUAL_OF_LEVEL = 0.3  # share of a level's most frequent value, up to which a run within the level says anything
 VARIED = 0.1  # chance that two rows of the reference have the same value, at the most, where nothing else tells
 LIMIT = 0.2  # of a run, other rows with a value that is a limit
 ENOUGH = 200  # other rows of the batch, to tell how often a value stays
@@ -42,8 +43,16 @@ def stuck_sensors(view: View) -> Iterator[Cause]:
 def runs(view: View, column: NumberColumn) -> Iterator[tuple[int, Cause] | None]:
     """The longest run among all rows, and within the levels of each category that has few; those that are too long."""
     yield looked_at(view, column, ALL, None)
-    for name, (codes, _) in view.groups.items():
-        yield looked_at(view, column, name, codes)
+    for name, (codes, levels) in view.groups.items():
+        varied = [varies(column.of_level(view.levels[name], level)) for level in levels]
+        yield looked_at(view, column, name, np.where(np.array([*varied, False])[codes], codes, -1))
+
+
+def varies(values: NDArray[np.float64]) -> bool:
+    """Whether the reference's rows of one level are enough, and differ: a site may always report the same."""
+    if len(values) < FEWEST:
+        return False
+    return bool(np.unique(values, return_counts=True)[1].max() <= USUAL_OF_LEVEL * len(values))
 
 
 def looked_at(view: View, column: NumberColumn, group: str, codes: Positions | None) -> tuple[int, Cause] | None:

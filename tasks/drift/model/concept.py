@@ -107,14 +107,38 @@ def concept_drift(
         return replace(found, off=labels.reason or "no row's label is known")
     if history is None:
         return replace(found, off="the profile holds no loss of the reference")
-    deviations = history.deviations(len(known))
+    part = history.part_like(len(known))
+    deviations = history.deviations(part) * narrowed(part, len(known))
     if len(deviations) < LEAST_STRETCHES:
         return replace(
             found,
-            off=f"the reference has {len(deviations)} stretches of {len(known)} labelled rows; {LEAST_STRETCHES} are "
-            "needed to know how much they differ",
+            off=f"the reference has {len(deviations)} stretches of {part} labelled rows; {LEAST_STRETCHES} are needed "
+            "to know how much they differ",
         )
-    return judged(found, history.mean_of(known), history.mean, deviations, alpha)
+    told = judged(found, history.mean_of(known), history.mean, deviations, alpha)
+    return told if part == len(known) else replace(told, widened=in_parts(len(known), part, told.widened))
+
+
+def narrowed(part: int, rows: int) -> float:
+    """By what factor the mean of a batch varies less than that of a part of the history.
+
+    By the root of their sizes where rows know nothing of each other, not at all where a whole batch is of one kind. How
+    alike neighbours are cannot be told from so short a history: half way between the two is taken, on a logarithmic
+    scale, which is too wide for all that forgets within a part.
+
+    >>> narrowed(100, 1600)
+    0.5
+    """
+    return float((part / rows) ** 0.25)
+
+
+def in_parts(rows: int, part: int, widened: str | None) -> str:
+    """What is said where the history is too short to be cut into stretches of the batch's size."""
+    said = (
+        f"{rows} rows have their label, and the history was compared in parts of {part}: the interval is "
+        f"{narrowed(part, rows) * (rows / part) ** 0.5:.1f} times as wide as for rows that know nothing of each other"
+    )
+    return said if widened is None else f"{said}; {widened}"
 
 
 def judged(found: ConceptDrift, value: float, reference: float, deviations: Floats, alpha: float) -> ConceptDrift:

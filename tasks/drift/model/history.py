@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
 LEAST_STRETCHES = 3
+PARTS = 8  # of a history that is too short for stretches of a batch's size
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,14 @@ class CountedMeans:
     def mean_of(self, numbers: Floats) -> float:
         """Mean of some rows, counted in the same cells."""
         return float(self.values[np.searchsorted(self.edges, numbers, side="right")].mean())
+
+    def part_like(self, rows: int) -> int:
+        """How many rows a stretch has that is held against the rest: as many, or fewer where the history is short.
+
+        Means of fewer rows vary more, so the interval is too wide then, never too narrow.
+        """
+        total = int(self.rows.sum())
+        return rows if total >= (LEAST_STRETCHES + 1) * rows else max(1, min(rows, total // PARTS))
 
     def deviations(self, rows: int) -> Floats:
         """How far means of so many rows are from the mean of the rest of the history; shape (k,).

@@ -1,0 +1,78 @@
+"""What a Prefect server has of our deployments, and writing them there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+from prefect.client.schemas.sorting import DeploymentSort
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
+
+from configs.errors import ConfigError
+from flows.deployments import TAG, Change, Deployment, as_prefects
+from flows.limits import limit_of
+
+
+class NoServerError(ConfigError):
+    """No Prefect server is configured that could keep deployments."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A deployment that the server has; `deployment` is Prefect's own object."""
+
+    full_name: str
+    deployment: Any
+
+
+def require_server() -> None:
+    """Refuse to deploy to a server that would be gone with this process."""
+    if not PREFECT_API_URL.value():
+        raise NoServerError(
+            "no Prefect server is configured, and a temporary one would forget its deployments. Start one with "
+            "`prefect server start` and say where it is: `prefect config set PREFECT_API_URL=http://127.0.0.1:4200/api`."
+        )
+
+
+def deployments_there() -> list[Found]:
+    """Our deployments on the server, by their tag."""
+    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
+    with get_client(sync_client=True) as client:
+        found = client.read_deployments(deployment_filter=ours, limit=200, sort=DeploymentSort.NAME_ASC)
+        flows = {each.flow_id: client.read_flow(each.flow_id).name for each in found}
+    return [Found(f"{flows[each.flow_id]}/{each.name}", each) for each in found]
+
+
+def is_deployed(flow: str, pipeline: str) -> bool:
+    """Whether a run of a flow by event is somebody's business."""
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_deployment_by_name(f"{flow}/{pipeline}")
+        except ObjectNotFound:
+            return False
+    return True
+
+
+def write(declared: Sequence[Deployment], found: Sequence[Change], branch: str | None = None) -> None:
+    """Write what is new or changed, and the limit that a pipeline's flows share."""
+    wanted = {change.name for change in found if change.what in {"new", "changed"}}
+    with get_client(sync_client=True) as client:
+        for pipeline in sorted({each.pipeline for each in declared}):
+            client.upsert_global_concurrency_limit_by_name(limit_of(pipeline), 1)
+    for each in declared:
+        if each.full_name in wanted:
+            as_prefects(each, branch).apply()
+
+
+def remove(found: Sequence[Change]) -> None:
+    """Delete deployments that no YAML declares any more, and what starts them."""
+    gone = {change.name for change in found if change.what == "gone"}
+    there = [each.deployment.id for each in deployments_there() if each.full_name in gone]
+    with get_client(sync_client=True) as client:
+        for identifier in there:
+            client.delete_resource_owned_automations(f"prefect.deployment.{identifier}")
+            client.delete_deployment(identifier)

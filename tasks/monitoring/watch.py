@@ -1,0 +1,189 @@
+"""The chapters of monitoring after landing: judge each new batch once, write it down, decide on a retrain.
+
+What was done is in the ledger: a `verdict` event for each batch, a `retrain` event where the decision is another than
+before, a `notice` event once somebody was told. So a run that was killed goes on where it stopped, also on another
+machine, and a run with nothing new writes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from configs.errors import DataError
+from configs.load import load_pipeline
+from tasks import registry
+from tasks.batch import name_of
+from tasks.monitoring.decision import Inputs, Policy, Seen, policy_of, recorded, window_of
+from tasks.monitoring.incident import incident_of
+from tasks.monitoring.signal import Signal, signal_from, signal_of
+from tasks.registry import Event, Version
+from tasks.retrain.landings import landings, latest
+
+if TYPE_CHECKING:
+    from configs.schema import Pipeline
+    from tasks.retrain.worktree import Worktree
+
+Judge = Callable[["Pipeline", str], Any]  # a batch's verdict, in the current directory
+
+
+class NoChampionError(DataError):
+    """No version is champion, so there is nothing that a batch could be held against."""
+
+
+class NoCallError(DataError):
+    """Somebody asks for a retrain on drift, and the ledger has no decision that calls for one."""
+
+
+def require_champion(pipeline: str) -> Version:
+    """The champion."""
+    champion = registry.champion(pipeline)
+    if champion is None:
+        raise NoChampionError(
+            f"{pipeline}: no version is champion, so new batches have nothing to be held against. Make the first: "
+            f"`holdfast retrain {pipeline} --reason first`."
+        )
+    return champion
+
+
+def batches_to_judge(pipeline: str) -> list[tuple[str, str]]:
+    """Name and MD5 of each landed batch that the champion was not made of and nobody judged, in order of batch."""
+    from tasks.version.record import record_of
+
+    champion, events = require_champion(pipeline), registry.events(pipeline)
+    known = {(event["signal"]["batch"], event["signal"]["md5"]) for event in events if event["kind"] == "verdict"}
+    known |= {(name, md5) for name, md5 in record_of(champion)["batches"].items()}
+    landed = latest(landings(events)).items()
+    return sorted((pair for pair in landed if pair not in known), key=lambda pair: name_of(pair[0]))
+
+
+def judge(tree: Worktree, file: str, md5: str, judged_by: Judge) -> Signal:
+    """Hold one landed batch against the champion, and write the verdict down.
+
+    Parameters
+    ----------
+    tree : Worktree
+        Where the batch is.
+    file, md5 : str
+        Its file's name and content.
+    judged_by : callable (pipeline, batch) -> Verdict
+    """
+    with contextlib.chdir(tree.folder):
+        verdict = judged_by(load_pipeline(tree.pipeline), name_of(file))
+    signal = signal_of(verdict, file, md5)
+    before = [event for event in registry.events(tree.pipeline) if event["kind"] == "verdict"]
+    facts = {"signal": signal.as_facts(), "incident": incident_of(signal, before), "reason": signal.sentence}
+    registry.append(tree.pipeline, Event("verdict", facts))
+    return signal
+
+
+def judge_batch(pipeline: Pipeline, batch: str) -> Any:
+    """The verdict of `tasks.drift`, which is dear to import."""
+    from tasks.drift.verdict import judge_batch as judged
+
+    return judged(pipeline, batch, as_of=datetime.now(UTC)).verdict
+
+
+def decide_on_retrain(pipeline: Pipeline, now: datetime) -> dict[str, Any] | None:
+    """Decide on a retrain by what the ledger knows; written down where it is another decision than before.
+
+    Returns
+    -------
+    dict or None
+        The record; None where no batch was judged since the champion was made.
+    """
+    events = registry.events(pipeline.name)
+    inputs = inputs_of(pipeline, events, require_champion(pipeline.name), now)
+    if not inputs.seen:
+        return None
+    record = recorded(inputs, policy_of(pipeline.retrain))
+    standing = newest(events, "retrain")
+    if standing is None or is_another(record, standing["decision"]):
+        facts = {"decision": record, "reason": f"{record['outcome']}, {record['reason']}"}
+        registry.append(pipeline.name, Event("retrain", facts))
+    return record
+
+
+def is_another(record: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether a decision says something new: only the time that has passed does not count."""
+    timed = {"since_retrain", "since_landing"}
+
+    def essence(each: Mapping[str, Any]) -> Any:
+        inputs = {name: value for name, value in each["inputs"].items() if name not in timed}
+        seen = [dict(one) if isinstance(one, Mapping) else one for one in inputs.pop("seen")]
+        return each["outcome"], each["rule"], dict(each["policy"], on=list(each["policy"]["on"])), inputs, seen
+
+    return bool(essence(record) != essence(before))
+
+
+def newest(events: Sequence[Mapping[str, Any]], kind: str) -> Mapping[str, Any] | None:
+    """The last event of a kind."""
+    return next((event for event in reversed(events) if event["kind"] == kind), None)
+
+
+def inputs_of(pipeline: Pipeline, events: Sequence[Mapping[str, Any]], champion: Version, now: datetime) -> Inputs:
+    """What the ledger knows that bears on a retrain."""
+    policy = policy_of(pipeline.retrain)
+    signals = [signal_from(event["signal"]) for event in events if event["kind"] == "verdict"]
+    current = [signal for signal in signals if signal.champion == champion.name]
+    seen = [Seen(each.batch, each.material, each.performance, each.cause) for each in current]
+    recent = current[-len(window_of(seen, policy)) :]
+    gains = [(each.gain, each.unit) for each in recent if each.gain is not None and each.is_alarm]
+    gain, unit = gains[-1] if gains else (None, None)
+    drift = [event for event in events if event["kind"] == "version" and event.get("trigger") == "drift"]
+    costs = [event["cpu_seconds"] for event in events if event["kind"] == "version" and event.get("cpu_seconds")]
+    return Inputs(
+        champion=champion.name,
+        seen=window_of(seen, policy),
+        rows=new_rows_of(pipeline.name, signals),
+        since_retrain=seconds_since(drift[-1], now) if drift else None,
+        since_landing=landed_since(events, current, policy, now),
+        gain=gain,
+        unit=unit,
+        cost=costs[-1] if costs else None,
+    )
+
+
+def new_rows_of(pipeline: str, signals: Sequence[Signal]) -> int:
+    """Rows of judged batches that the last version was not made of."""
+    from tasks.version.record import record_of
+
+    versions = registry.versions(pipeline)
+    used = record_of(versions[-1])["batches"] if versions else {}
+    rows = {(each.batch, each.md5): each.rows for each in signals}
+    return sum(count for (name, md5), count in rows.items() if used.get(name) != md5)
+
+
+def landed_since(events: Sequence[Mapping[str, Any]], current: Sequence[Signal], policy: Policy, now: datetime) -> int:
+    """Seconds since the newest batch landed that raised an alarm."""
+    alarms = [signal for signal in current if signal.is_alarm]
+    name = alarms[-1].batch if alarms else None
+    landing = [event for event in events if event["kind"] == "landing" and name in event["batches"]]
+    return seconds_since(landing[-1], now) if landing else policy.wait_for_labels
+
+
+def seconds_since(event: Mapping[str, Any], now: datetime) -> int:
+    """Seconds from an event to now; never negative, whatever the clock did."""
+    return max(0, int((now - datetime.fromisoformat(event["at"])).total_seconds()))
+
+
+def standing_call(pipeline: str) -> Mapping[str, Any]:
+    """The decision that calls for a retrain which has not been made yet.
+
+    Raises
+    ------
+    NoCallError
+        If there is none: an event came from somewhere else, or the retrain was made already.
+    """
+    events = registry.events(pipeline)
+    call = newest(events, "retrain")
+    made = [event["sequence"] for event in events if event["kind"] == "version"]
+    if call is None or call["decision"]["outcome"] != "retrain" or (made and made[-1] > call["sequence"]):
+        raise NoCallError(
+            f"{pipeline}: asked for a retrain on drift, but the ledger has no decision that calls for one, or it was "
+            f"made already. `holdfast monitor {pipeline}` decides; `holdfast retrain {pipeline} --reason ...` retrains "
+            "all the same."
+        )
+    return call
