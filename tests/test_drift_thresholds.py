@@ -425,3 +425,17 @@ def test_judged_is_the_same_after_a_year_of_older_batches_left_the_blocks():
     made = profile()
     shorter = replace(made, blocks=made.blocks[len(made.blocks) // 2 :])
     assert not judge(observe(batch(50), made.grid), shorter, BUDGET).alarmed
+
+
+def test_column_with_new_levels_in_each_batch_hides_no_other():
+    def turnover(seed, **columns):
+        customers = pa.array([f"customer {seed:03}-{row % 60}" for row in range(500)])
+        return batch(seed, **columns).append_column("customer", customers)
+
+    tables = [(f"{number:03}", turnover(number)) for number in range(30)]
+    made = make_profile(tables, Declared("ships", {**ROLES, "customer": "feature"}))
+    quiet = judge(observe(turnover(50), made.grid), made, BUDGET)
+    moved = judge(observe(turnover(50, shift=1.0), made.grid), made, BUDGET)
+    assert quiet.threshold < 50
+    assert not finding(quiet, "customer", "new_levels").alarmed
+    assert moved.alarmed

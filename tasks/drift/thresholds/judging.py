@@ -192,10 +192,18 @@ class History:
     def stacks(self) -> list[tuple[Distance, Counts, Counts]]:
         """Each kind of test with what it counts of the pseudo-batches and of the whole reference."""
         summaries = [block.summary for block in self.profile.blocks]
-        return [
-            (each, self.pseudo.sums(each.stack(summaries)), each.stack([self.profile.total]))
-            for each in distances(self.profile.grid)
-        ]
+        stacked = [(each, self.pseudo.sums(each.stack(summaries))) for each in distances(self.profile.grid)]
+        return [(each, own, self.whole(each, own)) for each, own in stacked]
+
+    def whole(self, each: Distance, own: Counts) -> Counts:
+        """What a test counts of the whole reference.
+
+        Nothing of it is outside itself. What a batch is to be held against is how much of each batch the others lack:
+        a column that has new levels each time is no news with some more.
+        """
+        if set(each.names) <= {"range", "new_levels"}:
+            return np.asarray(own.sum(axis=1, keepdims=True))
+        return each.stack([self.profile.total])
 
     @cached_property
     def first_look(self) -> tuple[Null, ...]:
@@ -235,7 +243,7 @@ class History:
     @cached_property
     def surprises(self) -> Floats:
         """Largest surprise of each pseudo-batch, shape (n,)."""
-        return np.asarray(np.max([null.surprise.max(axis=0) for null in self.tests], axis=0))
+        return np.asarray(np.max([null.beyond_habit.max(axis=0) for null in self.tests], axis=0))
 
     def judge(self, batch: Summary, alpha: float, floor: EffectFloor) -> Judged:
         """Judge a batch of about these rows, and of this time of the week."""
@@ -268,8 +276,8 @@ class History:
         measured = null.measure([batch])
         limits = null.ratio_of(threshold)
         for place, (column, test) in enumerate(zip(null.distance.columns, null.distance.names, strict=True)):
-            p_value, effect = float(measured.p_value[place, 0]), float(measured.effect[place, 0])
-            surprise = -float(np.log(p_value))
+            effect = float(measured.effect[place, 0])
+            surprise = -float(np.log(measured.p_value[place, 0]) / null.habit[place, 0])
             yield Finding(
                 column,
                 self.profile.grid.roles[column],
@@ -277,7 +285,7 @@ class History:
                 float(measured.ratio[place, 0]),
                 effect,
                 float(limits[place, 0]),
-                p_value,
+                float(np.exp(-surprise)),
                 surprise > threshold and effect >= floor.of(test),
                 surprise / threshold if threshold > 0 else surprise,
             )

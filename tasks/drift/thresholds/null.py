@@ -11,6 +11,7 @@ from the history, in `family.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -53,7 +54,7 @@ class Shape:
         scaled = np.maximum(ratio - self.shift, 0.0) / (1 - self.shift)
         return np.asarray(np.maximum(fdtrc(self.dof, np.maximum(self.mean_dof * batches, 1.0), scaled), LEAST_P))
 
-    def ratio_of(self, p_value: float, batches: Floats | float) -> Floats:
+    def ratio_of(self, p_value: Floats, batches: Floats | float) -> Floats:
         """The T / mean(T) that has a p-value; shape (columns, 1)."""
         from scipy.special import fdtri
 
@@ -222,7 +223,32 @@ class Null:
 
     def ratio_of(self, surprise: float) -> Floats:
         """The ratio to the expected distance that is so surprising; shape (columns, 1)."""
-        return self.shape.ratio_of(float(np.exp(-surprise)), self.batches)
+        return self.shape.ratio_of(np.exp(-surprise * self.habit), self.batches)
+
+    @cached_property
+    def habit(self) -> Floats:
+        """How many times as surprising as chance a test's own history surely is; 1 for most; shape (columns, 1)."""
+        return habit_of(self.surprise.mean(axis=1, keepdims=True), self.surprise.shape[1])
+
+    @cached_property
+    def beyond_habit(self) -> Floats:
+        """Surprise of each pseudo-batch over what the others are used to; shape (columns, n).
+
+        A column that has levels of its own in each batch, such as new customers, is beyond all chance each time. Its
+        surprises would be the family's largest and hide all others; measured by its own history it is one test of many.
+        """
+        n = self.surprise.shape[1]
+        others = (self.surprise.sum(axis=1, keepdims=True) - self.surprise) / max(n - 1, 1)
+        return self.surprise / habit_of(others, n - 1)
+
+
+def habit_of(mean: Floats, n: int) -> Floats:
+    """The factor of a mean -log(p) of n values: what is beyond three standard errors of 1, its mean by chance.
+
+    >>> habit_of(np.array([1.2, 39.0]), 100).round(6).tolist()
+    [1.0, 30.0]
+    """
+    return np.asarray(np.maximum(mean / (1 + 3 / max(n, 1) ** 0.5), 1.0))
 
 
 class Measured(NamedTuple):
