@@ -182,11 +182,11 @@ class Null:
         centre, rest = total if company.peers[-1].all() else sums[:, -1:], sums[:, :-1] - own
         apart = between(distance, own, rest)
         moved = np.nan_to_num(distance.moved(own, rest))
-        squared = np.where(moved > 0, np.einsum("cnk,cnk->cn", apart, apart), 0.0)
+        squared = np.nan_to_num(np.einsum("cnk,cnk->cn", apart, apart))  # what has fallen tells of the spread, too
         by_chance = distance.shape_by_chance(centre)
         batches, growth = company.reckoned(distance.columns, distance.names)
         left_out = Shape.of(Spread.without_each(apart, by_chance, company.factor))
-        ratio = ratio_to(squared, expected_each(squared, company))
+        ratio = ratio_to(np.where(moved > 0, squared, 0.0), expected_each(squared, company))
         p_values = left_out.p_value(ratio, batches * company.far.sum(axis=1) / n)
         p_values = at_least_by_chance(p_values, moved * rows, rows, rows_in(rest))
         return cls(
