@@ -69,16 +69,19 @@ def inbox() -> Iterator[tuple[str, list[str]]]:
 
 
 def drop_drifted(name: str, seed: int) -> None:
-    """Put a batch into the source's folder in which the world has changed."""
+    """Put a batch into the source's folder from a changed world: only heavier patients come, in no other units."""
     with (INCOMING / "diabetes-2.csv").open() as file:
         header, *rows = csv.reader(file)
-    bmi, pressure, target = (header.index(column) for column in ("bmi", "bp", "progression"))
-    for place, row in enumerate(rows):
-        row[bmi] = f"{float(row[bmi]) * 1.5 + 3 + (place + seed) % 7 / 10:.1f}"
-        row[pressure] = f"{float(row[pressure]) * 1.3 + (place + seed) % 5:.1f}"
-        row[target] = f"{float(row[target]) + 90 + (place + seed) % 7:.1f}"
+    bmi, target = header.index("bmi"), header.index("progression")
+    heavier = sorted(rows, key=lambda row: float(row[bmi]))[len(rows) // 2 :]
     with (INCOMING / name).open("w") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        for place, row in enumerate(heavier):
+            jitter = (place * 7 + seed) % 13
+            row[bmi] = f"{float(row[bmi]) * 0.6 + 18 + jitter / 10:.1f}"
+            row[target] = f"{float(row[target]) + 60 + jitter:.1f}"
+            writer.writerow(row)
 
 
 def run_by_hand(name: str) -> Any:
@@ -262,7 +265,10 @@ def test_without_a_server_monitor_retrains_in_its_own_process(alone: Path) -> No
     done = holdfast(alone, "monitor", P, "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout[done.stdout.index("{\n") :])
-    assert (told["decision"]["outcome"], told["retrain"]["outcome"]) == ("retrain", "promoted")
+    assert told["decision"]["outcome"] == "retrain", [
+        event["signal"] for event in registry.events(P) if event["kind"] == "verdict"
+    ]
+    assert told["retrain"]["outcome"] == "promoted"
     tip = registry.tip(P)
     assert holdfast(alone, "monitor", P).returncode == 0
     assert registry.tip(P) == tip  # a second run writes nothing
