@@ -9,8 +9,9 @@ export DVC_SITE_CACHE_DIR := $(CURDIR)/.dvc/tmp/site
 .PHONY: run test check campaign env data lock clean
 .DEFAULT_GOAL := run
 
-run: data                         ## make the demo's data, then the main job on flights
+run: data                         ## make the demo's data, then the main job on flights, and how it would have kept fresh
 	@$(BIN)/holdfast run flights
+	@$(BIN)/holdfast replay flights --policies never,drift --from 2013-04
 
 test: .venv/dev check             ## everything that CI runs
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder

@@ -40,6 +40,9 @@ def replay(
     if as_json:
         print((place.folder / result.DOCUMENT).read_text())
         return
+    events = result.events(found)
+    if events:
+        show(table_of(result.EVENTS, events))
     show(table_of(result.HEADER, result.table(found)))
     print(f"More: {place.folder / result.PAGE}")
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,13 +30,15 @@ from tasks.replay.known import known_at, project_of
 from tasks.replay.losses import UNMET, truth
 from tasks.replay.making import Kept
 from tasks.replay.policies import Day, OnDrift, Periodic, UnknownPolicyError, policies_of
-from tasks.replay.result import facts_of, table
+from tasks.replay.result import facts_of, read, table, write
+from tasks.replay.setting import live_through, set_out
 from tasks.split import time_values
 from tasks.splitting.folds import microseconds
 from tasks.table import read_batches, read_table, to_frame
 from tests.pipelines import make_pipeline
 from tests.streams import TRUE, stream_project
 
+ROOT = Path(__file__).resolve().parents[1]
 UTC_ZONE = ZoneInfo("UTC")
 DAY = 86_400_000_000  # microseconds
 
@@ -107,7 +113,7 @@ def test_periodic_policy_retrains_with_the_first_batch_of_a_period() -> None:
     assert not Periodic("quarterly").wants(Day(first + timedelta(days=1), first))
 
 
-def signal(material: bool, cause: str = "changed_world", batch: str = "b") -> Signal:
+def signal(material: bool, cause: Any = "changed_world", batch: str = "b") -> Signal:
     return Signal(batch, "", "champion", 100, material, material, False, cause, (), None, "it moved")
 
 
@@ -208,3 +214,40 @@ def test_class_that_the_model_never_met_is_told_apart(pipeline: Pipeline) -> Non
 def test_truth_keeps_the_model_s_numbers_of_classes(pipeline: Pipeline) -> None:
     frame = to_frame(read_table(Path("data/valid/stream/week-00.parquet")))
     assert set(truth(frame, pipeline, ())) == {0.0, 1.0}
+
+
+def test_drift_is_found_and_retrained_on_and_loses_less_than_never(pipeline: Pipeline) -> None:
+    place = set_out("stream", "week-03")
+    never, drift = (live_through(place, policy) for policy in policies_of(["never", "drift"], place.pipeline))
+    alarmed = [step.batch for step in drift.steps if step.alarm]
+    assert alarmed
+    assert min(alarmed) >= "week-04"  # the world is another from then on
+    assert drift.count("promoted") >= 1
+    assert drift.loss < never.loss
+    assert drift.cpu_seconds > 0 == never.cpu_seconds
+
+
+@pytest.mark.xdist_group("prefect")
+def test_command_replays_by_a_flow_and_the_second_time_by_what_is_written(stream: Path) -> None:
+    words = [sys.executable, "-m", "flows.cli", "replay", "stream", "--policies", "never,weekly", "--from", "week-05"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    told = []
+    for more in (["--json"], ["--json"], []):
+        told.append(subprocess.run([*words, *more], cwd=stream, env=environment, capture_output=True, text=True))  # noqa: PLW1510
+    first, again, table_told = told
+    assert first.returncode == again.returncode == table_told.returncode == 0, first.stderr
+    facts = json.loads(first.stdout[first.stdout.index("{") :])
+    assert [each["policy"] for each in facts["policies"]] == ["never", "weekly"]
+    assert again.stdout == (stream / "reports/stream/replay/replay.json").read_text() + "\n"
+    assert "Flow run" not in again.stderr + again.stdout
+    assert "week-05" in table_told.stdout
+
+
+def test_page_is_whole_in_itself(pipeline: Pipeline, tmp_path: Path) -> None:
+    found, _ = lived(pipeline, ["never", "weekly"], tmp_path)
+    write(pipeline, found, tmp_path, "key")
+    page = (tmp_path / "index.html").read_text()
+    assert "http" not in page.replace("http-equiv", "")
+    assert page.count("<polyline") == 2
+    assert read(tmp_path, "key") == found
+    assert read(tmp_path, "another key") is None

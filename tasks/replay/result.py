@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 DOCUMENT, PAGE = "replay.json", "index.html"
 HEADER = ("policy", "loss", "against the first", "retrains", "promoted", "alarms", "CPU s")
+EVENTS = ("policy", "after", "what was seen", "retrain")
 TEMPLATES = (Path(__file__).parent, Path(__file__).parents[1])
 
 
@@ -77,6 +78,16 @@ def table(found: Sequence[Replayed]) -> list[tuple[str, ...]]:
             f"{each.cpu_seconds:.1f}",
         )
         for each in found
+    ]
+
+
+def events(found: Sequence[Replayed]) -> list[tuple[str, ...]]:
+    """What each policy saw and did, under `EVENTS`: a row for each batch with an alarm or a retrain."""
+    return [
+        (each.policy, step.batch, step.alarm or step.reason, step.outcome)
+        for each in found
+        for step in each.steps
+        if step.alarm or step.outcome
     ]
 
 
