@@ -19,6 +19,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 LONG = (
+    "monitor_flow",
+    "batches_whole",
+    "scoring_files",
+    "replay",
+    "drift_cause",
+    "drift_classifier",
     "validation",
     "whole_job",
     "retrain",

@@ -172,7 +172,8 @@ def test_drifted_batch_starts_one_retrain_by_its_event(story: Story) -> None:
 
 
 def test_all_runs_ended_well(story: Story) -> None:
-    assert [run.state.type.value for run in story.runs] == ["COMPLETED"] * 4
+    assert {run.name: run.state.type.value for run in story.runs if run.state.type.value != "COMPLETED"} == {}
+    assert len(story.runs) >= 4  # two of monitor, one of retrain, one of score
 
 
 def test_retrain_on_drift_ends_promoted_with_the_decisions_reason(story: Story) -> None:

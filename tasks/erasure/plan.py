@@ -306,9 +306,12 @@ def mixed_objects(outs: Mapping[str, str], pipeline: str, kept: set[str]) -> set
 
 
 def rows_beside_model(outs: Mapping[str, str], pipeline: str) -> set[str]:
-    """Files of rows that go with a model: the golden batch of its bundle, the sample of its drift profile."""
-    files = ((f"models/{pipeline}", GOLDEN), (f"profiles/{pipeline}", SAMPLE))
-    return {md5 for folder, name in files if (md5 := listing(outs.get(folder, "")).get(name))}
+    """Files that go with a model and hold values of rows: the golden batch of its bundle, and its drift profile.
+
+    Of the profile all: its ranges, levels and habits are values of single rows, as its sample is.
+    """
+    golden = listing(outs.get(f"models/{pipeline}", "")).get(GOLDEN)
+    return {*listing(outs.get(f"profiles/{pipeline}", "")).values(), *([golden] if golden else [])}
 
 
 # ---- versions and sources

@@ -1,11 +1,13 @@
 """What the training rows looked like, column by column: kept in the manifest, so that scoring can tell what is new.
 
-The levels of categories are in the encoder. Of a private column only is kept whether it was ever missing: its least
-and greatest value are two people's.
+The levels of categories are in the encoder. Of a private column only is kept whether it was ever missing. Ranges are
+rounded outwards: the least and the greatest value are two rows', and a row that is erased must be in no manifest.
 """
 
 from __future__ import annotations
 
+import math
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from configs.schema import Pipeline
 
+DIGITS = 3
 NUMBERS = ("integer", "float", "decimal")
 
 
@@ -32,15 +35,28 @@ def seen_facts(raw: pd.DataFrame, pipeline: Pipeline) -> dict[str, Any]:
     Returns
     -------
     dict
-        `ranges`, the least and the greatest value of each number that is not private and was ever there; `missing`, the
-        names of columns with missing values, sorted.
+        `ranges`, the least and the greatest value, rounded outwards, of each number that is not private and was ever
+        there; `missing`, the names of columns with missing values, sorted.
     """
     ranges = {
-        name: [float(there.min()), float(there.max())]
+        name: [outwards(float(there.min()), up=False), outwards(float(there.max()), up=True)]
         for name, column in pipeline.columns.items()
         if name in raw.columns and column.type in NUMBERS and not column.private and len(there := numbers_in(raw[name]))
     }
     return {"ranges": ranges, "missing": sorted(name for name in raw.columns if raw[name].isna().any())}
+
+
+def outwards(value: float, *, up: bool) -> float:
+    """Round to `DIGITS` digits, away from the range.
+
+    >>> outwards(77.123456, up=True), outwards(-1.2345, up=False), outwards(0.0, up=True), outwards(120.0, up=True)
+    (77.2, -1.24, 0.0, 120.0)
+    """
+    if value == 0 or not math.isfinite(value):
+        return value
+    exact = Decimal(repr(value))
+    unit = Decimal(1).scaleb(exact.adjusted() - DIGITS + 1)
+    return float(exact.quantize(unit, ROUND_CEILING if up else ROUND_FLOOR))
 
 
 def numbers_in(values: pd.Series) -> NDArray[np.float64]:
