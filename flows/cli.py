@@ -245,6 +245,10 @@ def enter_project() -> None:
     root = project_root(Path.cwd())
     os.chdir(root)
     if not Path(__file__).resolve().is_relative_to(root.resolve()):
+        if not Path("flows/cli.py").is_file():
+            raise ConfigError(
+                f"{root}: has a dvc.yaml and no flows/cli.py, so it is no clone of Holdfast. Work in one."
+            )
         os.execv(sys.executable, [sys.executable, "-m", "flows.cli", *sys.argv[1:]])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import holdfast, run_python
+from tests.conftest import ROOT, holdfast, run_python
 
 HEAVY = ("pandas", "sklearn", "xgboost", "great_expectations", "prefect", "matplotlib", "duckdb", "scipy")
 LIST_MODULES = """
@@ -92,6 +93,16 @@ def test_command_outside_a_project_is_refused(tmp_path: Path) -> None:
     result = run_python(tmp_path, "-c", code, check=False, PYTHONPATH=str(Path(__file__).parents[1]))
     assert result.returncode == 2
     assert "no dvc.yaml and params.yaml here or above" in result.stderr
+
+
+def test_folder_without_holdfasts_code_is_refused_once(tmp_path: Path) -> None:
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).touch()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # it would find this clone's code again and again
+    command = [sys.executable, "-m", "flows.cli", "check"]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)  # noqa: PLW1510
+    assert result.returncode == 2
+    assert "it is no clone of Holdfast" in result.stderr
 
 
 def test_command_uses_the_code_of_the_clone_that_it_is_in(project: Path) -> None:
