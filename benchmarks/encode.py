@@ -109,9 +109,7 @@ def holdfast(frame: pd.DataFrame) -> Encoded:
     is_binary = set(frame["y"].iloc[:100]) <= {0.0, 1.0}
     table = TargetCells.of(frame, frame["y"], outer * FOLDS + inner, FOLDS**2, names, 2 if is_binary else None)
     cell_outer, cell_inner = np.divmod(np.arange(FOLDS**2), FOLDS)
-    room = np.empty(
-        (len(frame), len(names)), order="F"
-    )  # for each fold in turn; columns one after the other, as training lays them
+    room = np.empty((len(frame), len(names)), order="F")  # for each fold in turn; laid as training lays its columns
     for fold in range(FOLDS):
         sees = np.stack([*((cell_outer != fold) & (cell_inner != own) for own in range(FOLDS)), cell_outer != fold])
         learnt, valid = np.flatnonzero(outer != fold), np.flatnonzero(outer == fold)

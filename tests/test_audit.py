@@ -8,6 +8,8 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from configs.errors import DataError
 from tasks import train
@@ -300,3 +302,27 @@ def test_units_of_the_experiment_stand_on_one_side_only(tmp_path):
     assert set(codes[sides.seen]) & set(codes[sides.asked])
     assert len(sides.seen) == len(sides.unseen)
     assert not set(sides.seen) & set(sides.asked)
+
+
+NUMBERS = st.lists(st.sampled_from([np.nan, -np.inf, np.inf, -0.0, 0.0, -1.5, 2.0, 2.0**53]) | st.floats(), max_size=60)
+
+
+@given(NUMBERS)
+def test_distinct_values_are_those_of_numpy(numbers):
+    values = np.asarray(numbers, dtype=np.float64)
+    found, codes, counts = np.unique(values, return_inverse=True, return_counts=True, equal_nan=True)
+    ours = distinct(values)
+    assert np.array_equal(ours.values, found, equal_nan=True)
+    assert ours.codes.tolist() == codes.tolist()
+    assert ours.counts.tolist() == counts.tolist()
+    assert ours.missing == bool(np.isnan(values).any())
+
+
+@given(NUMBERS)
+def test_bins_are_those_of_counting_row_by_row(numbers):
+    values = np.asarray(numbers, dtype=np.float64)
+    present = values[~np.isnan(values)]
+    bins = max(8, min(64, len(values) // 25))
+    wanted = [bins if np.isnan(each) else int((present < each).sum()) * bins // len(present) for each in values]
+    if len(present):
+        assert binned(distinct(values)).codes.tolist() == wanted
