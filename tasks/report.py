@@ -24,16 +24,16 @@ from tasks.model_facts import (
     target_sentence,
     training_facts,
 )
+from tasks.pages import templates
 from tasks.plots import bar_plot, calibration_plot, confusion_plot, interval_plot, learning_curves, split_plot
 from tasks.stage import run_as_command
-from tasks.wording import NAMES, figure, headline, shift_sentence, thousands
+from tasks.wording import NAMES, headline, shift_sentence
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
     from configs.schema import Pipeline
 
-TEMPLATES = Path(__file__).parent
 SHOWN_FEATURES = 20
 RUNGS = ("constant", "linear", "shallow_trees")
 UNITS = {
@@ -222,19 +222,9 @@ def values(owner: str | None, target: Mapping[str, Any], written: Written) -> di
 
 
 def environment(*, autoescape: bool) -> Environment:
-    """Make an environment that fails on a missing name and has the page's filters."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=autoescape,  # noqa: S701 - off for Markdown only, where `finalize` escapes instead
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=None if autoescape else markdown_text,
-    )
-    made.filters.update(figure=figure, thousands=thousands, direction_note=direction_note, facts=evidence_facts)
+    """Templates with the report's filters; Markdown has escapes of its own."""
+    made = templates(escape=None if autoescape else markdown_text)
+    made.filters.update(direction_note=direction_note, facts=evidence_facts)
     return made
 
 

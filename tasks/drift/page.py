@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.drift.plots import Cell, Past, history_plot, share_plot
-from tasks.wording import figure, thousands
+from tasks.pages import templates
 
 if TYPE_CHECKING:
     from tasks.drift.document import Verdict
 
-TEMPLATES = (Path(__file__).parent, Path(__file__).parents[1])
 SHOWN_COLUMNS = 20
 
 
@@ -58,22 +57,15 @@ def page(verdict: Verdict, cells: Mapping[str, Sequence[Cell]], history: Sequenc
     history : sequence of Past
         Batches that were judged against the same profile, in order, this one included.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(figure=figure, thousands=thousands)
-    return environment.get_template("page.html.j2").render(
-        found=verdict,
-        headline=headline(verdict),
-        alarms=sum(finding.alarmed for finding in verdict.findings),
-        notes=[verdict.widened, *verdict.notes] if verdict.widened else verdict.notes,
-        hashes=list(verdict.hashes.model_dump().items()),
-        plots=plots(verdict, cells, history),
+    return (
+        templates(Path(__file__).parent)
+        .get_template("page.html.j2")
+        .render(
+            found=verdict,
+            headline=headline(verdict),
+            alarms=sum(finding.alarmed for finding in verdict.findings),
+            notes=[verdict.widened, *verdict.notes] if verdict.widened else verdict.notes,
+            hashes=list(verdict.hashes.model_dump().items()),
+            plots=plots(verdict, cells, history),
+        )
     )

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.atomic import read_json, write_json, write_text
+from tasks.pages import templates
 from tasks.replay.history import Replayed, Step
 from tasks.replay.losses import loss_name
 from tasks.replay.plots import loss_plot
-from tasks.wording import figure, thousands
 
 if TYPE_CHECKING:
     from configs.schema import Pipeline
@@ -21,7 +21,6 @@ FORMAT = 1
 DOCUMENT, PAGE = "replay.json", "index.html"
 HEADER = ("policy", "loss", "against the first", "retrains", "promoted", "alarms", "CPU s")
 EVENTS = ("policy", "after", "what was seen", "retrain")
-TEMPLATES = (Path(__file__).parent, Path(__file__).parents[1])
 
 
 def facts_of(pipeline: Pipeline, found: Sequence[Replayed], key: str = "") -> dict[str, Any]:
@@ -100,23 +99,16 @@ def write(pipeline: Pipeline, found: Sequence[Replayed], folder: Path, key: str)
 
 def page(facts: Mapping[str, Any], found: Sequence[Replayed]) -> str:
     """Render the page: whole in itself, everything from the data escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(figure=figure, thousands=thousands)
-    return environment.get_template("page.html.j2").render(
-        facts=facts,
-        steps=facts["policies"][0]["steps"],
-        header=HEADER,
-        rows=table(found),
-        plot=loss_plot(found, "Loss per batch", facts["loss"]),
+    return (
+        templates(Path(__file__).parent)
+        .get_template("page.html.j2")
+        .render(
+            facts=facts,
+            steps=facts["policies"][0]["steps"],
+            header=HEADER,
+            rows=table(found),
+            plot=loss_plot(found, "Loss per batch", facts["loss"]),
+        )
     )
 
 
