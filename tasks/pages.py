@@ -1,4 +1,4 @@
-"""Pages and cards made of templates: they share a style, fail on a missing name, and escape what comes from the data."""
+"""Pages and cards made of templates: they share a style, fail on a missing name, and escape what the data say."""
 
 from __future__ import annotations
 
