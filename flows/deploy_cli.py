@@ -28,11 +28,11 @@ def deploy(
     """Show how the Prefect server differs from the YAMLs, then bring it there; twice does nothing the second time."""
     from flows.deployed import remove, write
 
-    declared, found, branch = planned(work_pool)
+    declared, found = planned(work_pool)
     show_changes(found, as_json=as_json, prune=prune)
     if dry_run:
         return
-    write(declared, found, branch)
+    write(declared, found)
     if prune:
         remove(found)
 
@@ -47,25 +47,27 @@ def serve(
     from flows.deployed import write
     from flows.deployments import as_prefects
 
-    declared, found, branch = planned(None)
+    declared, found = planned(None)
     show_changes(found, as_json=False, prune=False)
-    write(declared, found, branch)
+    write(declared, found)
     serve_deployments(
         *(as_prefects(each) for each in declared), pause_on_shutdown=False, print_starting_message=False, limit=limit
     )
 
 
-def planned(work_pool: str | None) -> tuple[list[Deployment], list[Change], str | None]:
-    """What the YAMLs declare, how the server differs, and the branch that a worker clones."""
+def planned(work_pool: str | None) -> tuple[list[Deployment], list[Change]]:
+    """What the YAMLs declare, and how the server differs."""
     from configs.load import check_pipeline, pipeline_names
-    from flows.deployed import deployments_there, require_server
+    from flows.deployed import deployments_there, require_pool, require_server
     from flows.deployments import changes, declared_deployments
 
     pipelines = [check_pipeline(name) for name in pipeline_names()]
     require_server()
+    if work_pool:
+        require_pool(work_pool)
     repository, branch = clonable() if work_pool else (None, None)
-    declared = declared_deployments(pipelines, work_pool, repository)
-    return declared, changes(declared, deployments_there()), branch
+    declared = declared_deployments(pipelines, work_pool, repository, branch)
+    return declared, changes(declared, deployments_there())
 
 
 def clonable() -> tuple[str, str]:

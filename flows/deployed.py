@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags, WorkPoolFilter
 from prefect.client.schemas.sorting import DeploymentSort
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
@@ -19,6 +19,10 @@ from flows.limits import limit_of
 
 class NoServerError(ConfigError):
     """No Prefect server is configured that could keep deployments."""
+
+
+class NoPoolError(ConfigError):
+    """The server has no work pool of that name."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,20 @@ def require_server() -> None:
             "no Prefect server is configured, and a temporary one would forget its deployments. Start one with "
             "`prefect server start` and say where it is: `prefect config set PREFECT_API_URL=http://127.0.0.1:4200/api`."
         )
+
+
+def require_pool(name: str) -> None:
+    """Refuse a work pool that no worker could look into."""
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_work_pool(name)
+        except ObjectNotFound:
+            there = ", ".join(repr(each.name) for each in client.read_work_pools(20, 0, WorkPoolFilter())) or "none"
+            raise NoPoolError(
+                f"--work-pool: the Prefect server has no work pool {name!r}; it has {there}. Make one with "
+                f"`prefect work-pool create {name} --type process`, and start `prefect worker start --pool {name}` "
+                "where runs shall run."
+            ) from None
 
 
 def deployments_there() -> list[Found]:
@@ -57,7 +75,7 @@ def is_deployed(flow: str, pipeline: str) -> bool:
     return True
 
 
-def write(declared: Sequence[Deployment], found: Sequence[Change], branch: str | None = None) -> None:
+def write(declared: Sequence[Deployment], found: Sequence[Change]) -> None:
     """Write what is new or changed, and the limit that a pipeline's flows share."""
     wanted = {change.name for change in found if change.what in {"new", "changed"}}
     with get_client(sync_client=True) as client:
@@ -65,7 +83,7 @@ def write(declared: Sequence[Deployment], found: Sequence[Change], branch: str |
             client.upsert_global_concurrency_limit_by_name(limit_of(pipeline), 1)
     for each in declared:
         if each.full_name in wanted:
-            as_prefects(each, branch).apply()
+            as_prefects(each).apply()
 
 
 def remove(found: Sequence[Change]) -> None:

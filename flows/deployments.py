@@ -31,6 +31,7 @@ ENTRYPOINTS = {
 }
 TAG = "holdfast"
 SCHEDULED = "-scheduled"
+CLONE = "prefect.deployments.steps.git_clone"
 FETCH = "git fetch --tags --depth=2147483647 origin"  # the whole history: a shallow clone lacks versions
 
 Strategy = Literal["ENQUEUE", "CANCEL_NEW"]
@@ -52,8 +53,10 @@ class Deployment:
         What becomes of a run that begins while another one runs.
     on_drift : bool
         Whether the drift event starts it.
-    work_pool, repository : str or None
-        Where it runs, and what a worker there clones.
+    work_pool : str or None
+        Where it runs; on this machine, from this folder, when None.
+    repository, branch : str or None
+        What a worker there clones.
     """
 
     flow: str
@@ -66,6 +69,7 @@ class Deployment:
     on_drift: bool = False
     work_pool: str | None = None
     repository: str | None = None
+    branch: str | None = None
 
     @property
     def full_name(self) -> str:
@@ -105,18 +109,21 @@ def scheduled(flow: str, pipeline: Pipeline, section: Monitor | Retrain | Score,
 
 
 def declared_deployments(
-    pipelines: Sequence[Pipeline], work_pool: str | None = None, repository: str | None = None
+    pipelines: Sequence[Pipeline],
+    work_pool: str | None = None,
+    repository: str | None = None,
+    branch: str | None = None,
 ) -> list[Deployment]:
     """The deployments of all pipelines, in order of name.
 
     Parameters
     ----------
     pipelines : sequence of Pipeline
-    work_pool, repository : str, optional
+    work_pool, repository, branch : str, optional
         Where they run, and what a worker there clones; on this machine, from this folder, when absent.
     """
     every = [each for pipeline in pipelines for each in deployments_of(pipeline)]
-    placed = [replace(each, work_pool=work_pool, repository=repository) for each in every]
+    placed = [replace(each, work_pool=work_pool, repository=repository, branch=branch) for each in every]
     return sorted(placed, key=lambda each: each.full_name)
 
 
@@ -137,7 +144,7 @@ class WholeClone(GitRepository):
         ]
 
 
-def as_prefects(declared: Deployment, branch: str | None = None) -> RunnerDeployment:
+def as_prefects(declared: Deployment) -> RunnerDeployment:
     """A deployment that Prefect takes."""
     limit = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy(declared.strategy))
     made = RunnerDeployment.from_entrypoint(
@@ -154,7 +161,7 @@ def as_prefects(declared: Deployment, branch: str | None = None) -> RunnerDeploy
         work_pool_name=declared.work_pool,
     )
     if declared.repository is not None:
-        made.storage = WholeClone(declared.repository, branch=branch)
+        made.storage = WholeClone(declared.repository, branch=declared.branch)
     return made
 
 
@@ -213,6 +220,7 @@ def facts(declared: Deployment) -> dict[str, Any]:
         "parameters": dict(sorted(declared.parameters.items())),
         "strategy": declared.strategy,
         "work pool": declared.work_pool,
+        "clones": f"{declared.repository} {declared.branch}" if declared.repository else None,
         "paused": False,
     }
 
@@ -222,10 +230,12 @@ def facts_there(there: Any) -> dict[str, Any]:
     crons = [each for each in there.schedules if isinstance(each.schedule, CronSchedule)]
     lines = [f"{each.schedule.cron} {each.schedule.timezone}" for each in crons if each.active]
     options = there.concurrency_options
+    clones = [step[CLONE] for step in there.pull_steps or [] if CLONE in step]
     return {
         "schedule": ", ".join(lines) or None,
         "parameters": dict(sorted(there.parameters.items())),
         "strategy": options.collision_strategy.value if options else None,
         "work pool": there.work_pool_name,
+        "clones": ", ".join(f"{step['repository']} {step['branch']}" for step in clones) or None,
         "paused": there.paused,
     }

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from prefect import flow, tags, task
+from prefect import flow, get_run_logger, tags, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
@@ -17,6 +17,7 @@ from flows.limits import one_at_a_time
 from flows.notice import tell
 from flows.retrain import bring_pinned, land, sync
 from tasks import monitoring, registry
+from tasks.monitoring.batches import LandedBatch
 from tasks.monitoring.signal import Signal
 from tasks.retrain import worktree
 from tasks.retrain.worktree import Worktree
@@ -24,10 +25,10 @@ from tasks.retrain.worktree import Worktree
 DRIFT = "holdfast.drift.detected"
 
 
-@task(name="judge", task_run_name="judge {file}", cache_policy=NO_CACHE)
-def judge(tree: Worktree, file: str, md5: str) -> Signal:
+@task(name="judge", task_run_name="judge {batch.shown}", cache_policy=NO_CACHE)
+def judge(tree: Worktree, batch: LandedBatch) -> Signal:
     """One batch: typed, validated, held against the champion, written down."""
-    return monitoring.judge(tree, file, md5, monitoring.judge_batch)
+    return monitoring.judge(tree, batch, monitoring.judge_batch)
 
 
 @task(name="decide", cache_policy=NO_CACHE)
@@ -63,7 +64,15 @@ def judge_new(pipeline: str) -> list[Signal]:
     with worktree.worktree(pipeline) as tree:
         bring_pinned(tree)
         land(tree, ())
-        return [judge(tree, file, md5) for file, md5 in monitoring.batches_to_judge(pipeline)]
+        found = monitoring.batches_to_judge(tree, datetime.now(UTC))
+        tell_waiting(pipeline, [batch.shown for batch in found if not batch.is_over])
+        return [judge(tree, batch) for batch in found if batch.is_over]
+
+
+def tell_waiting(pipeline: str, periods: list[str]) -> None:
+    """Say which periods have rows and are not over, so that nobody takes their silence for calm."""
+    if periods:
+        get_run_logger().info("%s: %s not over yet; judged when it is", pipeline, ", ".join(periods))
 
 
 def announce(pipeline: str, decision: Mapping[str, Any] | None) -> None:

@@ -70,8 +70,8 @@ def test_prefect_takes_every_deployment() -> None:
 
 
 def test_worker_clones_the_whole_history() -> None:
-    declared = declared_deployments([PLAIN], "pool", "https://example.org/x.git")
-    clone, fetch = as_prefects(declared[0], "main").storage.to_pull_step()  # type: ignore[union-attr,misc]
+    declared = declared_deployments([PLAIN], "pool", "https://example.org/x.git", "main")
+    clone, fetch = as_prefects(declared[0]).storage.to_pull_step()  # type: ignore[union-attr,misc]
     assert clone["prefect.deployments.steps.git_clone"]["id"] == "clone"
     assert "--depth=2147483647" in fetch["prefect.deployments.steps.run_shell_script"]["script"]
 
@@ -81,7 +81,13 @@ def there_is(declared: Any, **other: Any) -> Any:
     made = as_prefects(declared)
     schedules = [SimpleNamespace(schedule=each.schedule, active=True) for each in made.schedules or []]
     options = SimpleNamespace(collision_strategy=made.concurrency_options.collision_strategy)  # type: ignore[union-attr]
-    kept = {"parameters": declared.parameters, "version": declared.version, "paused": False, "work_pool_name": None}
+    kept = {
+        "parameters": declared.parameters,
+        "version": declared.version,
+        "paused": False,
+        "work_pool_name": None,
+        "pull_steps": None,
+    }
     found = {**kept, "schedules": schedules, "concurrency_options": options} | other
     return SimpleNamespace(full_name=declared.full_name, deployment=SimpleNamespace(**found))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import http.server
 import json
 import os
@@ -25,12 +24,10 @@ import pytest
 from flows.server import prefect_server
 from tasks import monitoring, registry
 from tests.conftest import holdfast
+from tests.prefect_runs import INCOMING, PATIENCE_SECONDS, P, all_runs, drop_drifted, ended, newest, run_by_hand
 from tests.registered import declare
 
 pytestmark = pytest.mark.xdist_group("prefect")
-PATIENCE_SECONDS = 420
-P = "diabetes"
-INCOMING = Path("data/incoming/diabetes")
 SCORES = Path("data/scores.csv")
 
 
@@ -66,57 +63,6 @@ def inbox() -> Iterator[tuple[str, list[str]]]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/", messages
         server.shutdown()
-
-
-def drop_drifted(name: str, seed: int) -> None:
-    """Put a batch into the source's folder from a changed world: only heavier patients come, in no other units."""
-    with (INCOMING / "diabetes-2.csv").open() as file:
-        header, *rows = csv.reader(file)
-    bmi, target = header.index("bmi"), header.index("progression")
-    heavier = sorted(rows, key=lambda row: float(row[bmi]))[len(rows) // 2 :]
-    with (INCOMING / name).open("w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        for place, row in enumerate(heavier):
-            jitter = (place * 7 + seed) % 13
-            row[bmi] = f"{float(row[bmi]) * 0.6 + 18 + jitter / 10:.1f}"
-            row[target] = f"{float(row[target]) + 60 + jitter:.1f}"
-            writer.writerow(row)
-
-
-def run_by_hand(name: str) -> Any:
-    """Start a deployment as the button in Prefect's UI does, and wait for its end."""
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        deployment = client.read_deployment_by_name(name)
-        run = client.create_flow_run_from_deployment(deployment.id)
-        return ended(lambda: client.read_flow_run(run.id))
-
-
-def ended(read: Any) -> Any:
-    """The run when it has ended."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < end:
-        run = read()
-        if run is not None and run.state is not None and run.state.is_final():
-            return run
-        time.sleep(0.5)
-    raise TimeoutError
-
-
-def newest(flow: str) -> Any:
-    """The last run of a flow."""
-    return next(iter([run for run in all_runs() if run.name.startswith(flow)]), None)
-
-
-def all_runs() -> list[Any]:
-    """Every run that the server has."""
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.sorting import FlowRunSort
-
-    with get_client(sync_client=True) as client:
-        return client.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=50, offset=0)
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from configs.errors import DataError
-from configs.wording import hint
-from tasks.batch import folder_batch
+from configs.schema import PERIODS
+from configs.wording import hint, listed
+from tasks.batch import RAW, folder_batch, name_of
 from tasks.cells import refuse_unknown_formats
 from tasks.chunks import ContractError, stored_schema
 from tasks.contract.header import HeaderError
@@ -24,6 +25,7 @@ from tasks.gathering import gathered
 from tasks.ingest import QUARANTINE, TYPED, NoRowError, RawBatches, declared_for_batches
 from tasks.quarantine import merge_counts
 from tasks.raw_files import UnreadableFileError
+from tasks.refusal_limit import Counted, above
 from tasks.store import BatchStore, content_hash, file_hash
 from tasks.table import read_named
 from tasks.validate import BatchValidator, own_code_hash
@@ -86,7 +88,8 @@ def given_batch(pipeline: Pipeline, batch: str) -> GivenBatch:
     ----------
     pipeline : Pipeline
     batch : str
-        Its name: of its file without extension, its folder, or its period, as `source.batch` has it.
+        Its name: of its file without extension, its folder, or its period, as `source.batch` has it. Where batches are
+        periods, also a landed file with its extension: a broken one is told, since its rows are in no period.
 
     Returns
     -------
@@ -102,6 +105,8 @@ def given_batch(pipeline: Pipeline, batch: str) -> GivenBatch:
     refuse_unknown_formats(pipeline.columns, pipeline.time.timezone)
     declared = declared_for_batches(pipeline)
     raw = RawBatches(pipeline, BatchStore("ingest", pipeline, declared), declared)
+    if raw.kind in PERIODS and batch in {landed_as(file) for file in raw.files.values()}:
+        return broken_file(pipeline, raw, batch)
     try:
         return read_batch(pipeline, batch, landed_batch(raw, batch))
     except UNREADABLE as error:
@@ -109,6 +114,32 @@ def given_batch(pipeline: Pipeline, batch: str) -> GivenBatch:
         if not files:
             raise
         return GivenBatch(batch, nothing(pipeline), 0, {}, {}, (str(error),), sha256_of(files), is_readable=False)
+
+
+def landed_as(file: Path) -> str:
+    """The landed path of a file below `data/raw/<pipeline>/`."""
+    return Path(*file.parts[len(RAW.parts) + 1 :]).as_posix()
+
+
+def broken_file(pipeline: Pipeline, raw: RawBatches, landed: str) -> GivenBatch:
+    """A file that cannot be read as declared, or of which more is refused than `source.stop_above` allows, as a batch.
+
+    Raises
+    ------
+    DataError
+        If nothing is wrong with the file: its rows are in periods, which are judged.
+    """
+    name, file = name_of(landed), RAW / pipeline.name / landed
+    try:
+        summary = raw.dealt(name).summary
+    except UNREADABLE as error:
+        return GivenBatch(landed, nothing(pipeline), 0, {}, {}, (str(error),), sha256_of([file]), is_readable=False)
+    reasons = summary["reasons"]
+    rows = summary["rows_out"] + sum(reasons.values())
+    if above(Counted(landed, rows, reasons, "file"), pipeline.source.stop_above):
+        return GivenBatch(landed, nothing(pipeline), rows, reasons, {}, (), sha256_of([file]))
+    periods = listed(sorted(summary["parts"]))
+    raise DataError(f"{file}: nothing is wrong with the file; its rows are in the batches {periods}. Name one of them.")
 
 
 class Landed(NamedTuple):

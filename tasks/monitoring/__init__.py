@@ -1,5 +1,6 @@
 """Watching a champion: verdicts on new batches, the decision on a retrain, incidents; docs/monitoring.md."""
 
+from tasks.monitoring.batches import LandedBatch
 from tasks.monitoring.decision import recomputed
 from tasks.monitoring.incident import untold
 from tasks.monitoring.watch import (
@@ -14,6 +15,7 @@ from tasks.monitoring.watch import (
 )
 
 __all__ = [
+    "LandedBatch",
     "NoCallError",
     "NoChampionError",
     "batches_to_judge",

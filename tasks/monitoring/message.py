@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tasks.monitoring.signal import signal_from
+
 if TYPE_CHECKING:
     from configs.schema import Pipeline
 
@@ -28,13 +30,12 @@ def body(event: Mapping[str, Any], decision: Mapping[str, Any] | None, pipeline:
     pipeline : Pipeline
     """
     signal, name = event["signal"], event["pipeline"]
-    batch = signal["batch"].rpartition(".")[0] or signal["batch"]
     lines = [signal["sentence"]]
     lines += [f"Broken: {fault}." for fault in signal["faults"]]
     if decision is not None:
         lines.append(f"Retrain: {decision['outcome']} ({decision['rule']}): {decision['reason']}.")
     lines.append(f"Owner: {signal['owner'] or pipeline.owner or 'nobody is named'}.")
-    lines.append(f"More: holdfast drift {name} --batch {batch}")
+    lines.append(f"More: holdfast drift {name} --batch {signal_from(signal).name}")
     if pipeline.notify.runbook is not None:
         lines.append(f"Runbook: {pipeline.notify.runbook}")
     return "\n".join(lines)

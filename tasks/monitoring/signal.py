@@ -6,11 +6,22 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from tasks.batch import name_of
+
 if TYPE_CHECKING:
     from tasks.drift.document import Verdict
 
 Cause = Literal["broken_feed", "changed_world", "none"]
 LESS_IS_BETTER = {"rmse": -1, "mae": -1, "log_loss": -1, "brier": -1}
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one landed file has of a batch: its path, its content, and rows, refused ones included."""
+
+    file: str
+    md5: str
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -20,7 +31,7 @@ class Signal:
     Attributes
     ----------
     batch, md5 : str
-        File name and content of the landed batch.
+        Name and content of the landed batch: of a file its path with its extension.
     champion : str
         The version that it was held against, such as `flights@v1.2.0`.
     rows : int
@@ -39,6 +50,8 @@ class Signal:
         The loss on labelled rows, or the declared metric where it is estimated without labels.
     sentence : str
     owner : str or None
+    members : tuple of Part
+        The files that it has rows of, where a batch may have several.
     """
 
     batch: str
@@ -54,10 +67,21 @@ class Signal:
     sentence: str
     owner: str | None = None
     unit: str | None = None
+    members: tuple[Part, ...] = ()
 
     def as_facts(self) -> dict[str, Any]:
         """Plain values for an event."""
-        return {**asdict(self), "faults": list(self.faults)}
+        return {**asdict(self), "faults": list(self.faults), "members": [asdict(part) for part in self.members]}
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The files that it has rows of."""
+        return self.members or (Part(self.batch, self.md5, self.rows),)
+
+    @property
+    def name(self) -> str:
+        """As `holdfast drift --batch` takes it."""
+        return self.batch if self.members else name_of(self.batch)
 
     @property
     def is_alarm(self) -> bool:
@@ -67,22 +91,25 @@ class Signal:
 
 def signal_from(facts: Mapping[str, Any]) -> Signal:
     """A signal as an event keeps it."""
-    return Signal(**{**facts, "faults": tuple(facts["faults"])})
+    members = tuple(Part(**part) for part in facts.get("members", ()))
+    return Signal(**{**facts, "faults": tuple(facts["faults"]), "members": members})
 
 
-def signal_of(verdict: Verdict, file: str, md5: str) -> Signal:
+def signal_of(verdict: Verdict, batch: str, md5: str, members: tuple[Part, ...] = ()) -> Signal:
     """What is kept of a verdict.
 
     Parameters
     ----------
     verdict : Verdict
-    file, md5 : str
-        Name and content of the batch's landed file.
+    batch, md5 : str
+        Name and content of the landed batch.
+    members : tuple of Part, optional
+        Its files, where it may have several.
     """
     gain, unit = gain_of(verdict)
     faults = sorted(" ".join((cause.kind, *cause.columns)) for cause in verdict.causes if cause.feed)
     return Signal(
-        batch=file,
+        batch=batch,
         md5=md5,
         champion=verdict.champion,
         rows=verdict.rows + verdict.refused,
@@ -95,6 +122,7 @@ def signal_of(verdict: Verdict, file: str, md5: str) -> Signal:
         unit=unit,
         sentence=verdict.sentence,
         owner=verdict.owner,
+        members=members,
     )
 
 

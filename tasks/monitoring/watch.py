@@ -8,17 +8,17 @@ machine, and a run with nothing new writes nothing.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import DataError
 from configs.load import load_pipeline
 from tasks import registry
-from tasks.batch import name_of
+from tasks.monitoring.batches import LandedBatch, landed_batches, rows_by_file
 from tasks.monitoring.decision import Inputs, Policy, Seen, policy_of, recorded, window_of
 from tasks.monitoring.incident import incident_of
-from tasks.monitoring.signal import Signal, signal_from, signal_of
+from tasks.monitoring.signal import Part, Signal, signal_from, signal_of
 from tasks.registry import Event, Version
 from tasks.retrain.landings import landings, latest
 
@@ -48,31 +48,41 @@ def require_champion(pipeline: str) -> Version:
     return champion
 
 
-def batches_to_judge(pipeline: str) -> list[tuple[str, str]]:
-    """Name and MD5 of each landed batch that the champion was not made of and nobody judged, in order of batch."""
+def batches_to_judge(tree: Worktree, now: datetime) -> list[LandedBatch]:
+    """Each landed batch that the champion was not made of and nobody judged, in order of name.
+
+    Parameters
+    ----------
+    tree : Worktree
+        Where landed files are.
+    now : datetime with a time zone
+        Periods that are not over by then are told too; see `LandedBatch.is_over`.
+    """
     from tasks.version.record import record_of
 
-    champion, events = require_champion(pipeline), registry.events(pipeline)
+    champion, events = require_champion(tree.pipeline), registry.events(tree.pipeline)
     known = {(event["signal"]["batch"], event["signal"]["md5"]) for event in events if event["kind"] == "verdict"}
-    known |= {(name, md5) for name, md5 in record_of(champion)["batches"].items()}
-    landed = latest(landings(events)).items()
-    return sorted((pair for pair in landed if pair not in known), key=lambda pair: name_of(pair[0]))
+    used = record_of(champion)["batches"]
+    with contextlib.chdir(tree.folder):
+        found = landed_batches(load_pipeline(tree.pipeline), latest(landings(events)), now)
+    return [each for each in found if each.is_new_to(used) and (each.shown, each.md5) not in known]
 
 
-def judge(tree: Worktree, file: str, md5: str, judged_by: Judge) -> Signal:
+def judge(tree: Worktree, batch: LandedBatch, judged_by: Judge) -> Signal:
     """Hold one landed batch against the champion, and write the verdict down.
 
     Parameters
     ----------
     tree : Worktree
         Where the batch is.
-    file, md5 : str
-        Its file's name and content.
+    batch : LandedBatch
     judged_by : callable (pipeline, batch) -> Verdict
     """
     with contextlib.chdir(tree.folder):
-        verdict = judged_by(load_pipeline(tree.pipeline), name_of(file))
-    signal = signal_of(verdict, file, md5)
+        pipeline = load_pipeline(tree.pipeline)
+        verdict, rows = judged_by(pipeline, batch.name), rows_by_file(pipeline, batch)
+    members = tuple(Part(file, batch.files[file], count) for file, count in sorted(rows.items()))
+    signal = signal_of(verdict, batch.shown, batch.md5, members)
     before = [event for event in registry.events(tree.pipeline) if event["kind"] == "verdict"]
     facts = {"signal": signal.as_facts(), "incident": incident_of(signal, before), "reason": signal.sentence}
     registry.append(tree.pipeline, Event("verdict", facts))
@@ -126,7 +136,7 @@ def newest(events: Sequence[Mapping[str, Any]], kind: str) -> Mapping[str, Any] 
 def inputs_of(pipeline: Pipeline, events: Sequence[Mapping[str, Any]], champion: Version, now: datetime) -> Inputs:
     """What the ledger knows that bears on a retrain."""
     policy = policy_of(pipeline.retrain)
-    signals = [signal_from(event["signal"]) for event in events if event["kind"] == "verdict"]
+    signals = last_of_each(signal_from(event["signal"]) for event in events if event["kind"] == "verdict")
     current = [signal for signal in signals if signal.champion == champion.name]
     seen = [Seen(each.batch, each.material, each.performance, each.cause) for each in current]
     recent = current[-len(window_of(seen, policy)) :]
@@ -146,21 +156,29 @@ def inputs_of(pipeline: Pipeline, events: Sequence[Mapping[str, Any]], champion:
     )
 
 
+def last_of_each(signals: Iterable[Signal]) -> list[Signal]:
+    """The last signal of each batch, in the order in which they came: more may have landed of one that was judged."""
+    last: dict[str, Signal] = {}
+    for signal in signals:
+        last.pop(signal.batch, None)
+        last[signal.batch] = signal
+    return list(last.values())
+
+
 def new_rows_of(pipeline: str, signals: Sequence[Signal]) -> int:
-    """Rows of judged batches that the last version was not made of."""
+    """Rows of judged batches that the last version was not made of, by the files that they came in."""
     from tasks.version.record import record_of
 
     versions = registry.versions(pipeline)
     used = record_of(versions[-1])["batches"] if versions else {}
-    rows = {(each.batch, each.md5): each.rows for each in signals}
-    return sum(count for (name, md5), count in rows.items() if used.get(name) != md5)
+    return sum(part.rows for each in signals for part in each.parts if used.get(part.file) != part.md5)
 
 
 def landed_since(events: Sequence[Mapping[str, Any]], current: Sequence[Signal], policy: Policy, now: datetime) -> int:
-    """Seconds since the newest batch landed that raised an alarm."""
+    """Seconds since the newest file landed of the newest batch that raised an alarm."""
     alarms = [signal for signal in current if signal.is_alarm]
-    name = alarms[-1].batch if alarms else None
-    landing = [event for event in events if event["kind"] == "landing" and name in event["batches"]]
+    files = {part.file for part in alarms[-1].parts} if alarms else set()
+    landing = [event for event in events if event["kind"] == "landing" and files & {*event["batches"]}]
     return seconds_since(landing[-1], now) if landing else policy.wait_for_labels
 
 
