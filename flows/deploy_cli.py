@@ -76,7 +76,8 @@ def clonable() -> tuple[str, str]:
     Raises
     ------
     ConfigError
-        If there is no remote, no branch, or the URL holds a password, which would stand in the deployment.
+        If there is no remote, no branch, the URL holds a password, which would stand in the deployment, or the remote
+        does not have the branch.
     """
     from configs.errors import ConfigError
     from configs.wording import without_password
@@ -99,7 +100,31 @@ def clonable() -> tuple[str, str]:
         raise ConfigError(
             "--work-pool: HEAD is detached, so a worker would not know which branch to clone. Check one out."
         )
+    require_pushed(remote, branch)
     return url, branch
+
+
+def require_pushed(remote: str, branch: str) -> None:
+    """Refuse a branch that the remote does not have; warn where it lacks commits of it."""
+    from configs.errors import ConfigError
+    from tasks.registry.git import attempt, said
+    from tasks.registry.remote import NETWORK_SECONDS
+
+    answer = attempt("ls-remote", "--", remote, f"refs/heads/{branch}", timeout=NETWORK_SECONDS)
+    if answer.returncode:
+        raise ConfigError(f"--work-pool: the remote {remote} cannot be read: {said(answer)}. Workers could not either.")
+    there = answer.stdout.decode().partition("\t")[0]
+    if not there:
+        raise ConfigError(
+            f"--work-pool: the remote {remote} has no branch {branch!r} that a worker could clone. Push it: `git push "
+            f"{remote} {branch}`."
+        )
+    if attempt("merge-base", "--is-ancestor", "HEAD", there).returncode:
+        typer.echo(
+            f"Workers clone {branch} as {remote} has it, at {there[:8]}, which lacks commits of yours: `git push "
+            f"{remote} {branch}`.",
+            err=True,
+        )
 
 
 def show_changes(found: list[Change], *, as_json: bool, prune: bool) -> None:

@@ -17,6 +17,7 @@ from flows.limits import one_at_a_time
 from flows.notice import tell
 from flows.retrain import bring_pinned, land, sync
 from tasks import monitoring, registry
+from tasks.land import require_source
 from tasks.monitoring.batches import LandedBatch
 from tasks.monitoring.signal import Signal
 from tasks.retrain import worktree
@@ -56,6 +57,7 @@ def monitor_pipeline(pipeline: str) -> dict[str, Any] | None:
         publish_signals(pipeline, signals)
     announce(pipeline, decision)
     tell(pipeline, [signal.batch for signal in signals])
+    require_source(check_pipeline(pipeline))  # last: what others landed is judged all the same
     return decision
 
 

@@ -53,11 +53,12 @@ def tell(pipeline: str, decision: dict[str, Any] | None, made: dict[str, str] | 
     from tasks import registry
 
     if decision is None:
-        print(f"{pipeline}: nothing has landed since the champion was made")
+        print(f"{pipeline}: nothing that can be judged has landed since the champion was made")
         return
     seen = {batch["batch"] for batch in decision["inputs"]["seen"]}
-    signals = [event["signal"] for event in registry.events(pipeline) if event["kind"] == "verdict"]
-    rows = [(signal["batch"], signal["cause"], signal["sentence"]) for signal in signals if signal["batch"] in seen]
+    verdicts = [event["signal"] for event in registry.events(pipeline) if event["kind"] == "verdict"]
+    last = {signal["batch"]: signal for signal in verdicts if signal["batch"] in seen}
+    rows = [(name, signal["cause"], signal["sentence"]) for name, signal in last.items()]
     show(table_of(("batch", "cause", "verdict"), rows))
     print(f"{pipeline}: {decision['outcome']} ({decision['rule']}): {decision['reason']}")
     if elsewhere:

@@ -11,7 +11,7 @@ from prefect.blocks.core import Block
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
-from configs.errors import ConfigError
+from configs.errors import ConfigError, HoldfastError
 from configs.load import check_pipeline
 from tasks import monitoring, registry
 from tasks.monitoring.message import body, subject
@@ -23,10 +23,36 @@ class NoBlockError(ConfigError):
     """Prefect has no notification block of a declared name."""
 
 
+class NotSentError(HoldfastError):
+    """A block could not send its message."""
+
+
 @task(name="notify", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=exponential_backoff(5))
 def notify(block: str, title: str, text: str) -> None:
-    """Send one message; the block knows where to."""
-    loaded(block).notify(text, subject=title)  # type: ignore[unused-coroutine]  # no loop runs here: it is done
+    """Send one message; the block knows where to.
+
+    Raises
+    ------
+    NoBlockError
+    NotSentError
+        With the kind of the error alone: what a block's error says may hold the address or the token that it sends by.
+    """
+    sender, failed = loaded(block), None
+    try:
+        sender.notify(text, subject=title)  # type: ignore[unused-coroutine]  # no loop runs here: it is done
+    except Exception as error:  # each kind of block has its own
+        failed = kind_of(error)
+    if failed is not None:
+        raise NotSentError(
+            f"notify.blocks: {block!r} could not send its message ({failed}); its address and keys are not shown. Look "
+            "at the block in Prefect's UI, under Blocks. The next run tries again."
+        )
+
+
+def kind_of(error: Exception) -> str:
+    """What went wrong, without a word of what the error says."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return type(error).__name__ + (f", status {status}" if status is not None else "")
 
 
 def loaded(block: str) -> NotificationBlock:

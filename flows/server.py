@@ -42,7 +42,7 @@ def prefect_server() -> Iterator[bool]:
     ServerStartError
         If the server ends or does not answer within `STARTUP_SECONDS`.
     """
-    if os.environ.get("PREFECT_API_URL"):
+    if os.environ.get("PREFECT_API_URL") or is_within_a_block():
         yield False
         return
     with tempfile.TemporaryFile("w+") as log, started_server(log) as (server, url):
@@ -58,6 +58,15 @@ def prefect_server() -> Iterator[bool]:
                 yield True
             finally:
                 send_what_is_queued()
+
+
+def is_within_a_block() -> bool:
+    """Whether this process knows a server already; Prefect is not imported to ask, since that takes seconds."""
+    if "prefect" not in sys.modules:
+        return False
+    from prefect.settings import PREFECT_API_URL
+
+    return bool(PREFECT_API_URL.value())
 
 
 def send_what_is_queued() -> None:

@@ -15,6 +15,7 @@ import stat
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -303,6 +304,25 @@ def require_any_batch(pipeline: Pipeline, sources: Sequence[Path]) -> None:
         raise SourceError(
             f"configs/{pipeline.name}.yaml: source.path {pipeline.source.path!r} matches no file; "
             f"{what_is_there(pipeline.source.path)}. Put the files there, or correct the path."
+        )
+
+
+def require_source(pipeline: Pipeline) -> None:
+    """Refuse a glob whose folder is not there: what is watched for new files would stay calm for ever.
+
+    Raises
+    ------
+    SourceError
+        Names the folder. One that is there and empty is fine: files may be taken away once they have landed.
+    """
+    pattern = Path(pipeline.source.path)
+    fixed = list(takewhile(lambda part: not set("*?[") & {*part}, pattern.parts[:-1]))
+    if not pipeline.source.sql and not Path(*fixed).is_dir():
+        raise SourceError(
+            f"configs/{pipeline.name}.yaml: source.path {pipeline.source.path!r}: {Path(*fixed)}/ is not here, so "
+            f"no new file can land; {what_is_there(pipeline.source.path)}. Mount it or make it again. A worker that "
+            "begins with a git clone has the files that git has: let its source be a query, or run `holdfast serve` "
+            "where the files are."
         )
 
 

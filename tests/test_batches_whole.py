@@ -5,21 +5,26 @@ from __future__ import annotations
 import csv
 import json
 import random
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from configs.load import load_pipeline
+from tasks import monitoring, registry
 from tasks.erasure import ErasureError, erase, plan_erasure
 from tasks.land import land
 from tasks.ledger import reproduce
 from tasks.model.bundle import read_manifest
 from tasks.refused_rows import refused_rows
 from tasks.repair import export_rows, repair
+from tasks.retrain.landings import land_new
+from tasks.retrain.worktree import bring_pinned, worktree
 from tasks.table import BATCH, FILE, LINE, read_table
 from tests.conftest import commit_all, copy_project, enter_copy, holdfast
 from tests.test_erasure import left_over
+from tests.versions import promote_here, register_here
 
 RAW, INCOMING = Path("data/raw/shop"), Path("data/incoming/shop")
 MARK = "77.123456789"  # a value of one row of February
@@ -70,6 +75,8 @@ def made(tmp_path_factory: pytest.TempPathFactory, isolated_home: Path) -> Path:
     folder = copy_project(tmp_path_factory.mktemp("months") / "project")
     (folder / "params.yaml").write_text("pipelines:\n  - shop\n")
     (folder / "configs/shop.yaml").write_text(YAML)
+    with (folder / "dvc.yaml").open("a") as file:
+        file.write("  shop: {path: models/shop, type: model}\n")
     (folder / "dvc.lock").unlink(missing_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -200,3 +207,78 @@ def test_new_file_costs_its_months(shop: Path) -> None:
     run()
     after = {file.name: file.read_bytes() for file in Path("data/typed/shop").iterdir()}
     assert [name for name in after if after[name] != before[name]] == ["2013-03.parquet"]
+
+
+# ---- watched
+
+
+@pytest.fixture
+def watched(shop: Path) -> Path:
+    """The project with a champion, made of January to April; rows of April, May and of a far month come in a file."""
+    promote_here(register_here("shop"))
+    lines = [f"2013-0{4 + row % 2}-{1 + row % 27:02} 10:00,{row % 9},1,{2 * (row % 9)}" for row in range(100)]
+    (INCOMING / "d.csv").write_text("\n".join(["at,x,z,y", *lines, "2099-01-01 10:00,1,1,2"]) + "\n")
+    commit_all(shop)
+    return shop
+
+
+def judged_by(moment: str) -> tuple[list[str], list[str]]:
+    """Land, and judge what is over at a moment; the batches that were judged, and those that are not over."""
+    now = datetime.fromisoformat(moment)
+    with worktree("shop") as tree:
+        bring_pinned(tree)
+        land_new(tree)
+        found = monitoring.batches_to_judge(tree, now)
+        over = [batch for batch in found if batch.is_over]
+        for batch in over:
+            monitoring.judge(tree, batch, monitoring.judge_batch)
+    monitoring.decide_on_retrain(declared(), now)
+    return [batch.shown for batch in over], [batch.shown for batch in found if not batch.is_over]
+
+
+def test_month_is_judged_once_when_it_is_over(watched: Path) -> None:
+    assert judged_by("2013-05-20T00:00:00+00:00") == (["2013-04"], ["2013-05", "2099-01"])
+    assert judged_by("2013-05-31T23:59:00-04:00") == ([], ["2013-05", "2099-01"])
+    assert judged_by("2013-06-01T00:00:00-04:00") == (["2013-05"], ["2099-01"])
+    tip = registry.tip("shop")
+    assert judged_by("2013-07-01T00:00:00-04:00") == ([], ["2099-01"])
+    assert registry.tip("shop") == tip
+
+
+def test_rows_are_new_by_the_file_that_they_came_in(watched: Path) -> None:
+    judged_by("2013-06-01T04:00:00+00:00")
+    april, may = [event["signal"] for event in registry.events("shop") if event["kind"] == "verdict"]
+    assert [part["file"] for part in april["members"]] == ["a.csv", "b.csv", "c.csv", "d.csv"]
+    assert ([part["file"] for part in may["members"]], may["rows"]) == (["d.csv"], 50)
+    (decided,) = [event["decision"] for event in registry.events("shop") if event["kind"] == "retrain"]
+    assert decided["inputs"]["rows"] == 100
+
+
+def test_late_rows_have_their_month_judged_again_and_counted_once(watched: Path) -> None:
+    judged_by("2013-06-01T04:00:00+00:00")
+    (INCOMING / "e.csv").write_text("at,x,z,y\n2013-05-09 10:00,1,1,2\n")
+    assert judged_by("2013-06-02T04:00:00+00:00") == (["2013-05"], ["2099-01"])
+    *_, decided = [event["decision"] for event in registry.events("shop") if event["kind"] == "retrain"]
+    assert [seen["batch"] for seen in decided["inputs"]["seen"]][-1:] == ["2013-05"]
+    assert decided["inputs"]["rows"] == 101
+
+
+def test_file_that_cannot_be_read_is_a_broken_feed_until_it_is_replaced(watched: Path) -> None:
+    (INCOMING / "e.csv").write_text("at,q,z,y\n2013-05-09 10:00,1,1,2\n")
+    assert judged_by("2013-06-01T04:00:00+00:00") == (["e.csv"], [])
+    (told,) = [event["signal"] for event in registry.events("shop") if event["kind"] == "verdict"]
+    assert (told["cause"], told["faults"], told["members"][0]["rows"]) == ("broken_feed", ["unreadable"], 0)
+    assert judged_by("2013-06-01T04:00:00+00:00") == ([], [])
+    (INCOMING / "e.csv").write_text("at,x,z,y\n2013-05-09 10:00,1,1,2\n")
+    with worktree("shop") as tree:
+        bring_pinned(tree)
+        land_new(tree, ["e.csv"])
+    assert judged_by("2013-06-01T04:00:00+00:00") == (["2013-04", "2013-05"], ["2099-01"])
+
+
+def test_erasing_rows_makes_no_month_new(watched: Path) -> None:
+    judged_by("2013-06-01T04:00:00+00:00")
+    with worktree("shop") as tree:
+        bring_pinned(tree)
+    erase(plan_erasure(declared(), "a", lines={8}), "a test")
+    assert judged_by("2013-06-01T05:00:00+00:00") == ([], ["2099-01"])

@@ -107,6 +107,13 @@ def test_changes_are_told_by_what_differs() -> None:
     ]
 
 
+def test_other_branch_is_a_change() -> None:
+    was, becomes = (declared_deployments([PLAIN], "pool", "https://example.org/x.git", name)[0] for name in ("a", "b"))
+    steps = as_prefects(was).storage.to_pull_step()  # type: ignore[union-attr]
+    (found,) = changes([becomes], [there_is(was, work_pool_name="pool", pull_steps=steps)])
+    assert found.respects == ("clones: https://example.org/x.git a -> https://example.org/x.git b",)
+
+
 def test_new_and_gone_deployments_are_told() -> None:
     by_hand, retrain = declared_deployments([PLAIN])
     assert [(each.name, each.what) for each in changes([by_hand], [there_is(retrain)])] == [

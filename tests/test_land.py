@@ -14,7 +14,7 @@ import pytest
 from configs.errors import HoldfastError
 from tasks import land as land_module
 from tasks.batch import BatchNameError, landed_files
-from tasks.land import ImmutableBatchError, IncompleteRawError, SourceChangedError, SourceError, land
+from tasks.land import ImmutableBatchError, IncompleteRawError, SourceChangedError, SourceError, land, require_source
 from tasks.raw_files import UnreadableFileError
 from tests.pipelines import make_pipeline
 
@@ -174,6 +174,16 @@ def test_empty_source_after_landing_is_nothing_new() -> None:
     land(DEMO)
     shutil.rmtree(INCOMING)
     assert land(DEMO) == []
+
+
+def test_folder_of_the_source_that_is_gone_is_told() -> None:
+    require_source(DEMO)
+    for file in INCOMING.iterdir():
+        file.unlink()
+    require_source(DEMO)  # what has landed may be taken away
+    shutil.rmtree(INCOMING)
+    with pytest.raises(SourceError, match=r"data/incoming/demo/ is not here, so no new file can land; data/\S+ has "):
+        require_source(DEMO)
 
 
 def test_directory_in_the_source_is_refused() -> None:

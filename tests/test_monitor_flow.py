@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextvars import copy_context
@@ -24,7 +25,7 @@ import pytest
 from flows.server import prefect_server
 from tasks import monitoring, registry
 from tests.conftest import holdfast
-from tests.prefect_runs import INCOMING, PATIENCE_SECONDS, P, all_runs, drop_drifted, ended, newest, run_by_hand
+from tests.prefect_runs import INCOMING, PATIENCE_SECONDS, P, all_runs, drop_drifted, ended, logs, newest, run_by_hand
 from tests.registered import declare
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -154,11 +155,114 @@ def test_owner_is_told_once(story: Story) -> None:
     assert "Owner: clinic@example.org" in message
 
 
-def test_rubbish_event_starts_no_retrain_that_trains(story: Story) -> None:
-    from tasks.monitoring import NoCallError, standing_call
+RETRAIN = {"holdfast.decision": "retrain"}
+UNHEARD = {
+    "without a decision": (f"holdfast.pipeline.{P}", {}, {}),
+    "an unknown decision": (f"holdfast.pipeline.{P}", {"holdfast.decision": "perhaps"}, {"verdict": {"cause": "?"}}),
+    "another pipeline": ("holdfast.pipeline.flights", RETRAIN, {}),
+    "a name that begins alike": (f"holdfast.pipeline.{P}-2", RETRAIN, {}),
+    "no pipeline": (f"pipeline.{P}", RETRAIN, {}),
+}
+RUBBISH = {"verdict": 17, "decision": ["retrain"], "commit": {"../../etc": None}, "pipeline": "flights", "reason": "x"}
 
-    with pytest.raises(NoCallError, match="the ledger has no decision that calls for one"):
-        standing_call(P)
+
+def emit(resource: str, labels: dict[str, str], payload: dict[str, Any]) -> None:
+    """Send an event of the kind that starts a retrain."""
+    from prefect.events import emit_event
+
+    from flows.monitor import DRIFT
+
+    assert emit_event(DRIFT, {"prefect.resource.id": resource, **labels}, payload=payload) is not None
+
+
+def test_rubbish_events_start_nothing_that_trains(story: Story) -> None:
+    tip, before = registry.tip(P), {run.id for run in all_runs()}
+    for event in UNHEARD.values():
+        emit(*event)
+    emit(f"holdfast.pipeline.{P}", RETRAIN, RUBBISH)
+    started = ended(lambda: next((run for run in all_runs() if run.id not in before), None))
+    assert (started.name, started.state.type.value) == (f"retrain {P}: drift", "FAILED")
+    assert "the ledger has no decision that calls for one, or it was made already" in started.state.message
+    assert f"`holdfast monitor {P}` decides" in started.state.message
+    assert (registry.tip(P), {run.id for run in all_runs()} - before) == (tip, {started.id})
+
+
+def test_event_without_its_fields_is_refused_by_the_server(story: Story) -> None:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        answer = client._client.post("/events", json=[{"event": 17, "resource": {"prefect.resource.id": None}}])
+    assert answer.status_code == 422
+
+
+def test_message_that_is_not_sent_fails_without_its_token(story: Story) -> None:
+    from prefect import flow
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+    from flows.notice import NotSentError, notify
+
+    token, word = "t0ken-of-the-owner", "{{token}}"
+    block = CustomWebhookNotificationBlock(name="down", url=f"http://127.0.0.1:9/{word}", secrets={"token": token})
+    block.save("down")
+    send = flow(name="telling")(lambda: notify.with_options(retries=0)("custom-webhook/down", "a", "b"))
+    with pytest.raises(
+        NotSentError, match=r"'custom-webhook/down' could not send its message \(ConnectError\)"
+    ) as told:
+        send()
+    shown = "".join(traceback.format_exception(told.value)) + logs()
+    assert "could not send its message" in logs()
+    assert token not in shown
+
+
+def test_block_that_is_not_there_is_named(story: Story) -> None:
+    from flows.notice import NoBlockError, loaded
+
+    with pytest.raises(NoBlockError, match="Prefect has no notification block 'slack-webhook/nobody'"):
+        loaded("slack-webhook/nobody")
+
+
+def test_secret_block_is_read_by_name_and_one_without_a_text_is_refused(story: Story) -> None:
+    from prefect.blocks.system import Secret
+
+    from flows.secret_texts import NoSecretError, read_secret
+
+    Secret(value="sqlite:///x.db").save("text")
+    Secret(value={"password": "hunter2"}).save("no-text")
+    assert read_secret("text") == "sqlite:///x.db"
+    for name in ("no-text", "nobody"):
+        with pytest.raises(NoSecretError, match=f"no Secret block '{name}' with a text in it") as told:
+            read_secret(name)
+        assert "hunter2" not in "".join(traceback.format_exception(told.value))
+
+
+def test_deployment_that_no_yaml_declares_is_pruned(story: Story) -> None:
+    from prefect.settings import PREFECT_API_URL
+
+    from flows.deployments import Deployment, as_prefects
+
+    as_prefects(Deployment("monitor", "old", "old", {"pipeline": "old"}, on_drift=True)).apply()
+    server = {"PREFECT_API_URL": PREFECT_API_URL.value()}
+    printed = [holdfast(story.project, "deploy", *words, **server).stdout for words in ((), ("--prune",), ())]
+    assert ["monitor/old" in text for text in printed] == [True, True, False]
+    assert "--prune deletes them" in printed[0]
+
+
+def test_second_server_is_not_started_beside_the_first(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.server.started_server", None)
+    with prefect_server() as is_temporary:
+        assert not is_temporary
+
+
+def test_runs_by_hand_queue(story: Story) -> None:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name(f"score/{P}")
+        made = [client.create_flow_run_from_deployment(deployment.id) for _ in range(2)]
+        runs = [ended(lambda run=run: client.read_flow_run(run.id)) for run in made]
+    assert [run.state.type.value for run in runs] == ["COMPLETED", "COMPLETED"]
+    first, second = sorted(runs, key=lambda run: run.start_time)
+    assert first.end_time <= second.start_time
 
 
 def test_runs_that_came_late_collapse(story: Story) -> None:
@@ -220,6 +324,16 @@ def test_without_a_server_monitor_retrains_in_its_own_process(alone: Path) -> No
     tip = registry.tip(P)
     assert holdfast(alone, "monitor", P).returncode == 0
     assert registry.tip(P) == tip  # a second run writes nothing
+
+
+def test_source_that_vanished_fails_after_what_has_landed_was_judged(alone: Path) -> None:
+    assert holdfast(alone, "monitor", P, "--no-retrain").returncode == 0
+    tip = registry.tip(P)
+    shutil.rmtree(INCOMING)
+    done = holdfast(alone, "monitor", P)
+    assert done.returncode == 1
+    assert "data/incoming/diabetes/ is not here, so no new file can land; data/incoming/ has nothing" in done.stderr
+    assert registry.tip(P) == tip
 
 
 def test_deploying_without_a_server_is_refused(alone: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from configs.load import pipeline_names
 from tasks import registry
+from tasks.ledger import open_repository
 from tasks.registry import git
 from tasks.registry.git import DetachedHeadError
 from tasks.retrain.project_state import lock_entries
@@ -75,13 +76,19 @@ def test_state_comes_from_the_ledger_where_there_is_one(registered: Path) -> Non
         assert not (tree.folder / "ledger").exists()
 
 
-def test_worktree_shares_cache_remote_and_store(registered: Path) -> None:
+@pytest.mark.parametrize("level", ["project", "user"])
+def test_worktree_shares_cache_remote_and_store(registered: Path, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
     from tasks.version.dvc_config import cache_folder
 
+    if level == "user":
+        monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(registered.parent / "user"))
+        run("dvc", "config", "--global", "cache.dir", str(registered.parent / "lasting"))
     here = (cache_folder(), remote_url())
     with worktree("diabetes") as tree:
         os.chdir(tree.folder)
         assert (cache_folder(), remote_url()) == here
+        with open_repository() as repository:
+            assert repository.cache.local.path == str(here[0] / "files/md5")
         assert Path(".holdfast/store").samefile(registered / ".holdfast/store")
         assert pipeline_names() == ("diabetes",)
         os.chdir(registered)

@@ -8,7 +8,7 @@ judged once it is over by its zone's clock. What lands for it later makes it ano
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -79,6 +79,28 @@ def landed_batches(pipeline: Pipeline, landed: Mapping[str, str], now: datetime)
         single = [LandedBatch(name_of(file), {file: md5}, file) for file, md5 in landed.items()]
         return sorted(single, key=lambda each: each.name)
     return grouped((folder_batch(file), file, md5) for file, md5 in landed.items())
+
+
+def after_erasures(used: Mapping[str, str], events: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """What a model or a verdict was made of, as far as it is left: erasing rows of a file makes no others new.
+
+    Parameters
+    ----------
+    used : mapping of str to str
+        MD5 by landed path.
+    events : iterable of mappings
+        The ledger's, oldest first.
+
+    >>> erasure = {"kind": "erasure", "erased": {"a.csv": ["1"]}, "batches": {"a.csv": "2"}}
+    >>> after_erasures({"a.csv": "1", "b.csv": "1"}, [erasure])
+    {'a.csv': '2', 'b.csv': '1'}
+    """
+    left: dict[str, str | None] = dict(used)
+    for event in events:
+        for file, md5s in event["erased"].items() if event["kind"] == "erasure" else ():
+            if left.get(file) in md5s:
+                left[file] = event["batches"].get(file)
+    return {file: md5 for file, md5 in left.items() if md5 is not None}
 
 
 def grouped(members: Iterator[tuple[str, str, str]]) -> list[LandedBatch]:

@@ -79,6 +79,11 @@ class Signal:
         return self.members or (Part(self.batch, self.md5, self.rows),)
 
     @property
+    def files(self) -> dict[str, str]:
+        """MD5 by landed path."""
+        return {part.file: part.md5 for part in self.parts}
+
+    @property
     def name(self) -> str:
         """As `holdfast drift --batch` takes it."""
         return self.batch if self.members else name_of(self.batch)

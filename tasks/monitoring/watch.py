@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from configs.errors import DataError
 from configs.load import load_pipeline
 from tasks import registry
-from tasks.monitoring.batches import LandedBatch, landed_batches, rows_by_file
+from tasks.monitoring.batches import LandedBatch, after_erasures, landed_batches, rows_by_file
 from tasks.monitoring.decision import Inputs, Policy, Seen, policy_of, recorded, window_of
 from tasks.monitoring.incident import incident_of
 from tasks.monitoring.signal import Part, Signal, signal_from, signal_of
@@ -61,11 +61,13 @@ def batches_to_judge(tree: Worktree, now: datetime) -> list[LandedBatch]:
     from tasks.version.record import record_of
 
     champion, events = require_champion(tree.pipeline), registry.events(tree.pipeline)
-    known = {(event["signal"]["batch"], event["signal"]["md5"]) for event in events if event["kind"] == "verdict"}
-    used = record_of(champion)["batches"]
+    signals = [signal_from(event["signal"]) for event in events if event["kind"] == "verdict"]
+    erasures = [event for event in events if event["kind"] == "erasure"]
+    known = {(each.batch, frozenset(after_erasures(each.files, erasures).items())) for each in signals}
+    used = after_erasures(record_of(champion)["batches"], events)
     with contextlib.chdir(tree.folder):
         found = landed_batches(load_pipeline(tree.pipeline), latest(landings(events)), now)
-    return [each for each in found if each.is_new_to(used) and (each.shown, each.md5) not in known]
+    return [each for each in found if each.is_new_to(used) and (each.shown, frozenset(each.files.items())) not in known]
 
 
 def judge(tree: Worktree, batch: LandedBatch, judged_by: Judge) -> Signal:
@@ -147,7 +149,7 @@ def inputs_of(pipeline: Pipeline, events: Sequence[Mapping[str, Any]], champion:
     return Inputs(
         champion=champion.name,
         seen=window_of(seen, policy),
-        rows=new_rows_of(pipeline.name, signals),
+        rows=new_rows_of(pipeline.name, events, signals),
         since_retrain=seconds_since(drift[-1], now) if drift else None,
         since_landing=landed_since(events, current, policy, now),
         gain=gain,
@@ -165,12 +167,12 @@ def last_of_each(signals: Iterable[Signal]) -> list[Signal]:
     return list(last.values())
 
 
-def new_rows_of(pipeline: str, signals: Sequence[Signal]) -> int:
+def new_rows_of(pipeline: str, events: Sequence[Mapping[str, Any]], signals: Sequence[Signal]) -> int:
     """Rows of judged batches that the last version was not made of, by the files that they came in."""
     from tasks.version.record import record_of
 
     versions = registry.versions(pipeline)
-    used = record_of(versions[-1])["batches"] if versions else {}
+    used = after_erasures(record_of(versions[-1])["batches"] if versions else {}, events)
     return sum(part.rows for each in signals for part in each.parts if used.get(part.file) != part.md5)
 
 

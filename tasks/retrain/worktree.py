@@ -228,12 +228,16 @@ def share_storage(tree: Worktree) -> None:
     """Let the worktree use the user's DVC cache and remotes, with their credentials, and the per-batch store."""
     from dvc.config import Config, merge
 
+    from tasks.version.dvc_config import cache_folder
+
+    with contextlib.chdir(tree.home):
+        cache = cache_folder()  # of the user's own configuration, too
     theirs = Config(str(tree.home / ".dvc"))
     with Config(str(tree.folder / ".dvc")).edit("local") as ours:
         for level in theirs.REPO_LEVELS:
             merge(ours, theirs.load_one(level))
         ours["core"]["no_scm"] = True  # the ledger's commits are not DVC's business
-        ours["cache"].setdefault("dir", str(tree.home / ".dvc" / "cache"))
+        ours["cache"].setdefault("dir", str(cache))
     (tree.folder / ".dvc/config.local").chmod(0o600)
     store = tree.home / SHARED_STORE
     store.mkdir(parents=True, exist_ok=True)
