@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from flows.server import prefect_server
+from flows.server import prefect_server, send_what_is_queued
 from tasks import monitoring, registry
 from tests.conftest import holdfast
 from tests.prefect_runs import INCOMING, PATIENCE_SECONDS, P, all_runs, drop_drifted, ended, logs, newest, run_by_hand
@@ -189,28 +189,30 @@ def test_rubbish_events_start_nothing_that_trains(story: Story) -> None:
 
 def test_event_without_its_fields_is_refused_by_the_server(story: Story) -> None:
     from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectHTTPStatusError
 
-    with get_client(sync_client=True) as client:
-        answer = client._client.post("/events", json=[{"event": 17, "resource": {"prefect.resource.id": None}}])
-    assert answer.status_code == 422
+    rubbish = [{"event": 17, "resource": {"prefect.resource.id": None}}]
+    with get_client(sync_client=True) as client, pytest.raises(PrefectHTTPStatusError, match="422"):
+        client._client.post("/events", json=rubbish)
 
 
 def test_message_that_is_not_sent_fails_without_its_token(story: Story) -> None:
     from prefect import flow
     from prefect.blocks.notifications import CustomWebhookNotificationBlock
+    from prefect.settings import PREFECT_API_URL
 
     from flows.notice import NotSentError, notify
 
     token, word = "t0ken-of-the-owner", "{{token}}"
-    block = CustomWebhookNotificationBlock(name="down", url=f"http://127.0.0.1:9/{word}", secrets={"token": token})
-    block.save("down")
-    send = flow(name="telling")(lambda: notify.with_options(retries=0)("custom-webhook/down", "a", "b"))
-    with pytest.raises(
-        NotSentError, match=r"'custom-webhook/down' could not send its message \(ConnectError\)"
-    ) as told:
+    address = f"{PREFECT_API_URL.value()}/nobody/{word}"
+    CustomWebhookNotificationBlock(name="gone", url=address, secrets={"token": token}).save("gone")
+    send = flow(name="telling")(lambda: notify.with_options(retries=0)("custom-webhook/gone", "a", "b"))
+    failed = r"'custom-webhook/gone' could not send its message \(HTTPStatusError, status 404\)"
+    with pytest.raises(NotSentError, match=failed) as told:
         send()
+    send_what_is_queued()
     shown = "".join(traceback.format_exception(told.value)) + logs()
-    assert "could not send its message" in logs()
+    assert "Task run failed with exception: NotSentError" in shown
     assert token not in shown
 
 
