@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from configs.schema import Column, Expectation
-from tasks.data_docs import Entry, batch_page, index_page, sanitized
-from tasks.expectations import Check, Suite
+from tasks.validation.data_docs import Entry, batch_page, index_page, sanitized
+from tasks.validation.expectations import Check, Suite
 from tests.references import fetched_references
 
 HOSTILE = '<script src="https://evil.example/x.js"></script><img src=//evil.example/p onerror=alert(1)>'

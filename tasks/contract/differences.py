@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from configs.schema import Column, Pipeline
-from tasks.account import joined
-from tasks.cells import Change, type_cells
+from tasks.cells.values import Change, type_cells
 from tasks.contract.header import HeaderDifference, compare_header, reordered
 from tasks.contract.inferred import InferredColumn
+from tasks.ingestion.account import joined
 from tasks.raw_files import RawFile, open_raw
 
 SHOWN = 5  # names or levels in one cell of the table

@@ -20,12 +20,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from configs.errors import DataError, EnvironmentMismatchError
 from configs.schema import Column
+from tasks.cells.columns import read_columns
 from tasks.features import as_float, derived_features
 from tasks.own_features.plain_state import UnkeptStateError, from_plain, to_plain
 from tasks.own_features.user_code import forget_code, load_module, package_name, source_hashes
 from tasks.own_features.user_output import KEY, as_features, refused, told
 from tasks.own_features.user_transformer import new_transformer
-from tasks.reading import read_columns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -53,7 +53,7 @@ def read_positions(file: Path, names: Sequence[str], columns: Iterable[str]) -> 
         Says which are missing or there twice, and the nearest of each.
     """
     from configs.wording import hint, listed
-    from tasks.reading import MissingColumnError
+    from tasks.cells.columns import MissingColumnError
 
     complaints = [
         f"column {name!r} is missing{hint(name, names)}"

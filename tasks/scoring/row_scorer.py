@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from configs.errors import DataError
+from tasks.cells.columns import MissingColumnError, UnreadableValueError
 from tasks.model.boosting import as_scores
-from tasks.reading import MissingColumnError, UnreadableValueError
 from tasks.scoring.familiarity import Familiarity, familiarity
 from tasks.scoring.inputs import model_columns
 from tasks.scoring.one_row import RowReader, row_reader

@@ -36,8 +36,8 @@ def check_expectations(pipeline: Pipeline) -> None:
     """
     if not pipeline.expectations or accepted_mark(pipeline).exists():
         return
-    from tasks.expectations import great_expectations
     from tasks.validation.building import check_maker
+    from tasks.validation.expectations import great_expectations
 
     great_expectations()
     columns, timezone = pipeline.columns, pipeline.time.timezone

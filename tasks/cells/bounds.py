@@ -52,7 +52,7 @@ def refuse_outside(typed: pa.Table, low: Any, high: Any) -> pa.Table:
     Parameters
     ----------
     typed : Table of value, reason, note
-        As the queries of `tasks.cell_queries` make it.
+        As the queries of `tasks.cells.queries` make it.
     low, high : Scalar of the values' type, or None
         Least and greatest value that is let in; each None where there is no bound.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from configs.schema import Column
-from tasks.cell_queries import FALSE, TRUE, decimal_digits
+from tasks.cells.queries import FALSE, TRUE, decimal_digits
 
 PRIVATE = "a private value"  # what is shown of a cell that nobody is to see
 DETAILS = {

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from configs.errors import DataError
-from tasks.quarantine import CONTRACT, count_reasons
+from tasks.quarantine.rows import CONTRACT, count_reasons
 from tasks.table import read_table
 
 if TYPE_CHECKING:
