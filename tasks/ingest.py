@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import DataError
-from configs.schema import Column, DeclaredDialect, Pipeline
+from configs.schema import Pipeline
+from configs.sections.columns import Column
+from configs.sections.source import DeclaredDialect
 from tasks.atomic import atomic_folder, write_json
 from tasks.batch import folder_batch, landed_by_name, refuse_folders
 from tasks.cells.values import OnChange, refuse_unknown_formats

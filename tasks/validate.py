@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from configs.errors import DataError
 from configs.load import line_of
-from configs.schema import CUSTOM
+from configs.sections.expectations import CUSTOM
 from tasks.atomic import atomic_folder, write_json, write_text
 from tasks.batch import COMPRESSIONS
 from tasks.own_features.user_code import code_folder
@@ -40,7 +40,8 @@ from tasks.validation.findings import examples, failing_rows, finding, quarantin
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from configs.schema import Pipeline, Source
+    from configs.schema import Pipeline
+    from configs.sections.source import Source
     from tasks.table_chunks import Rows
     from tasks.validation.expectations import Check
 

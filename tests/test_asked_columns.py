@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.schema import Column, DeclaredDialect
+from configs.sections.columns import Column
+from configs.sections.source import DeclaredDialect
 from tasks.cells.values import type_cells
 from tasks.contract.header import compare_header
 from tasks.ingest import NoRowError, read_batch

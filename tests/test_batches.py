@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from configs.checks import contradictions
-from configs.schema import PERIODS, Period
+from configs.sections.source import PERIODS, Period
 from tasks import ingest
 from tasks.atomic import read_json
 from tasks.batch import BatchKindError, BatchNameError

@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 import pyarrow as pa
 import pytest
 
-from configs.schema import Column, Expectation
+from configs.sections.columns import Column
+from configs.sections.expectations import Expectation
 from tasks.validation.data_docs import Entry, batch_page, index_page, sanitized
 from tasks.validation.expectations import Check, Suite
 from tests.references import fetched_references

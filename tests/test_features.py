@@ -188,7 +188,7 @@ def test_parts_have_the_values_written_here():
 def test_every_declared_part_is_made():
     from typing import get_args
 
-    from configs.schema import DatePart
+    from configs.sections.features import DatePart
 
     assert tuple(PARTS) == get_args(DatePart)
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.privacy_checks import PRIVACY_CHECKS
-from configs.schema import Column
+from configs.sections.columns import Column
 from tasks.cells.columns import UnreadableValueError, read_columns
 from tasks.model.golden import golden_rows
 from tasks.sql import ExpressionValueError

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from configs.schema import DeclaredDialect
+from configs.sections.source import DeclaredDialect
 from tasks import land as land_module
 from tasks import registry
 from tasks.batch import landed_files

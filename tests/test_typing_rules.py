@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.schema import Column
+from configs.sections.columns import Column
 from tasks.cells.values import FormatError, OnChange, TypedCells, refuse_unknown_formats, type_cells
 
 UTC = dt.UTC

@@ -16,7 +16,10 @@ import pyarrow as pa
 import pytest
 
 from configs.expectations import CATALOGUE
-from configs.schema import Column, Expectation, Pipeline, Source
+from configs.schema import Pipeline
+from configs.sections.columns import Column
+from configs.sections.expectations import Expectation
+from configs.sections.source import Source
 from tasks.atomic import read_json
 from tasks.stage import declared_sections
 from tasks.table import read_batches, read_table, write_table

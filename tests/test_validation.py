@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from configs.errors import CorruptionError
 from configs.expectations import known_expectations
-from configs.schema import SHORT_FORMS, Expectation
+from configs.sections.expectations import SHORT_FORMS, Expectation
 from tasks.table import to_frame, write_table
 from tasks.table_chunks import RowsInMemory, RowsOfFile
 from tasks.validation import catalogue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from configs.schema import Bound, Column
+    from configs.sections.columns import Bound, Column
 
 INT64 = 2**63
 EXACT = Context(prec=1000, Emin=-99999, Emax=99999)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from configs.errors import DataError
-from configs.schema import Column
+from configs.sections.columns import Column
 from tasks.cells.values import type_cells
 from tasks.table import nearest_doubles
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from configs.schema import Column
+from configs.sections.columns import Column
 from tasks.cells.queries import FALSE, TRUE, decimal_digits
 
 PRIVATE = "a private value"  # what is shown of a cell that nobody is to see

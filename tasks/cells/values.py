@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from configs.errors import ConfigError
-from configs.schema import EPOCHS, Column
+from configs.sections.columns import EPOCHS, Column
 from tasks.cells.bounds import numeric_bounds, refuse_outside
 from tasks.cells.calm_times import calm_instants, utc_times, wall_times
 from tasks.cells.details import PRIVATE, detail

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from configs.schema import Column, Pipeline
+from configs.schema import Pipeline
+from configs.sections.columns import Column
 from tasks.cells.values import Change, type_cells
 from tasks.contract.header import HeaderDifference, compare_header, reordered
 from tasks.contract.inferred import InferredColumn

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from configs.schema import Column, ColumnType
+from configs.sections.columns import Column, ColumnType
 from tasks.cells.values import type_cells
 
 if TYPE_CHECKING:

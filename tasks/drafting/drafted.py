@@ -12,7 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from configs.document import DocumentError, KeyPath, parse_document
 from configs.errors import DataError
 from configs.load import CONFIGS, pipeline_from
-from configs.schema import ColumnName, DroppedName, Pipeline
+from configs.schema import Pipeline
+from configs.sections.values import ColumnName, DroppedName
 from configs.wording import shown
 from tasks.cells.queries import OFFSET
 from tasks.drafting.bounds import draft_expectations

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import ConfigError
-from configs.schema import PERIODS
+from configs.sections.source import PERIODS
 from configs.wording import hint, listed
 from tasks.batch import RAW, folder_batch, landed_by_name, name_of
 from tasks.erasure.pinned import State, files_told, listing, run_cache, states

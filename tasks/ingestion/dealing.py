@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from configs.schema import PERIODS, Period, Pipeline
+from configs.schema import Pipeline
+from configs.sections.source import PERIODS, Period
 from tasks.batch import UNDATED
 from tasks.ingestion.account import Account
 from tasks.ingestion.chunks import Reading, TypedChunk, stored_schema, type_chunk

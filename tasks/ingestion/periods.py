@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from configs.schema import Period
+from configs.sections.source import Period
 from tasks.cells.queries import quoted
 from tasks.cells.values import engine
 

@@ -17,7 +17,7 @@ from tasks.quarantine.rows import CONTRACT, count_reasons
 from tasks.table import read_table
 
 if TYPE_CHECKING:
-    from configs.schema import Source
+    from configs.sections.source import Source
 
 STOPPED = Path(".holdfast/stopped")
 SHOWN_BATCHES = 10

@@ -29,7 +29,8 @@ from tasks.store import content_hash, file_hash
 from tasks.table import LINE, to_frame
 
 if TYPE_CHECKING:
-    from configs.schema import Pipeline, Source
+    from configs.schema import Pipeline
+    from configs.sections.source import Source
     from tasks.cells.values import OnChange
     from tasks.raw_files import RawChunk
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from configs.schema import Column
+    from configs.sections.columns import Column
     from tasks.features import DerivedFeatures
     from tasks.model.estimator import TabularModel
 

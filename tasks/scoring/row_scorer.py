@@ -27,7 +27,8 @@ from tasks.scoring.result import ScoredRow, ScoredRows, Shape, joined
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from configs.schema import Column, Pipeline
+    from configs.schema import Pipeline
+    from configs.sections.columns import Column
     from tasks.features import DerivedFeatures
     from tasks.model.estimator import TabularModel
     from tasks.scoring.serving import Served

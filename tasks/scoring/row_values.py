@@ -21,7 +21,7 @@ import pandas as pd
 from tasks.cells.columns import cell_text, read_columns
 
 if TYPE_CHECKING:
-    from configs.schema import Column
+    from configs.sections.columns import Column
 
 Reader = Callable[[Any], Any]
 

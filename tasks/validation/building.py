@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from configs.errors import ConfigError
 from configs.expectations import named_columns
-from configs.schema import CUSTOM, SQL
+from configs.sections.expectations import CUSTOM, SQL
 from tasks.validation.arguments import condition_columns, parsed_condition, typed_arguments, words_of
 
 if TYPE_CHECKING:
-    from configs.schema import Column, Expectation
+    from configs.sections.columns import Column
+    from configs.sections.expectations import Expectation
     from tasks.validation.expectations import AnyCheck
 
 
