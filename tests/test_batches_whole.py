@@ -17,8 +17,8 @@ from tasks.erasure import ErasureError, erase, plan_erasure
 from tasks.land import land
 from tasks.ledger import reproduce
 from tasks.model.bundle import read_manifest
-from tasks.refused_rows import refused_rows
-from tasks.repair import export_rows, repair
+from tasks.quarantine.repair import export_rows, repair
+from tasks.quarantine.summary import refused_rows
 from tasks.retrain.landings import land_new
 from tasks.retrain.worktree import bring_pinned, worktree
 from tasks.table import BATCH, FILE, LINE, read_table

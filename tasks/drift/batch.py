@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from configs.errors import DataError
-from configs.schema import PERIODS
+from configs.sections.source import PERIODS
 from configs.wording import hint, listed
 from tasks.batch import RAW, folder_batch, name_of
-from tasks.cells import refuse_unknown_formats
-from tasks.chunks import ContractError, stored_schema
+from tasks.cells.values import refuse_unknown_formats
 from tasks.contract.header import HeaderError
-from tasks.gathering import gathered
 from tasks.ingest import QUARANTINE, TYPED, NoRowError, RawBatches, declared_for_batches
-from tasks.quarantine import merge_counts
+from tasks.ingestion.chunks import ContractError, stored_schema
+from tasks.ingestion.gathering import gathered
+from tasks.quarantine.limit import Counted, above
+from tasks.quarantine.rows import merge_counts
 from tasks.raw_files import UnreadableFileError
-from tasks.refusal_limit import Counted, above
 from tasks.store import BatchStore, content_hash, file_hash
 from tasks.table import read_named
 from tasks.validate import BatchValidator, own_code_hash

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from configs.schema import PERIODS
+from configs.sections.source import PERIODS
 from tasks.batch import UNDATED, folder_batch, name_of
 
 if TYPE_CHECKING:
     from configs.schema import Pipeline
-    from tasks.dealing import Dealing
     from tasks.ingest import RawBatches
+    from tasks.ingestion.dealing import Dealing
 
 
 @dataclass(frozen=True)
@@ -115,9 +115,9 @@ def periods_of(pipeline: Pipeline, landed: Mapping[str, str], now: datetime) -> 
     """Files that are broken, then the periods of the others' rows."""
     from dataclasses import replace
 
-    from tasks.dealing import declared_dealing
     from tasks.drift.batch import UNREADABLE
-    from tasks.refusal_limit import above
+    from tasks.ingestion.dealing import declared_dealing
+    from tasks.quarantine.limit import above
 
     raw, members, is_whole = raw_batches(pipeline), [], True
     for file, md5 in sorted(landed.items()):
@@ -139,7 +139,7 @@ def periods_of(pipeline: Pipeline, landed: Mapping[str, str], now: datetime) -> 
 
 def counted(file: str, summary: Mapping[str, Any]) -> Any:
     """A file's rows and how many of them are refused, by reason."""
-    from tasks.refusal_limit import Counted
+    from tasks.quarantine.limit import Counted
 
     return Counted(file, summary["rows_out"] + sum(summary["reasons"].values()), summary["reasons"], "file")
 
@@ -157,7 +157,7 @@ def period_at(now: datetime, dealing: Dealing) -> str:
     """The name of the period that the clock of the dealing's zone shows."""
     import pyarrow as pa
 
-    from tasks.periods import period_names
+    from tasks.ingestion.periods import period_names
 
     moment = pa.chunked_array([pa.array([now], pa.timestamp("us", "UTC"))])
     (name,) = period_names(moment, dealing.period, dealing.timezone)
