@@ -20,6 +20,7 @@ from tasks.monitoring.decision import Inputs, Policy, Seen, policy_of, recorded,
 from tasks.monitoring.incident import incident_of
 from tasks.monitoring.signal import Signal, signal_from, signal_of
 from tasks.registry import Event, Version
+from tasks.retrain.decisions import is_settled
 from tasks.retrain.landings import landings, latest
 
 if TYPE_CHECKING:
@@ -132,12 +133,13 @@ def inputs_of(pipeline: Pipeline, events: Sequence[Mapping[str, Any]], champion:
     recent = current[-len(window_of(seen, policy)) :]
     gains = [(each.gain, each.unit) for each in recent if each.gain is not None and each.is_alarm]
     gain, unit = gains[-1] if gains else (None, None)
-    drift = [event for event in events if event["kind"] == "version" and event.get("trigger") == "drift"]
-    costs = [event["cpu_seconds"] for event in events if event["kind"] == "version" and event.get("cpu_seconds")]
+    made = settled_versions(events)
+    drift = [event for event in made if event.get("trigger") == "drift"]
+    costs = [event["cpu_seconds"] for event in made if event.get("cpu_seconds")]
     return Inputs(
         champion=champion.name,
         seen=window_of(seen, policy),
-        rows=new_rows_of(pipeline.name, signals),
+        rows=new_rows_of(pipeline.name, made, signals),
         since_retrain=seconds_since(drift[-1], now) if drift else None,
         since_landing=landed_since(events, current, policy, now),
         gain=gain,
@@ -146,11 +148,17 @@ def inputs_of(pipeline: Pipeline, events: Sequence[Mapping[str, Any]], champion:
     )
 
 
-def new_rows_of(pipeline: str, signals: Sequence[Signal]) -> int:
-    """Rows of judged batches that the last version was not made of."""
+def settled_versions(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The version events of retrains that came to their end: one that was killed before its decision goes on."""
+    return [event for event in events if event["kind"] == "version" and is_settled(events, event["version"])]
+
+
+def new_rows_of(pipeline: str, made: Sequence[Mapping[str, Any]], signals: Sequence[Signal]) -> int:
+    """Rows of judged batches that the last of these versions was not made of."""
     from tasks.version.record import record_of
 
-    versions = registry.versions(pipeline)
+    numbers = {event["version"] for event in made}
+    versions = [version for version in registry.versions(pipeline) if str(version.number) in numbers]
     used = record_of(versions[-1])["batches"] if versions else {}
     rows = {(each.batch, each.md5): each.rows for each in signals}
     return sum(count for (name, md5), count in rows.items() if used.get(name) != md5)
@@ -179,7 +187,7 @@ def standing_call(pipeline: str) -> Mapping[str, Any]:
     """
     events = registry.events(pipeline)
     call = newest(events, "retrain")
-    made = [event["sequence"] for event in events if event["kind"] == "version"]
+    made = [event["sequence"] for event in settled_versions(events)]
     if call is None or call["decision"]["outcome"] != "retrain" or (made and made[-1] > call["sequence"]):
         raise NoCallError(
             f"{pipeline}: asked for a retrain on drift, but the ledger has no decision that calls for one, or it was "
