@@ -44,15 +44,16 @@ def serve(
     """Deploy, and run what is due on this machine until this is ended; runs that came late collapse into one."""
     from prefect import serve as serve_deployments
 
-    from flows.deployed import write
+    from flows.abandoned import kept_clear
+    from flows.deployed import ids_of, write
     from flows.deployments import as_prefects
 
     declared, found = planned(None)
     show_changes(found, as_json=False, prune=False)
     write(declared, found)
-    serve_deployments(
-        *(as_prefects(each) for each in declared), pause_on_shutdown=False, print_starting_message=False, limit=limit
-    )
+    made = [as_prefects(each) for each in declared]
+    with kept_clear(ids_of(declared)):
+        serve_deployments(*made, pause_on_shutdown=False, print_starting_message=False, limit=limit)
 
 
 def planned(work_pool: str | None) -> tuple[list[Deployment], list[Change]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags, WorkPoolFilter
@@ -63,6 +64,12 @@ def deployments_there() -> list[Found]:
         found = client.read_deployments(deployment_filter=ours, limit=200, sort=DeploymentSort.NAME_ASC)
         flows = {each.flow_id: client.read_flow(each.flow_id).name for each in found}
     return [Found(f"{flows[each.flow_id]}/{each.name}", each) for each in found]
+
+
+def ids_of(declared: Sequence[Deployment]) -> list[UUID]:
+    """The server's ids of deployments that were written there."""
+    wanted = {each.full_name for each in declared}
+    return [each.deployment.id for each in deployments_there() if each.full_name in wanted]
 
 
 def is_deployed(flow: str, pipeline: str) -> bool:

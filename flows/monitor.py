@@ -16,6 +16,7 @@ from configs.load import check_pipeline
 from flows.limits import one_at_a_time
 from flows.notice import tell
 from flows.retrain import bring_pinned, land, sync
+from flows.runs import runs_of
 from tasks import monitoring, registry
 from tasks.land import require_source
 from tasks.monitoring.batches import LandedBatch
@@ -78,13 +79,18 @@ def tell_waiting(pipeline: str, periods: list[str]) -> None:
 
 
 def announce(pipeline: str, decision: Mapping[str, Any] | None) -> None:
-    """Emit the event that starts a retrain, for as long as the retrain has not been made.
+    """Emit the event that starts a retrain, for as long as the retrain has not been made and is not on its way.
 
-    Its id follows from the decision's commit, so that one emitted again is the same event.
+    Its id follows from the decision's commit and the run that was started last, so that one emitted again is the same
+    event to the server, but starts another run where the last one has failed or was killed.
     """
     if decision is None or decision["outcome"] != "retrain":
         return
+    runs = runs_of("retrain", pipeline)
+    if not all(run.state.is_final() for run in runs):
+        return
     call = monitoring.standing_call(pipeline)
+    last = runs[0].id if runs else "none"
     resource = {
         "prefect.resource.id": resource_of(pipeline),
         "prefect.resource.name": pipeline,
@@ -92,7 +98,7 @@ def announce(pipeline: str, decision: Mapping[str, Any] | None) -> None:
     }
     verdicts = [event["signal"] for event in registry.events(pipeline) if event["kind"] == "verdict"]
     payload = {"verdict": verdicts[-1], "decision": call["decision"], "commit": call["commit"]}
-    emit_event(DRIFT, resource, payload=payload, id=uuid5(NAMESPACE_URL, call["commit"]))
+    emit_event(DRIFT, resource, payload=payload, id=uuid5(NAMESPACE_URL, f"{call['commit']} {last}"))
 
 
 def resource_of(pipeline: str) -> str:

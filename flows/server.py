@@ -85,6 +85,7 @@ def started_server(log: IO[str]) -> Iterator[tuple[subprocess.Popen[bytes], str]
     command = [
         sys.executable,
         "-m",
+        "flows.tethered",  # it ends with this process, also where that is killed
         "prefect",
         "server",
         "start",
@@ -94,7 +95,9 @@ def started_server(log: IO[str]) -> Iterator[tuple[subprocess.Popen[bytes], str]
         str(port),
     ]
     environment = {**os.environ, "PREFECT_UI_ENABLED": "false", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+    server = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
+    )
     try:
         yield server, f"http://127.0.0.1:{port}/api"
     finally:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks import registry
 from tasks.monitoring.decision import Inputs, Policy, Seen, decide, policy_of, recomputed, recorded
 from tasks.monitoring.incident import incident_of, untold
 from tasks.monitoring.message import body, subject
 from tasks.monitoring.signal import Signal, signal_from
-from tasks.monitoring.watch import is_another
+from tasks.monitoring.watch import NoCallError, is_another, settled_versions, standing_call
+from tasks.registry import Event
+from tests.ledgers import P, new_repository, promote, register
 from tests.pipelines import make_pipeline
 
 DAY = 86_400
@@ -206,3 +210,42 @@ def test_message_names_owner_runbook_and_what_is_broken() -> None:
             "Runbook: https://example.org/x",
         ],
     )
+
+
+# ---- a retrain that was killed
+
+
+@pytest.fixture
+def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> registry.Version:
+    """A version that was registered after a decision to retrain, and nothing since."""
+    monkeypatch.chdir(new_repository(tmp_path / "project"))
+    promote(register("old"))
+    registry.append(P, Event("retrain", {"decision": {"outcome": "retrain"}, "reason": "drift"}))
+    return register("new", trigger="drift")
+
+
+def append_decision(version: registry.Version, outcome: str) -> None:
+    """What a retrain writes after it has registered its version."""
+    facts = {"version": str(version.number), "reason": outcome, "verdict": {"outcome": outcome}}
+    registry.append(P, Event("decision", facts))
+
+
+def test_call_stands_while_no_decision_on_its_version_is_carried_out(called: registry.Version) -> None:
+    assert standing_call(P)["reason"] == "drift"
+    append_decision(called, "promoted")
+    assert standing_call(P)["reason"] == "drift"
+
+
+@pytest.mark.parametrize("outcome", ["promoted", "refused"])
+def test_call_is_answered_once_the_decision_is_carried_out(called: registry.Version, outcome: str) -> None:
+    append_decision(called, outcome)
+    if outcome == "promoted":
+        promote(called)
+    with pytest.raises(NoCallError, match="made already"):
+        standing_call(P)
+
+
+def test_version_without_a_decision_starts_no_cooldown(called: registry.Version) -> None:
+    assert [event["version"] for event in settled_versions(registry.events(P))] == ["v1.0.0"]
+    promote(called)
+    assert [event["version"] for event in settled_versions(registry.events(P))] == ["v1.0.0", "v1.1.0"]

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from flows.server import prefect_server
 from tests.conftest import run_python
 
 pytestmark = pytest.mark.xdist_group("prefect")
+PATIENCE_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +27,14 @@ def server() -> Iterator[str]:
         from prefect.settings import PREFECT_API_URL
 
         yield PREFECT_API_URL.value()
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that ended and that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def stale_evaluate(project: Path) -> None:
@@ -94,6 +104,22 @@ def test_temporary_server_ends_with_the_run(tmp_path: Path) -> None:
     pid = int(run_python(Path(__file__).parents[1], "-c", code).stdout)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_temporary_server_ends_with_a_run_that_is_killed() -> None:
+    code = (
+        "from flows.server import started_server; import tempfile, time\n"
+        "with tempfile.TemporaryFile('w+') as log, started_server(log) as (server, url):\n"
+        "    print(server.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        server = int(run.stdout.readline())
+        run.kill()
+    end = time.monotonic() + PATIENCE_SECONDS
+    while lives(server) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not lives(server)
 
 
 def test_configured_server_is_used_and_none_started(monkeypatch: pytest.MonkeyPatch) -> None:

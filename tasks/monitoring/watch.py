@@ -20,6 +20,7 @@ from tasks.monitoring.decision import Inputs, Policy, Seen, policy_of, recorded,
 from tasks.monitoring.incident import incident_of
 from tasks.monitoring.signal import Part, Signal, signal_from, signal_of
 from tasks.registry import Event, Version
+from tasks.retrain.decisions import is_settled
 from tasks.retrain.landings import landings, latest
 
 if TYPE_CHECKING:
@@ -144,8 +145,9 @@ def inputs_of(pipeline: Pipeline, events: Sequence[Mapping[str, Any]], champion:
     recent = current[-len(window_of(seen, policy)) :]
     gains = [(each.gain, each.unit) for each in recent if each.gain is not None and each.is_alarm]
     gain, unit = gains[-1] if gains else (None, None)
-    drift = [event for event in events if event["kind"] == "version" and event.get("trigger") == "drift"]
-    costs = [event["cpu_seconds"] for event in events if event["kind"] == "version" and event.get("cpu_seconds")]
+    made = settled_versions(events)
+    drift = [event for event in made if event.get("trigger") == "drift"]
+    costs = [event["cpu_seconds"] for event in made if event.get("cpu_seconds")]
     return Inputs(
         champion=champion.name,
         seen=window_of(seen, policy),
@@ -167,11 +169,17 @@ def last_of_each(signals: Iterable[Signal]) -> list[Signal]:
     return list(last.values())
 
 
+def settled_versions(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The version events of retrains that came to their end: one that was killed before its decision goes on."""
+    return [event for event in events if event["kind"] == "version" and is_settled(events, event["version"])]
+
+
 def new_rows_of(pipeline: str, events: Sequence[Mapping[str, Any]], signals: Sequence[Signal]) -> int:
-    """Rows of judged batches that the last version was not made of, by the files that they came in."""
+    """Rows of judged batches that the last settled version was not made of, by the files that they came in."""
     from tasks.version.record import record_of
 
-    versions = registry.versions(pipeline)
+    numbers = {event["version"] for event in settled_versions(events)}
+    versions = [version for version in registry.versions(pipeline) if str(version.number) in numbers]
     used = after_erasures(record_of(versions[-1])["batches"] if versions else {}, events)
     return sum(part.rows for each in signals for part in each.parts if used.get(part.file) != part.md5)
 
@@ -199,7 +207,7 @@ def standing_call(pipeline: str) -> Mapping[str, Any]:
     """
     events = registry.events(pipeline)
     call = newest(events, "retrain")
-    made = [event["sequence"] for event in events if event["kind"] == "version"]
+    made = [event["sequence"] for event in settled_versions(events)]
     if call is None or call["decision"]["outcome"] != "retrain" or (made and made[-1] > call["sequence"]):
         raise NoCallError(
             f"{pipeline}: asked for a retrain on drift, but the ledger has no decision that calls for one, or it was "

@@ -84,6 +84,22 @@ def newest_decision(events: Sequence[Mapping[str, Any]], number: str) -> Mapping
     return next((e for e in reversed(events) if e["kind"] == "decision" and e["version"] == number), None)
 
 
+def is_settled(events: Sequence[Mapping[str, Any]], number: str) -> bool:
+    """Whether a version was decided on and that was carried out; not where a retrain was killed between the two.
+
+    Parameters
+    ----------
+    events : sequence of mappings
+        The ledger's.
+    number : str
+        Of a registered version, such as `v1.2.0`.
+    """
+    if any(event["kind"] == "promotion" and event["version"] == number for event in events):
+        return True
+    decision = newest_decision(events, number)
+    return decision is not None and decision["verdict"]["outcome"] not in STAGES
+
+
 def decide(
     version: Version, verdict: Mapping[str, Any], reason: str, judge: Callable[[], Mapping[str, Any]]
 ) -> Decision:
