@@ -133,7 +133,7 @@ def contest_between(
 ) -> Contest:
     """Let the sides that can be compared predict the rows; `record` is the champion's.
 
-    Without `told_only` what no declared budget needs is not measured: explanation and latency.
+    Without `told_only` what no declared budget needs is not measured: explanation, latency and calibration.
     """
     budgets = pipeline.gate.budgets
     incomparable = obstacle(pipeline, sides, rows) if CHAMPION in sides else ""
@@ -156,6 +156,7 @@ def contest_between(
         sizes={side: each.size for side, each in sides.items()},
         seconds=row_seconds(able, frame) if told_only or budgets.latency is not None else {},
         inputs=pipeline.input_columns,
+        told_only=told_only,
         twins=partial(twin_predictions, pipeline, frame[list(pipeline.input_columns)]),
         **foreign(sides.get(CHAMPION), record),
     )
