@@ -44,6 +44,9 @@ SHIFTS = {
     46: HARMLESS,
 }
 RETRAIN = "{on: [drift], persist: 2 of 3 batches, cooldown: 20d}"
+GATE = "{anchor: unless_changed}"
+WINDOW = "1 batch"  # enough rows to learn from; after two drifted batches, one of them held out, all of them are new
+KNOWN_AFTER = "6h"
 FIRST = "week-04"
 
 
@@ -124,7 +127,7 @@ def main() -> None:
         else:
             size = {"batches": 16, "rows": 2000} if chosen.quick else {"batches": 52, "rows": 100_000}
             shifts = {9: TRUE, 6: HARMLESS} if chosen.quick else SHIFTS
-            stream_project(folder, **size, shifts=shifts, window="2 batches", retrain=RETRAIN)
+            stream_project(folder, **size, shifts=shifts, window=WINDOW, known_after=KNOWN_AFTER, retrain=RETRAIN, gate=GATE)
         with contextlib.chdir(folder):
             bench(*(("flights", "2013-04", {}) if chosen.flights else ("stream", FIRST, shifts)))
 

@@ -40,7 +40,7 @@ train: {{metric: log_loss, rounds: {rounds}, params: {{max_depth: 3, learning_ra
 evaluate: {{}}
 drift: {{false_alarms: 1 per quarter}}
 retrain: {retrain}
-gate: {{}}
+gate: {gate}
 """
 
 
@@ -56,6 +56,7 @@ def stream_project(  # what a stream is made of
     folds: int = 3,
     known_after: str = "1d",
     retrain: str = "{}",
+    gate: str = "{}",
 ) -> Path:
     """A project that has only the pipeline `stream`, whose batches are valid already, one per week.
 
@@ -71,7 +72,8 @@ def stream_project(  # what a stream is made of
     for name in ("configs/libraries.yaml", "dvc.yaml"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, folder / name)
-    options = {"window": window, "rounds": rounds, "folds": folds, "known_after": known_after, "retrain": retrain}
+    options = {"window": window, "rounds": rounds, "folds": folds, "known_after": known_after}
+    options |= {"retrain": retrain, "gate": gate}
     (folder / "configs/stream.yaml").write_text(YAML.format(**options))
     (folder / "configs/stream").mkdir()
     (folder / "configs/stream/__init__.py").touch()

@@ -18,6 +18,8 @@ from tasks.drift.cause.duplicate_load import overlap
 from tasks.drift.cause.encoding_break import redecoded, spaced
 from tasks.drift.cause.habits import from_plain, run_in, to_plain
 from tasks.drift.cause.segments import best_stretch, marked
+from tasks.drift.cause.time_zone_slip import weekly_rates
+from tasks.drift.cause.viewing import view_of
 from tasks.drift.profile import Declared, make_profile, observe
 from tasks.drift.thresholds import Budget, judge
 from tests import drift_faults as faults
@@ -338,3 +340,26 @@ def test_marked_rows_of_one_level_are_told_from_all():
     segment = marked(codes == 2, np.ones(400, dtype=bool), {"site": (codes, ("a", "b", "c", "d"))})
     assert segment.level == ("site", "c")
     assert np.array_equal(segment.rows, codes == 2)
+
+
+def reference_until(last_day: int, random: np.random.Generator) -> tuple[Declared, list[tuple[str, pa.Table]]]:
+    """Two weeks of rows at any hour alike, from a Monday on, the second up to one of its days."""
+    weeks = [(0, 7), (7, 7 + last_day)]
+    batches = [(f"week {number}", at_any_hour(*days, random)) for number, days in enumerate(weeks)]
+    return Declared("demo", {"x": "feature"}, "at"), batches
+
+
+def at_any_hour(first: int, last: int, random: np.random.Generator) -> pa.Table:
+    """Rows at any hour alike, from a day on until another begins, 1,400 a day."""
+    seconds = np.sort(random.uniform(first * 86_400, last * 86_400, 1_400 * (last - first)))
+    at = pa.array(((1_704_067_200 + seconds) * 1e6).astype(np.int64), pa.timestamp("us", tz="UTC"))
+    return pa.table({"at": at, "x": random.normal(size=len(seconds)), "_line": np.arange(len(seconds))})
+
+
+@pytest.mark.parametrize("last_day", [2, 4, 6])
+def test_reference_that_ends_within_a_week_has_no_fewer_rows_on_the_days_it_lacks(last_day):
+    random = np.random.default_rng(SEED)
+    declared, batches = reference_until(last_day, random)
+    profile, table = make_profile(batches, declared, seed=SEED), at_any_hour(21, 28, random)
+    rates = weekly_rates(view_of(observe(table, profile.grid), table, profile, BatchContext(time="at")))
+    assert rates.reshape(7, -1).mean(axis=1) == pytest.approx(np.ones(7), abs=0.1)

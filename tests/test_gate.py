@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tasks.evaluation.intervals import Interval, expanded_tail, resample_counts
-from tasks.gate.paired import CHALLENGER, CHAMPION, Resampling, widened
+from tasks.evaluation.intervals import Interval, Score, expanded_tail, resample_counts
+from tasks.gate.paired import CHALLENGER, CHAMPION, Resampling, adder, independent, widened
 from tasks.gate.verdict import SEED, verdict_of
 from tasks.metrics import greater_is_better, score
 from tasks.model.bundle import canonical
@@ -257,9 +259,53 @@ def test_forgetting_that_is_sure_refuses():
     assert verdict["outcome"] == "refused"
 
 
+UNLESS = {"anchor": "unless_changed"}
+
+
+def test_forgetting_a_world_that_is_gone_is_told_only_where_that_is_declared():
+    gone = {"newest": two_models(2.0, 0.2), "anchor": two_models(0.2, 2.0, seed=1)}
+    assert outcomes(judge(**gone))["anchor window"] == "failed"
+    verdict = judge(gate=UNLESS, **gone)
+    assert (outcomes(verdict)["anchor window"], verdict["outcome"]) == ("advisory", "promoted")
+
+
+def test_forgetting_refuses_where_the_champion_is_no_worse_than_it_was():
+    verdict = judge(two_models(2.5, 2.0), UNLESS, anchor=two_models(0.2, 2.0, seed=1))
+    assert (outcomes(verdict)["anchor window"], verdict["outcome"]) == ("failed", "refused")
+
+
+def test_forgetting_refuses_where_the_challenger_is_no_better_in_the_new_world():
+    verdict = judge(two_models(0.2, 0.2), UNLESS, anchor=two_models(0.2, 2.0, seed=1))
+    assert (outcomes(verdict)["anchor window"], verdict["outcome"]) == ("failed", "refused")
+
+
+@given(st.integers(1, 40), st.integers(1, 5), st.integers(0, 2**32))
+def test_sums_per_block_add_up_to_the_bits_of_a_plain_sum(blocks, levels, seed):
+    random = np.random.default_rng(seed)
+    sums = random.normal(size=(blocks, levels)) * (random.random((blocks, levels)) < 0.5)
+    counts = random.integers(0, 4, blocks)
+    plain = np.zeros(levels)
+    for count, row in zip(counts, sums, strict=True):
+        plain += count * row
+    assert adder(sums)(counts).tolist() == plain.tolist()
+
+
+def test_other_rows_are_resampled_independently():
+    drawn = Score(1.0, np.arange(5.0), 5)
+    assert (independent(drawn).resampled == drawn.resampled).sum() == 0
+    assert sorted(independent(drawn).resampled) == sorted(drawn.resampled)
+
+
 def test_small_loss_on_older_rows_refuses_nobody():
     verdict = judge(two_models(2.0, 1.0), {"margin": 0.05}, anchor=two_models(1.0, 1.05, seed=1))
     assert outcomes(verdict)["anchor window"] == "passed"
+
+
+def test_what_no_budget_limits_need_not_be_measured():
+    few = judge(two_models(2.0, 1.0), told_only=False)
+    assert "calibration" not in outcomes(few)
+    assert "calibration" in outcomes(judge(two_models(2.0, 1.0), {"budgets": {"calibration": 0.5}}, told_only=False))
+    assert few["outcome"] == judge(two_models(2.0, 1.0))["outcome"]
 
 
 def test_missing_anchor_is_told_with_its_reason():

@@ -45,6 +45,11 @@ class Gate(Section):
         lt=1e9,
         description="how much worse a slice of evaluate.slices may be, in units of the metric; only told when absent",
     )
+    anchor: Literal["required", "unless_changed"] = Field(
+        "required",
+        description="whether a sure loss on older rows refuses always, or not where the world has changed: where the "
+        "champion itself is surely worse on the newest rows than on the older, and the challenger surely better there",
+    )
     twins: int = Field(
         4,
         ge=0,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.evaluation.slices import BINS, top_class
-from tasks.gate.paired import Asked, Window, drawn
+from tasks.gate.paired import Asked, Window, adder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,6 +41,6 @@ def calibration_error(window: Window, prediction: Floats) -> Asked:
     target, said = top_class(window.target, prediction) if prediction.ndim == 2 else (window.target, prediction)
     code = prediction_bins(said)
     levels = int(code.max()) + 1
-    residuals = window.sums(code, levels, said - target)
+    residuals = adder(window.sums(code, levels, said - target))
     rows = window.sums(code, levels, np.ones(window.rows)).sum(axis=1)
-    return window.asked(lambda counts: float(np.abs(drawn(counts, residuals)).sum() / (counts * rows).sum()))
+    return window.asked(lambda counts: float(np.abs(residuals(counts)).sum() / (counts * rows).sum()))

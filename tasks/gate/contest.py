@@ -124,15 +124,25 @@ def require_same_libraries(pipeline: Pipeline, record: Mapping[str, Any]) -> Non
 
 
 def contest_between(
-    pipeline: Pipeline, sides: dict[str, Side], record: Mapping[str, Any] | None, rows: JudgedRows
+    pipeline: Pipeline,
+    sides: dict[str, Side],
+    record: Mapping[str, Any] | None,
+    rows: JudgedRows,
+    *,
+    told_only: bool = True,
 ) -> Contest:
-    """Let the sides that can be compared predict the rows; `record` is the champion's."""
+    """Let the sides that can be compared predict the rows; `record` is the champion's.
+
+    Without `told_only` what no declared budget needs is not measured: explanation, latency and calibration.
+    """
+    budgets = pipeline.gate.budgets
     incomparable = obstacle(pipeline, sides, rows) if CHAMPION in sides else ""
     able = {CHALLENGER: sides[CHALLENGER]} if incomparable else sides
     newest = window_of(pipeline, rows, rows.newest, able)
     frame = newest.frame
     has_anchor = CHAMPION in able and newest.rows > 0 and len(rows.anchor) >= pipeline.evaluate.slice_rows
-    explanations = [each.explanation(frame.iloc[sample_rows(len(frame), SEED)]) for each in able.values() if len(frame)]
+    explained = able if len(frame) and (told_only or budgets.explanation is not None) else {}
+    explanations = [each.explanation(frame.iloc[sample_rows(len(frame), SEED)]) for each in explained.values()]
     return Contest(
         newest=newest,
         anchor=window_of(pipeline, rows, rows.anchor, able) if has_anchor else None,
@@ -144,8 +154,9 @@ def contest_between(
         explanation=distance(*explanations) if len(explanations) > 1 else None,
         leak_audit=read_json(Path(f"metrics/{pipeline.name}/train.json")).get("leak_audit"),
         sizes={side: each.size for side, each in sides.items()},
-        seconds=row_seconds(able, frame),
+        seconds=row_seconds(able, frame) if told_only or budgets.latency is not None else {},
         inputs=pipeline.input_columns,
+        told_only=told_only,
         twins=partial(twin_predictions, pipeline, frame[list(pipeline.input_columns)]),
         **foreign(sides.get(CHAMPION), record),
     )

@@ -169,6 +169,26 @@ def anchor_check(gate: Gate, metric: str, found: Paired) -> Check:
     return replace(judged("anchor window", found.figures, found.told(metric), rule), refuses=not kept)
 
 
+def unless_changed(gate: Gate, check: Check, fallen: Interval, gain: Interval) -> Check:
+    """Let a loss on older rows pass where they are of another world.
+
+    Parameters
+    ----------
+    gate : Gate
+    check : Check
+        Of the older rows; it refuses.
+    fallen : Interval
+        How much better the champion, which learned from neither, is on the older rows than on the newest.
+    gain : Interval
+        How much better the challenger is on the newest.
+    """
+    told = f"{check.reason}; the champion's own loss since is {told_interval(fallen)}"
+    if not (is_better(fallen, gate.margin) and is_better(gain, gate.margin)):
+        return replace(check, reason=told)
+    changed = f"{told}: the world has changed, and the challenger is better in the new one"
+    return replace(check, outcome="advisory", reason=changed, refuses=False)
+
+
 def slice_check(gate: Gate, metric: str, name: str, rows: int, found: Paired) -> Check:
     """Judge one slice: a loss beyond the declared margin refuses, however wide its interval is.
 

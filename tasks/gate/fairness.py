@@ -17,7 +17,7 @@ import numpy as np
 
 from tasks.evaluation.intervals import Interval, Score
 from tasks.evaluation.slices import MISSING, slice_levels
-from tasks.gate.paired import Asked, Resampling, Window, drawn
+from tasks.gate.paired import Asked, Resampling, Window, adder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,10 +140,10 @@ def gap(window: Window, groups: Groups, counted: Floats, among: Floats) -> Asked
     A group without rows to count among has no rate and is left out; with fewer than two rates there is no distance.
     """
     levels = len(groups.names)
-    over, under = (window.sums(groups.code, levels, values) for values in (counted, among))
+    over, under = (adder(window.sums(groups.code, levels, values)) for values in (counted, among))
 
     def scorer(counts: Integers) -> float:
-        above, below = drawn(counts, over), drawn(counts, under)
+        above, below = over(counts), under(counts)
         rates = above[below > 0] / below[below > 0]
         return float(rates.max() - rates.min()) if len(rates) > 1 else float("nan")
 

@@ -8,7 +8,7 @@ day hard for both cancels out.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -128,6 +128,8 @@ class Contest:
         Libraries that shape results and that the champion was made with in other versions, in words.
     golden_ulps : int
         By how many 32-bit floats the predictions of its golden batch differ here at the most; 0 where nothing does.
+    told_only : bool
+        Whether that is measured too which no declared budget limits: the calibration error, which is dear to resample.
     """
 
     newest: Window
@@ -145,12 +147,32 @@ class Contest:
     twins: Callable[[int], Sequence[Floats]]
     other_libraries: Sequence[str] = ()
     golden_ulps: int = 0
+    told_only: bool = True
 
 
-def drawn(counts: Integers, sums: Floats) -> Floats:
-    """Add up sums per block as often as each block is drawn; no BLAS, whose order of adding depends on its threads."""
-    total: Floats = np.einsum("b,bl->l", counts, sums, optimize=False)
-    return total
+def adder(sums: Floats) -> Callable[[Integers], Floats]:
+    """What adds up sums per block as often as each block is drawn.
+
+    In the order of the blocks, so no BLAS, which adds in an order that depends on its threads; where blocks are single
+    rows nearly all sums are zero, and left out.
+
+    Parameters
+    ----------
+    sums : array of float, shape (blocks, levels)
+
+    Returns
+    -------
+    callable
+        Takes counts of shape (blocks,), gives totals of shape (levels,).
+
+    Examples
+    --------
+    >>> adder(np.array([[1.0, 0.0], [0.5, 2.0]]))(np.array([1, 2])).tolist()
+    [2.0, 4.0]
+    """
+    block, level = np.nonzero(sums)
+    values, levels = sums[block, level], sums.shape[1]
+    return lambda counts: np.bincount(level, weights=counts[block] * values, minlength=levels)
 
 
 @dataclass(frozen=True)
@@ -200,6 +222,14 @@ class Resampling:
 
         quantile = float(stdtrit(len(scores) - 1, (1 + self.confidence) / 2))
         return quantile * float(np.std(scores, ddof=1)) * 2**0.5
+
+
+def independent(score: Score) -> Score:
+    """The same score on resamples that have nothing to do with those of other rows: each is taken one place later.
+
+    Resamples of two windows with equally many blocks are the same draws.
+    """
+    return replace(score, resampled=np.roll(score.resampled, 1))
 
 
 def widened(found: Interval, half_width: float) -> Interval:

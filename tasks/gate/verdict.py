@@ -30,10 +30,11 @@ from tasks.gate.criteria import (
     paired,
     size_check,
     slice_check,
+    unless_changed,
     value_check,
 )
 from tasks.gate.fairness import class_measures, gap, gap_interval, groups_of, measures_of, rates_of, stand_ins
-from tasks.gate.paired import CHALLENGER, CHAMPION, Asked, Contest, Resampling, Window, widened
+from tasks.gate.paired import CHALLENGER, CHAMPION, Asked, Contest, Resampling, Window, independent, widened
 from tasks.metrics import greater_is_better
 
 if TYPE_CHECKING:
@@ -160,12 +161,13 @@ def compared(pipeline: Pipeline, contest: Contest) -> Iterator[Check]:
     if contest.champion is None:
         yield first_check(metric, resampling.interval(scores[NEWEST, CHALLENGER]))
     else:
-        sign = 1 if greater_is_better(metric) else -1
+        sign = sign_of(pipeline)
         yield newest_check(gate, metric, paired(scores, NEWEST, sign, resampling))
-        yield anchor_of(pipeline, contest)
+        yield anchor_of(pipeline, contest, scores)
         for name, mask in named.items():
             yield slice_check(gate, metric, name, int(mask.sum()), paired(scores, name, sign, resampling))
-        yield calibration_check(gate, paired(scores, CALIBRATION, -1, resampling))
+        if (CALIBRATION, CHAMPION) in scores:
+            yield calibration_check(gate, paired(scores, CALIBRATION, -1, resampling))
         if are_declared(pipeline.train.costs):
             yield value_check(gate, paired(scores, VALUE, -1, resampling))
     yield from fairness_checks(pipeline, contest, scores)
@@ -188,7 +190,8 @@ def asked_of(
     for side in sides_of(contest):
         prediction = window.predictions[side]
         asked[NEWEST, side] = window.metric(pipeline.metric, prediction)
-        asked[CALIBRATION, side] = calibration_error(window, prediction)
+        if contest.told_only or pipeline.gate.budgets.calibration is not None:
+            asked[CALIBRATION, side] = calibration_error(window, prediction)
         if are_declared(pipeline.train.costs):
             asked[VALUE, side] = window.mean(costs_on(pipeline, window, side))
         for name, mask in slices.items():
@@ -234,18 +237,33 @@ def first_check(metric: str, found: Interval) -> Check:
     return Check(NEWEST, "passed", figures, "", f"{metric} {number(found.value)}{bounds}")
 
 
-def anchor_of(pipeline: Pipeline, contest: Contest) -> Check:
+def anchor_of(pipeline: Pipeline, contest: Contest, scores: Scores) -> Check:
     """The row about older rows."""
     if contest.anchor is None:
         return Check("anchor window", "not assessed", {}, "", contest.why_no_anchor)
-    return anchor_check(pipeline.gate, pipeline.metric, compared_on(contest.anchor, pipeline))
+    gate, metric, resampling, sign = pipeline.gate, pipeline.metric, resampling_of(pipeline), sign_of(pipeline)
+    older = scored(contest.anchor, pipeline)
+    check = anchor_check(gate, metric, paired(older, NEWEST, sign, resampling))
+    if not check.refuses or gate.anchor == "required":
+        return check
+    fallen = resampling.interval(independent(older[NEWEST, CHAMPION]).gain_over(scores[NEWEST, CHAMPION], sign))
+    return unless_changed(gate, check, fallen, paired(scores, NEWEST, sign, resampling).gain)
+
+
+def scored(window: Window, pipeline: Pipeline) -> Scores:
+    """Both models' metric on the rows of a window."""
+    asked = {(NEWEST, side): window.metric(pipeline.metric, each) for side, each in window.predictions.items()}
+    return resampling_of(pipeline).scores(asked, window.blocks.count)
 
 
 def compared_on(window: Window, pipeline: Pipeline) -> Paired:
-    """Both models' metric on the rows of a window."""
-    resampling, sign = resampling_of(pipeline), 1 if greater_is_better(pipeline.metric) else -1
-    asked = {(NEWEST, side): window.metric(pipeline.metric, each) for side, each in window.predictions.items()}
-    return paired(resampling.scores(asked, window.blocks.count), NEWEST, sign, resampling)
+    """Both models' metric on the rows of a window, compared."""
+    return paired(scored(window, pipeline), NEWEST, sign_of(pipeline), resampling_of(pipeline))
+
+
+def sign_of(pipeline: Pipeline) -> int:
+    """What a difference of the metric is multiplied by, to be a gain."""
+    return 1 if greater_is_better(pipeline.metric) else -1
 
 
 def fairness_checks(pipeline: Pipeline, contest: Contest, scores: Scores) -> Iterator[Check]:

@@ -7,16 +7,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from configs.errors import ConfigError, DataError
 from configs.wording import hint
 from tasks.split import time_values
 from tasks.splitting.folds import microseconds
 from tasks.store import file_hash
 from tasks.table import batch_files, read_table, to_frame
+from tasks.target import is_text, target_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from zoneinfo import ZoneInfo
+
+    import pandas as pd
 
     from configs.schema import Pipeline
 
@@ -40,6 +45,11 @@ class Arrival:
     rows : int
     first, last : int
         When its first and last row happened: microseconds since 1970, UTC. It arrives with its last row.
+    labelled : int or None
+        Rows whose target is known; None where its numbers stand for classes, or some are none that a model could learn,
+        so that they mean something only together with those of all batches.
+    untimed : int
+        Rows of which nobody knows when they happened.
     """
 
     batch: str
@@ -48,6 +58,8 @@ class Arrival:
     rows: int
     first: int
     last: int
+    labelled: int | None = None
+    untimed: int = 0
 
     def date(self, zone: ZoneInfo) -> datetime:
         """When it arrived, in a time zone."""
@@ -75,13 +87,27 @@ def arrivals(pipeline: Pipeline) -> tuple[Arrival, ...]:
 
 def arrival(pipeline: Pipeline, file: Path) -> Arrival:
     """Read when the rows of one batch happened."""
-    frame = to_frame(read_table(file, [str(pipeline.time.column)]))
+    target = target_column(pipeline.target)
+    frame = to_frame(read_table(file, list(dict.fromkeys([str(pipeline.time.column), target]))))
     times = time_values(frame, pipeline)
     known = times.dropna() if times is not None else times
     if known is None or known.empty:
         raise DataError(f"{file}: no row has a {pipeline.time.column!r}; at least one was expected. Quarantine it.")
     instants = microseconds(known)
-    return Arrival(file.stem, file, file_hash(file), len(frame), int(instants.min()), int(instants.max()))
+    bounds, labelled = (int(instants.min()), int(instants.max())), labelled_rows(frame[target], pipeline)
+    return Arrival(file.stem, file, file_hash(file), len(frame), *bounds, labelled, len(frame) - len(known))
+
+
+def labelled_rows(values: pd.Series, pipeline: Pipeline) -> int | None:
+    """How many rows have a target that stands for itself; see `Arrival.labelled`."""
+    import pandas as pd
+
+    if pipeline.task == "multiclass" or is_text(values) or not pd.api.types.is_numeric_dtype(values):
+        return None
+    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    there = numbers[~np.isnan(numbers)]
+    in_two = pipeline.task == "regression" or pipeline.target.above is not None or np.isin(there, (0.0, 1.0)).all()
+    return len(there) if in_two and np.isfinite(there).all() else None
 
 
 def between(

@@ -45,6 +45,11 @@ class Known:
     cut: int
 
     @property
+    def arrived(self) -> tuple[Arrival, ...]:
+        """All batches of which something is known, in the order of their arrival."""
+        return tuple(sorted((*self.whole, *self.part), key=lambda each: (each.last, each.batch)))
+
+    @property
     def hash(self) -> str:
         """Hash of all that is known: two dates on which the same is known are one."""
         cut = f"{self.cut}" if self.part else ""

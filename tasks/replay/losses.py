@@ -36,13 +36,14 @@ def loss_of(kept: Kept, model: Made, arrival: Arrival) -> dict[str, Any]:
         of the former (None where it is undefined, as an AUC of one class is), that as a `loss`, and `cpu_seconds`.
     """
     key = content_hash(f"{model.manifest_sha256}:{arrival.hash}:{kept.pipeline.metric}".encode())
-    return kept.summary("loss", key, lambda: measured(kept.pipeline, model, arrival))
+    return kept.summary("loss", key, lambda: measured(kept, model, arrival))
 
 
-def measured(pipeline: Pipeline, model: Made, arrival: Arrival) -> dict[str, Any]:
+def measured(kept: Kept, model: Made, arrival: Arrival) -> dict[str, Any]:
     """Predict the batch, and hold it against the labels."""
+    pipeline = kept.pipeline
     manifest, frame = read_manifest(model.bundle, model.manifest_sha256), to_frame(read_table(arrival.file))
-    predicted = predictions(model.load(), frame[manifest["inputs"]])
+    predicted = predictions(kept.loaded(model), frame[manifest["inputs"]])
     target = truth(frame, pipeline, tuple(manifest.get("classes") or ()))
     known = target >= 0 if pipeline.task != "regression" else ~np.isnan(target)
     metric = metric_of(pipeline.metric, target[known], predicted[known])

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tasks.atomic import read_json, write_json
 from tasks.closure import code_hash
 from tasks.model.bundle import FILES, MANIFEST, load_bundle, sha256
 from tasks.replay.known import Known, project_of
+from tasks.replay.reach import reached
 from tasks.stage import run_stage
 from tasks.store import SUMMARY, BatchStore, content_hash
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from configs.schema import Pipeline
     from tasks.model.estimator import TabularModel
 
+T = TypeVar("T")
 CODE = Path("tasks/replay/making.py")
 BUNDLE, SPLIT, PREDICTIONS, METRICS = "bundle", "split.parquet", "predictions.parquet", "train.json"
 
@@ -81,6 +83,26 @@ class Kept:
         self.pipeline, self.folder = pipeline, folder
         self.store = BatchStore("train", pipeline)
         self.made = 0
+        self.codes: dict[Path, str] = {}
+        self.held: dict[tuple[str, str], Any] = {}
+
+    def code(self, module: Path) -> str:
+        """Hash of a module's closure, read once: the code that runs does not change while it runs."""
+        if module not in self.codes:
+            self.codes[module] = code_hash(module)
+        return self.codes[module]
+
+    def once(self, name: str, key: str, make: Callable[[], T]) -> T:
+        """What is dear to read and asked for batch after batch; of each name the last one is held in memory."""
+        if (name, key) not in self.held:
+            self.held = {held: value for held, value in self.held.items() if held[0] != name}
+            self.held[name, key] = make()
+        value: T = self.held[name, key]
+        return value
+
+    def loaded(self, model: Made) -> TabularModel:
+        """A model, its bytes checked when it is first asked for."""
+        return self.once("loaded", model.manifest_sha256, model.load)
 
     def summary(self, name: str, key: str, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         """Plain values that follow from what `key` is the hash of; `cpu_seconds` says what making them took."""
@@ -92,18 +114,19 @@ class Kept:
         return self.store.get_or_make(name, key, written, {})
 
     def model(self, known: Known) -> Made:
-        """The model of what was known on a date.
+        """The model of what was known on a date; `known` of it is what bore on it.
 
         Raises
         ------
         DataError
             What the stages raise: too few rows, one class, a leak.
         """
+        known = reached(known, self.pipeline)
         folder = self.folder / known.hash[:20]
         (folder / BUNDLE).mkdir(parents=True, exist_ok=True)
         into = {name: folder / BUNDLE / name for name in (*FILES, MANIFEST)}
         into |= {name: folder / name for name in written_by_training(self.pipeline.name)}
-        key = content_hash(f"{code_hash(CODE)}\n{known.hash}".encode())
+        key = content_hash(f"{self.code(CODE)}\n{known.hash}".encode())
         facts = self.store.get_or_make("model", key, lambda entry: self._train(known, entry), into)
         manifest = sha256((folder / BUNDLE / MANIFEST).read_bytes())
         return Made(folder, known, manifest, facts["rows"], facts["cpu_seconds"])

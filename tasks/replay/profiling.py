@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.atomic import write_json
-from tasks.closure import code_hash
 from tasks.drift.habits import FILE
 from tasks.drift.profile.files import COUNTS, PROFILE, SAMPLE
 from tasks.drift.reference import reference_of, write_reference
@@ -34,7 +33,7 @@ def profile_of(kept: Kept, model: Made) -> tuple[Path, float]:
     folder.mkdir(exist_ok=True)
     into = {name: folder / name for name in (PROFILE, COUNTS, SAMPLE, FILE)}
     declared = kept.pipeline.evaluate.model_dump_json()
-    key = content_hash(f"{code_hash(CODE)}\n{declared}\n{model.manifest_sha256}\n{model.known.hash}".encode())
+    key = content_hash(f"{kept.code(CODE)}\n{declared}\n{model.manifest_sha256}\n{model.known.hash}".encode())
 
     def written(entry: Path) -> None:
         kept.made += 1

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.atomic import read_json
-from tasks.closure import code_hash
 from tasks.drift.batch import GivenBatch
 from tasks.drift.champion import Champion
 from tasks.drift.habits import FILE, habits_in
@@ -37,7 +36,7 @@ def watch(kept: Kept, model: Made, arrival: Arrival) -> dict[str, Any]:
         `signal`, what monitoring would have kept of the verdict, and `cpu_seconds`.
     """
     declared = kept.pipeline.model_dump_json(by_alias=True)
-    parts = [code_hash(CODE), declared, model.manifest_sha256, arrival.hash]
+    parts = [kept.code(CODE), declared, model.manifest_sha256, arrival.hash]
     key = content_hash("\n".join(parts).encode())
     return kept.summary("watch", key, lambda: judged(kept, model, arrival))
 
@@ -46,7 +45,8 @@ def judged(kept: Kept, model: Made, arrival: Arrival) -> dict[str, Any]:
     """The verdict, from what was known when the batch arrived."""
     rows, as_of = read_table(arrival.file), datetime.fromtimestamp(arrival.last / 1e6, UTC)
     given = GivenBatch(arrival.batch, rows, rows.num_rows, {}, {}, (), sha256(read_bytes(arrival.file)))
-    verdict = verdict_on(given, champion_of(kept, model), kept.pipeline, as_of).verdict
+    champion = kept.once("champion", model.manifest_sha256, lambda: champion_of(kept, model))
+    verdict = verdict_on(given, champion, kept.pipeline, as_of).verdict
     return {"signal": signal_of(verdict, arrival.batch, arrival.hash).as_facts()}
 
 
@@ -55,7 +55,7 @@ def champion_of(kept: Kept, model: Made) -> Champion:
     folder, _ = profile_of(kept, model)
     return Champion(
         model.folder.name,
-        model.load(),
+        kept.loaded(model),
         read_profile(folder),
         sha256(read_bytes(folder / PROFILE)),
         read_json(model.folder / METRICS)["cv"]["mean"],

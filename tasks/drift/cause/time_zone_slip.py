@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -26,6 +26,8 @@ SLOTS = 336  # half hours of a week
 MONDAY = 144  # half hours from Monday to Thursday, the first day of 1970
 FARTHEST = 28  # half hours
 HOUR = 2  # half hours
+WEEK = 7 * 86_400.0  # seconds; a longer time without a row is a hole in the reference, a shorter one its rhythm
+SELDOM = 0.5  # share of the mean exposure that every hour of the week is thought to have had
 ZONES = ("America/New_York", "Europe/Berlin", "Australia/Sydney")  # whose clocks change at different times
 FEWEST = 200  # rows
 PRIOR = 0.5  # rows that every slot is thought to have
@@ -64,14 +66,17 @@ def slots_of(local: Floats) -> Positions:
 
 
 def weekly_rates(view: View) -> Floats | None:
-    """Rows per half hour of the week, on the mean 1; None where no hour has more than another."""
+    """Rows per half hour of the week, on the mean 1; None where there are too few.
+
+    By how often the reference had each: a reference that ends on a Saturday has no fewer rows on Sundays for that.
+    """
     if view.week is None or view.week.sum() < FEWEST:
         return None
     halves = np.full(2, 0.5)
     if len(view.sample_local) >= FEWEST:
         counts = np.bincount(slots_of(view.sample_local) % 2, minlength=2) + 1.0
         halves = counts / counts.sum()
-    rates = ((view.week + PRIOR)[:, None] * halves).ravel()
+    rates = ((view.week + PRIOR)[:, None] * halves).ravel() / exposure_of_reference(view)
     rates = rates + 0.02 * rates.mean()  # an hour without a row is not impossible
     return np.asarray(rates / rates.mean(), dtype=np.float64)
 
@@ -82,6 +87,33 @@ def exposure_of(start: float, end: float) -> Floats:
     return np.bincount((np.arange(first, min(last + 1, first + 400 * SLOTS)) + MONDAY) % SLOTS, minlength=SLOTS).astype(
         np.float64
     )
+
+
+def exposure_of_reference(view: View) -> Floats:
+    """How often each half hour of the week was in the reference, on the mean 1; ones where its times are not known."""
+    known = [span for span in view.spans if span.start is not None and span.end is not None]
+    spans = sorted((span.start + view.clock, span.end + view.clock) for span in known)  # type: ignore[operator]
+    found = np.zeros(SLOTS)
+    for start, end in without_holes(spans):
+        found += exposure_of(start, end)
+        first, last = slots_of(np.array([start, end]))
+        found[first] -= start % HALF_HOUR / HALF_HOUR
+        found[last] -= 1 - end % HALF_HOUR / HALF_HOUR
+    return np.maximum(found / found.mean(), SELDOM) if found.any() else np.ones(SLOTS)
+
+
+def without_holes(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Stretches of time, those that are less than a week apart taken together.
+
+    >>> without_holes([(0.0, 10.0), (20.0, 30.0), (30.0 + WEEK, 40.0 + WEEK)])
+    [(0.0, 30.0), (604830.0, 604840.0)]
+    """
+    found: list[tuple[float, float]] = []
+    for start, end in spans:
+        if found and start - found[-1][1] < WEEK:
+            start, end = found[-1][0], max(end, found.pop()[1])
+        found.append((start, end))
+    return found
 
 
 def expected(rates: Floats, exposure: Floats, shift: int) -> Floats:
