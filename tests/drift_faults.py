@@ -393,16 +393,130 @@ REAL: dict[str, Callable[..., pd.DataFrame | None]] = {
 }  # fmt: skip
 
 
+# ---- others, that the rules were not made for
+
+
+def decimal_comma_lost(frame, world, random, where, history):
+    """A hundred times as much, in rows here and there."""
+    column = str(random.choice(world.positive))
+    rows = rows_at(frame, world, random, where) & (random.random(len(frame)) < random.uniform(0.2, 0.5))
+    return Injected(changed(frame, column, rows, frame[column].to_numpy() * 100), ("unit_change",), (column,))
+
+
+def milliseconds(frame, world, random, where, history):
+    """Moments that were written in milliseconds and read as seconds."""
+    if world.time is None:
+        return None
+    stamps = frame[world.time].astype("int64").to_numpy()
+    stamps = np.where(rows_at(frame, world, random, where), stamps // 1000, stamps)
+    moved = pd.Series(pd.to_datetime(stamps, unit="us", utc=True)).astype(frame[world.time].dtype)
+    return Injected(frame.assign(**{world.time: moved}), ("unit_change", "time_zone_slip"), (world.time,))
+
+
+def half_again(frame, world, random, where, history):
+    """The first half, or a stretch of it, stands there twice."""
+    rows = np.arange(len(frame)) < len(frame) // 2
+    rows &= rows_at(frame, world, random, where) if where == SITE else rows
+    return Injected(pd.concat([frame[rows], frame], ignore_index=True), ("duplicate_load",))
+
+
+def stale_rows(frame, world, random, where, history):
+    """An earlier batch's rows with this one's dates."""
+    earlier = history.frames[-int(random.integers(1, 4))]
+    if world.time is not None:
+        weeks = (frame[world.time].min() - earlier[world.time].min()).round("7D")
+        earlier = earlier.assign(**{world.time: (earlier[world.time] + weeks).astype(frame[world.time].dtype)})
+    return Injected(earlier.reset_index(drop=True), ("duplicate_load",))
+
+
+def one_level_in_capitals(frame, world, random, where, history):
+    column = str(random.choice([name for name in world.words if frame[name].dropna().iloc[0].upper() != "A"]))
+    levels = frame[column].value_counts()
+    level = str(random.choice([name for name in levels.index[levels > 0.03 * len(frame)]]))
+    if level.upper() == level:
+        level, renamed = level, level.lower()
+    else:
+        renamed = level.upper()
+    rows = (frame[column] == level).to_numpy() & (rows_at(frame, world, random, where) if where == LATER else True)
+    return Injected(changed(frame, column, rows, renamed), ("encoding_break",), (column,))
+
+
+def dummy_rows(frame, world, random, where, history):
+    """A tenth of the rows is one row again and again, at its own moments: a test system's."""
+    rows = random.random(len(frame)) < 0.1
+    found = frame
+    for name in frame.columns.drop([world.time] if world.time else []):
+        found = changed(found, name, rows, frame[name].iloc[0])
+    return Injected(found, ("stuck_sensor", "duplicate_load"))
+
+
+OTHER_FAULTS: dict[str, Callable[..., Injected | None]] = {
+    each.__name__: each
+    for each in (decimal_comma_lost, milliseconds, half_again, stale_rows, one_level_in_capitals, dummy_rows)
+}
+
+
+def price_rise(frame, world, random, history):
+    """All that is paid, by a tenth."""
+    return frame.assign(**{name: (frame[name] * 1.1).round(2) for name in world.money or world.positive})
+
+
+def dearer_money(frame, world, random, history):
+    """One price by a rate of exchange."""
+    column = str((world.money or world.positive)[0])
+    return frame.assign(**{column: (frame[column] * 1.08).round(2)})
+
+
+def holiday(frame, world, random, history):
+    """A day with a tenth of its rows."""
+    if world.time is None:
+        return None
+    days = frame[world.time].dt.dayofyear.to_numpy()
+    day = random.choice(np.unique(days))
+    return frame[(days != day) | (random.random(len(frame)) < 0.1)].reset_index(drop=True)
+
+
+def campaign(frame, world, random, history):
+    """More rows on one side of a number, such as young customers."""
+    column = str(random.choice([name for name in frame if frame[name].dtype.kind in "if"]))
+    low = (frame[column] < frame[column].quantile(0.3)).to_numpy()
+    return resampled(frame, np.where(low, random.uniform(2, 4), 1.0), random)
+
+
+def new_product(frame, world, random, history):
+    """A new level whose share grows from nothing, with numbers of its own."""
+    column, number = str(random.choice(world.words)), str(random.choice(world.measured))
+    rows = random.random(len(frame)) < np.linspace(0, random.uniform(0.3, 0.6), len(frame))
+    found = changed(frame, column, rows, "Aurora")
+    return changed(found, number, rows, (found[number] * random.uniform(0.7, 1.4)).round(2).to_numpy())
+
+
+def warm_days(frame, world, random, history):
+    """A stretch in which a number lies higher by its spread, or twice that."""
+    column = str(random.choice([*world.measured, *world.celsius]))
+    place, start = np.arange(len(frame)) / len(frame), random.uniform(0.1, 0.5)
+    rows = (place > start) & (place < start + random.uniform(0.2, 0.4))
+    more = frame[column] + random.uniform(1, 2) * frame[column].std()
+    return changed(frame, column, rows, more.round(2).to_numpy())
+
+
+OTHER_REAL: dict[str, Callable[..., pd.DataFrame | None]] = {
+    each.__name__: each for each in (price_rise, dearer_money, holiday, campaign, new_product, warm_days)
+}
+
+
 def injected(history: History, name: str, seed: int, where: str = ALL) -> Injected | None:
     """The next batch with a fault; None where the world cannot have it."""
-    random = np.random.default_rng([seed, 9, sorted(FAULTS).index(name)])
-    return FAULTS[name](next_batch(history, seed), history.world, random, where, history)
+    kinds = FAULTS if name in FAULTS else OTHER_FAULTS
+    random = np.random.default_rng([seed, 9 if kinds is FAULTS else 11, sorted(kinds).index(name)])
+    return kinds[name](next_batch(history, seed), history.world, random, where, history)
 
 
 def shifted(history: History, name: str, seed: int) -> pd.DataFrame | None:
     """The next batch with a real shift; None where the world cannot have it."""
-    random = np.random.default_rng([seed, 10, sorted(REAL).index(name)])
-    return REAL[name](next_batch(history, seed), history.world, random, history)
+    kinds = REAL if name in REAL else OTHER_REAL
+    random = np.random.default_rng([seed, 10 if kinds is REAL else 12, sorted(kinds).index(name)])
+    return kinds[name](next_batch(history, seed), history.world, random, history)
 
 
 def without_habits(history: History) -> History:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import anderson_ksamp
 
-from tasks.drift.profile import Declared, Grid, make_profile, observe
+from tasks.drift.profile import Declared, Grid, make_profile, merged, observe, read_profile, write_profile
 from tasks.drift.profile.cells import numeric_cells
 from tasks.drift.thresholds import (
     NO_FLOOR,
@@ -24,7 +24,7 @@ from tasks.drift.thresholds import (
     judge,
 )
 from tasks.drift.thresholds.company import Company
-from tasks.drift.thresholds.distances import NumberDistance, arcsine
+from tasks.drift.thresholds.distances import SHIFT, SPREAD, NumberDistance, arcsine
 from tasks.drift.thresholds.family import family_threshold
 from tasks.drift.thresholds.null import Shape, Spread, at_least_by_chance, expected_each
 from tasks.drift.thresholds.pseudo_batches import peers_of, pseudo_batches
@@ -94,12 +94,47 @@ def test_distance_of_numbers_is_anderson_and_darlings_up_to_its_cells():
     total, own = (observe(pa.table({"x": values}), grid) for values in (reference, shifted))
     distance = NumberDistance.of(grid)
     apart = distance.apart(distance.stack([own]), distance.stack([total]))
-    found = 500 * np.einsum("cnk,cnk->cn", apart, apart)[0, 0]
+    found = 500 * np.square(apart[0, 0, :-2]).sum()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SciPy's p-value is capped; the statistic is not
         known = anderson_ksamp([reference, shifted], midrank=False)
     statistic = known.statistic * 0.7610 + 1  # from its standardised form back: sd and mean of A^2 of two large samples
     assert found == pytest.approx(statistic, rel=0.05)
+
+
+def numbers_apart(reference, values):
+    """The vector between some values and a reference, and the covariance that it has by chance."""
+    grid = Grid({"x": numeric_cells(reference, reference.min(), reference.max())}, {"x": "feature"})
+    distance = NumberDistance.of(grid)
+    own, total = (distance.stack([observe(pa.table({"x": each}), grid)]) for each in (values, reference))
+    return distance.apart(own, total)[0, 0], distance.shape_by_chance(total)[0]
+
+
+def test_last_directions_of_numbers_are_their_mean_normal_score_and_its_square():
+    random = np.random.default_rng(0)
+    reference, values = random.normal(size=400_000), random.normal(0.2, 1.1, 50_000)
+    apart, _ = numbers_apart(reference, values)
+    scores = np.array([values.mean(), (np.square(values).mean() - 1) / 2**0.5])  # of a normal column, cut at 2.15 sd
+    assert apart[-2:] == pytest.approx(scores * np.sqrt([SHIFT, SPREAD]), rel=0.15)
+
+
+def test_numbers_vary_by_chance_as_independent_rows_do():
+    random = np.random.default_rng(0)
+    reference = random.normal(size=100_000)
+    grid = Grid({"x": numeric_cells(reference, reference.min(), reference.max())}, {"x": "feature"})
+    distance = NumberDistance.of(grid)
+    total = distance.stack([observe(pa.table({"x": reference}), grid)])
+    own = random.multinomial(1_000, total[0, 0] / total.sum(), 20_000)[None]
+    found = distance.apart(own, total)[0]
+    known = distance.shape_by_chance(total)[0]
+    assert 1_000 * found.T @ found / len(found) == pytest.approx(known, abs=0.03 * known.max())
+
+
+def test_column_of_two_values_has_no_spread_of_scores():
+    reference = np.repeat([0.0, 1.0], [700, 300])
+    apart, by_chance = numbers_apart(reference, np.repeat([0.0, 1.0], [600, 400]))
+    assert apart[-2] == pytest.approx(SHIFT**0.5 * 0.1 / 0.21**0.5)
+    assert (apart[-1], by_chance[-1, -1]) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("shift", [0.1, 0.25, 0.5])
@@ -115,6 +150,56 @@ def test_effect_of_a_mix_is_the_share_that_moved():
     ports = np.repeat(["EWR", "JFK", "LGA"], [2_000, 1_500, 1_500])
     judged = judge(observe(batch(50, 5_000, port=pa.array(ports)), made.grid), made, BUDGET)
     assert finding(judged, "port", "mix").effect == pytest.approx(0.1, abs=0.01)
+
+
+def station(number, rows=1_000, apart=0.0):
+    """A batch whose wind and rain lack their values in the same rows, but for a share of the rain's that do not."""
+    random = np.random.default_rng(number)
+    silent = random.random(rows) < 0.08
+    moved = np.where(random.random(rows) < apart, random.permutation(silent), silent)
+    wind, rain = random.normal(size=rows), random.normal(size=rows)
+    return pa.table({"rain": pa.array(rain, mask=moved), "wind": pa.array(wind, mask=silent), "sun": rain + wind})
+
+
+def station_profile(**options):
+    tables = [(f"{number:03}", station(number)) for number in range(30)]
+    return make_profile(tables, Declared("station", dict.fromkeys(["rain", "wind", "sun"], "feature")), **options)
+
+
+def test_columns_that_go_missing_together_are_a_pair():
+    assert station_profile(rows=0).grid.together == (("rain", "wind"),)
+
+
+def test_columns_that_go_missing_by_themselves_are_no_pair():
+    tables = [(f"{number:03}", station(number, apart=1.0)) for number in range(5)]
+    made = make_profile(tables, Declared("station", dict.fromkeys(["rain", "wind"], "feature")), rows=0)
+    assert made.grid.together == ()
+
+
+def test_columns_that_no_longer_go_missing_together_are_drift():
+    made = station_profile(rows=0)
+    judged = judge(observe(station(100, apart=1.0), made.grid), made, BUDGET)
+    alarmed = [(each.column, each.test, each.found) for each in judged.findings if each.alarmed]
+    assert alarmed == [("wind", "co_missing", "rain")]  # either is missing as often as ever
+    assert finding(judged, "wind", "co_missing").effect == pytest.approx(2 * 0.08 * 0.92, abs=0.05)
+
+
+def test_columns_that_go_missing_together_oftener_have_not_come_apart():
+    made = station_profile(rows=0)
+    table = pa.concat_tables([station(99, 900), station(98, 900).filter(station(98, 900)["wind"].is_null())])
+    judged = judge(observe(table, made.grid), made, BUDGET)
+    assert not finding(judged, "wind", "co_missing").alarmed
+    assert finding(judged, "wind", "missing").alarmed
+
+
+def test_pairs_are_known_after_writing_and_merging(tmp_path):
+    made = station_profile(rows=0)
+    write_profile(made, tmp_path / "profile")
+    read = read_profile(tmp_path / "profile")
+    twice = merged(read, station_profile(rows=0, grid=read.grid))
+    judged = [judge(observe(station(99, apart=0.3), each.grid), each, BUDGET) for each in (made, read)]
+    assert judged[0] == judged[1]
+    assert [block.summary.co_missing for block in twice.blocks] == 2 * [b.summary.co_missing for b in made.blocks]
 
 
 def test_chance_of_a_share_is_as_large_whatever_the_share():

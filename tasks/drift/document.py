@@ -75,7 +75,10 @@ class FindingPart(Part):
     excess: Number = Field(
         description="how far the surprise is over its threshold: 1 is the border; null beyond bounds"
     )
-    found: str | None = Field(description="of a break, what stands there instead of the column's values")
+    found: str | None = Field(
+        description="of a break, what stands there instead of the column's values; of `co_missing`, the column whose "
+        "values were missing with this one's"
+    )
     moved: Number = Field(description="how far the model's predictions move by this column; null where not asked")
 
 

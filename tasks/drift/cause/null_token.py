@@ -33,13 +33,15 @@ WORDS = NULLS | {
 FEWEST = 5  # rows
 FEW_TOKENS = 3  # numbers that are new at once
 LEAST = 0.004  # share of the rows that have a number or lost a token
-LEAST_WORDS = 0.001  # share of the rows that have a new word, which is no value by its meaning
+LEAST_WORDS = 0.001  # share of the rows that have a new word, or a number that is no value by its meaning
 ABSENT = 5e-4  # share of the reference's values, at the most, that a new token has
 MATCH = 0.35  # how much of a token's share the change of the missing share may differ by
 TRADED = 20.0  # times its usual share, of a number within the range that has taken the place of missing values
 ALONE = 0.1  # of the rows with a number, others that lie beyond the range on its side
 FAR = 0.5  # from the range, in spreads from the 5 % to the 95 % quantile
 HEAPED = 5.0  # times the rows that lie as near to the end within the range
+FILLED = 0.3  # of the missing share of every reference batch, what is left where one number fills the gaps
+SURE = 5.0  # standard errors by which that number is more frequent than ever
 PILED = 0.02  # share of the reference's values that lie as near to an end of the range within it
 SENTINELS = frozenset(
     sign * value
@@ -64,6 +66,7 @@ def null_token_changes(view: View) -> Iterator[Cause]:
         yield from lost_words(view, levels)
     for numbers in view.numbers.values():
         yield from new_numbers(view, numbers)
+        yield from filling_numbers(view, numbers)
         yield from lost_numbers(view, numbers)
 
 
@@ -104,10 +107,11 @@ def new_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:
     if column.usual.rows == 0 or not len(column.present):
         return
     values, counts = np.unique(column.present, return_counts=True)
-    frequent = counts >= max(FEWEST, LEAST * view.rows)
+    frequent = counts >= max(FEWEST, LEAST_WORDS * view.rows)
     pairs = zip(values[frequent].tolist(), counts[frequent].tolist(), strict=True)
     novel = [(value, count) for value, count in pairs if column.usual_share(value) <= ABSENT]
-    if len(novel) > FEW_TOKENS:
+    often = [value for value, count in novel if count >= LEAST * view.rows]
+    if len(often) > FEW_TOKENS:
         return  # all values are new: something else is the matter
     for value, count in novel:
         confidence = sureness(view, column, value, count)
@@ -131,9 +135,37 @@ def sureness(view: View, column: NumberColumn, value: float, count: int) -> floa
     if stands_apart(column, value, count) and is_sentinel(value):
         return 0.96 if traded else 0.92
     outside = not column.usual.low <= value <= column.usual.high
-    if traded and (outside or share > TRADED * max(column.usual_share(value), 1 / max(1, column.usual.rows))):
+    if (
+        traded
+        and share >= LEAST
+        and (outside or share > TRADED * max(column.usual_share(value), 1 / max(1, column.usual.rows)))
+    ):
         return 0.9 if outside else 0.82
     return None
+
+
+def filling_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:
+    """A number of the range that stands where values were missing in every reference batch, and hardly are now."""
+    if column.least_missing < LEAST or not len(column.known_values) or not len(column.present):
+        return
+    now = float(np.mean(np.isnan(column.values)))
+    if now > FILLED * column.least_missing:
+        return
+    values, counts = np.unique(column.present, return_counts=True)
+    usual = np.array([column.usual_share(value) for value in values.tolist()])
+    beyond = counts / view.rows - usual
+    most = int(np.argmax(beyond))
+    low, high = (1 - MATCH) * (column.least_missing - now), (1 + MATCH) * (column.most_missing - now)
+    error = np.sqrt(max(usual[most], 1 / view.rows) * (1 / view.rows + 1 / len(column.known_values)))
+    if not low <= beyond[most] <= high or beyond[most] < SURE * error:
+        return
+    evidence = (
+        f"{column.shown(values[most])} stands in {counts[most] / view.rows:.1%} of the rows, where the reference has "
+        f"it in {usual[most]:.1%}; {now:.1%} are missing, where each reference batch lacked "
+        f"{column.least_missing:.1%} or more"
+    )
+    segment = segment_of(view, column.values == values[most])
+    yield view.cause("null_token", (column.name,), segment, evidence, 0.8)
 
 
 def stands_apart(column: NumberColumn, value: float, count: int) -> bool:

@@ -49,7 +49,7 @@ class NumberColumn:
         Share of each reference batch's values below each edge of `usual`.
     missing : float
         Share of the reference's rows that have no value.
-    most_missing : float
+    most_missing, least_missing : float
         Of a reference batch.
     sample : array of float, shape (s,)
         Values of the reference's sample, NaN where missing; of length 0 where there is no sample.
@@ -65,6 +65,7 @@ class NumberColumn:
     most_missing: float
     sample: Floats
     private: bool = False
+    least_missing: float = 0.0
 
     def shown(self, value: float) -> str:
         """A value as evidence may show it."""

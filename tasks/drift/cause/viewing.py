@@ -97,14 +97,16 @@ def number_column(
     counts = profile.total.counts[name]
     found = [np.asarray(part.counts[name]) for _, part in parts]
     least, greatest = (np.nan if end is None else end for end in (cells.least, cells.greatest))
+    missing = [share(each[-2:].sum(), each.sum()) for each in found]
     return NumberColumn(
         name=name,
         values=finite(as_doubles(table[name])),
         usual=Distribution(cells.edges, counts[cells.finite], least, greatest),
         batches=cumulative(found, cells),
         missing=share(counts[-2:].sum(), profile.total.rows),
-        most_missing=max((share(each[-2:].sum(), each.sum()) for each in found), default=0.0),
+        most_missing=max(missing, default=0.0),
         sample=sampled_numbers(profile, name),
+        least_missing=min(missing, default=0.0),
     )
 
 

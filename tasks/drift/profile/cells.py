@@ -134,6 +134,11 @@ class CategoryCells:
 Cells = NumericCells | CategoryCells
 
 
+def null_cell(cells: Cells) -> int:
+    """Where a column's counts have its nulls."""
+    return -2 if isinstance(cells, NumericCells) else -1
+
+
 @dataclass(frozen=True, eq=False)
 class Grid:
     """The cells of all columns.
@@ -146,11 +151,14 @@ class Grid:
         What each column is to the model.
     time : str or None
         The column that says when a row is from.
+    together : tuple of (str, str)
+        Columns whose values are missing together: an earlier one by name, and a later one that has no other partner.
     """
 
     columns: Mapping[str, Cells]
     roles: Mapping[str, Role]
     time: str | None = None
+    together: tuple[tuple[str, str], ...] = ()
 
 
 def hashes_of(levels: Sequence[str]) -> NDArray[np.uint64]:

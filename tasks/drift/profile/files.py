@@ -129,10 +129,8 @@ def facts_of(profile: Profile) -> dict[str, Any]:
             name: {"role": profile.grid.roles[name], **cells_facts(cells)}
             for name, cells in profile.grid.columns.items()
         },
-        "blocks": [
-            {"batch": block.name, "rows": block.summary.rows, "start": block.summary.start, "end": block.summary.end}
-            for block in profile.blocks
-        ],
+        "together": [list(pair) for pair in profile.grid.together],
+        "blocks": [block_facts(block, profile.grid) for block in profile.blocks],
         "total": {
             "rows": total.rows,
             "counts": {name: counts.tolist() for name, counts in total.counts.items()},
@@ -150,6 +148,19 @@ def facts_of(profile: Profile) -> dict[str, Any]:
         },
         "importance": dict(profile.importance),
         "hashes": dict(profile.hashes),
+    }
+
+
+def block_facts(block: Block, grid: Grid) -> dict[str, Any]:
+    """A block without its counts per column."""
+    summary = block.summary
+    together = [summary.co_missing.get(pair, 0) for pair in grid.together]
+    return {
+        "batch": block.name,
+        "rows": summary.rows,
+        "start": summary.start,
+        "end": summary.end,
+        "together": together,
     }
 
 
@@ -272,7 +283,9 @@ def checked_tables(folder: Path, files: Mapping[str, str]) -> dict[str, pa.Table
 def grid_of(facts: Mapping[str, Any]) -> Grid:
     """The grid."""
     columns = {name: cells_of(column) for name, column in facts["columns"].items()}
-    return Grid(columns, {name: column["role"] for name, column in facts["columns"].items()}, facts["time"])
+    roles = {name: column["role"] for name, column in facts["columns"].items()}
+    together = tuple((one, other) for one, other in facts.get("together", ()))  # older profiles have none
+    return Grid(columns, roles, facts["time"], together)
 
 
 def cells_of(column: Mapping[str, Any]) -> Cells:
@@ -305,6 +318,9 @@ def blocks_of(facts: Mapping[str, Any], table: pa.Table, grid: Grid) -> tuple[Bl
                 time_of_week=None if hours is None else hours[:, number],
                 start=head["start"],
                 end=head["end"],
+                co_missing={
+                    pair: rows for pair, rows in zip(grid.together, head.get("together", ()), strict=True) if rows
+                },
             ),
         )
         for number, head in enumerate(heads)

@@ -66,7 +66,7 @@ def make_profile(
     return Profile(
         declared.pipeline,
         cells,
-        tuple(replace(block, summary=replace(block.summary, moments={}, co_missing={})) for block in blocks),
+        tuple(replace(block, summary=kept_of_block(block.summary, cells)) for block in blocks),
         replace(total, outside={}),
         covariance_of(found.sample.rows(found.sample.size), cells),
         declared.importance,
@@ -92,6 +92,12 @@ def counted(chunks: Iterable[tuple[str, pa.Table]], found: Survey, grid: Grid) -
             else:
                 older += summary
     return blocks, older
+
+
+def kept_of_block(summary: Summary, grid: Grid) -> Summary:
+    """A block without moments, and of rows missing in two columns only what is tested."""
+    together = {pair: rows for pair, rows in summary.co_missing.items() if pair in grid.together}
+    return replace(summary, moments={}, co_missing=together)
 
 
 def only_here(table: pa.Table, found: Survey, batch: int) -> dict[str, int]:

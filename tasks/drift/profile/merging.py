@@ -79,9 +79,9 @@ def kind(cells: Cells) -> str:
 
 
 def merged_grid(one: Grid, other: Grid) -> Grid:
-    """The cells of `one`, with the range and the levels of both."""
+    """The cells of `one`, with the range and the levels of both, and the pairs that are missing together in both."""
     columns = {name: merged_cells(cells, other.columns[name]) for name, cells in one.columns.items()}
-    return replace(one, columns=columns)
+    return replace(one, columns=columns, together=tuple(pair for pair in one.together if pair in other.together))
 
 
 def merged_cells(one: Cells, other: Cells) -> Cells:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tasks.drift.profile.cells import CategoryCells, Cells, Grid, NumericCells
+from tasks.drift.profile.cells import CategoryCells, Cells, Grid, NumericCells, null_cell
 from tasks.drift.profile.summary import HOURS, Moments, Summary, empty_summary
 from tasks.drift.profile.values import kind_of, levels_of, numbers_of
 from tasks.model.device import thread_count
@@ -90,22 +90,17 @@ def observe_column(table: pa.Table, name: str, cells: Cells) -> Observed:
     kind, expected = kind_of(column.type), cells.kind if isinstance(cells, NumericCells) else "category"
     if kind == "nothing":
         counts = np.zeros(cells.size, dtype=np.int64)
-        counts[missing_cell(cells)] = table.num_rows
+        counts[null_cell(cells)] = table.num_rows
         return Observed(counts, Moments() if isinstance(cells, NumericCells) else None)
     if kind != expected:
         return broken(cells, table.num_rows, column.null_count, f"{column.type} where a {expected} was")
     return observe_numbers(column, cells) if isinstance(cells, NumericCells) else observe_levels(column, cells)
 
 
-def missing_cell(cells: Cells) -> int:
-    """Where the cell of nulls stands."""
-    return -2 if isinstance(cells, NumericCells) else -1
-
-
 def broken(cells: Cells, rows: int, nulls: int, found: str) -> Observed:
     """All values as invalid numbers, or as new levels."""
     counts = np.zeros(cells.size, dtype=np.int64)
-    counts[missing_cell(cells)] = nulls
+    counts[null_cell(cells)] = nulls
     if isinstance(cells, NumericCells):
         counts[-1] = rows - nulls
         return Observed(counts, Moments(), found=found)

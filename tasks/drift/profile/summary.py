@@ -75,7 +75,7 @@ class Summary:
     start, end : float or None
         First and last moment, in seconds since 1970.
     co_missing : mapping of (column, column) to int
-        Rows in which both are missing; pairs without one are left out.
+        Rows in which both are null; pairs without one are left out. A profile's block has only the grid's.
     breaks : mapping of column to str
         Columns that are absent or not of their type, and what was found. Their rows count as `invalid`, or as `new`.
     """

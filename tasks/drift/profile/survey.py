@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,10 +25,13 @@ from tasks.drift.profile.values import kind_of, levels_of, numbers_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 LAID_BY = 30_000  # rows of the sample that cells are laid by
 MOST_KNOWN = 40_000  # hashes of rare levels that a profile keeps, over all columns
 SEVERAL = -1
+TOGETHER = 0.5  # of the rows in which one of two columns is null, how many lack both, where they are missing together
+TOGETHER_SHARE, FEWEST_TOGETHER = 0.005, 20  # of the sample's rows, at the least, that lack both
 
 
 @dataclass
@@ -135,7 +138,36 @@ def laid_grid(found: Survey, declared: Declared) -> Grid:
         name: laid_cells(found.columns.get(name), sample and sample.column(name), room, name in declared.private)
         for name in found.names
     }
-    return Grid(columns, {name: declared.roles[name] for name in columns}, declared.time)
+    together = missing_together(sample, [name for name in columns if declared.roles[name] == "feature"])
+    return Grid(columns, {name: declared.roles[name] for name in columns}, declared.time, together)
+
+
+def missing_together(sample: pa.Table | None, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Pairs of columns most of whose missing values are in the same rows; each column but once as the later one.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> x = pa.array([1, None] * 50)
+    >>> missing_together(pa.table({"a": x, "b": x, "c": x}), ["a", "b", "c"])
+    (('a', 'b'), ('a', 'c'))
+    """
+    if sample is None or not sample.num_rows:
+        return ()
+    nulls = {name: sample.column(name).is_null().to_numpy() for name in names if sample.column(name).null_count}
+    pairs = []
+    for place, other in enumerate(nulls):
+        shares = {one: common_share(nulls[one], nulls[other]) for one in list(nulls)[:place]}
+        best = max(shares, key=lambda one: shares[one], default=None)
+        if best is not None and shares[best] >= TOGETHER:
+            pairs.append((best, other))
+    return tuple(pairs)
+
+
+def common_share(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Of the rows that are in either, how many are in both; 0 where these are too few to tell."""
+    both = int((one & other).sum())
+    return both / int((one | other).sum()) if both >= max(FEWEST_TOGETHER, TOGETHER_SHARE * len(one)) else 0.0
 
 
 def laid_cells(found: Surveyed | None, sample: pa.ChunkedArray | None, room: int, private: bool) -> Cells:

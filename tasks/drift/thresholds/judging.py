@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Counts = NDArray[np.int64]
 
-Test = Literal["distribution", "mix", "missing", "range", "new_levels", "break"]
+Test = Literal["distribution", "mix", "missing", "co_missing", "range", "new_levels", "break"]
 
 
 class EmptyBatchError(DataError):
@@ -57,7 +57,7 @@ class EffectFloor:
 
     def of(self, test: Test) -> float:
         """The floor of a test."""
-        floors = {"distribution": self.sd, "mix": self.mix, "missing": self.missing}
+        floors = {"distribution": self.sd, "mix": self.mix, "missing": self.missing, "co_missing": self.missing}
         return floors.get(test, self.outside)
 
 
@@ -84,7 +84,7 @@ class Finding:
     excess : float
         How far, in -log(p) over its threshold: 1 is the border.
     found : str or None
-        Of a break, what stands there.
+        Of a break, what stands there; of `co_missing`, the column that the column's values were missing with.
     """
 
     column: str
@@ -271,6 +271,11 @@ class History:
             return None
         return f"the batch has {rows} rows, and the history was compared in parts of {typical:.0f}"
 
+    @cached_property
+    def partners(self) -> dict[str, str]:
+        """The column that each column's values were missing with."""
+        return {other: one for one, other in self.profile.grid.together}
+
     def findings(self, null: Null, batch: Summary, threshold: float, floor: EffectFloor) -> Iterator[Finding]:
         """All columns of one kind of test."""
         measured = null.measure([batch])
@@ -288,6 +293,7 @@ class History:
                 float(np.exp(-surprise)),
                 surprise > threshold and effect >= floor.of(test),
                 surprise / threshold if threshold > 0 else surprise,
+                self.partners.get(column) if test == "co_missing" else None,
             )
 
 
