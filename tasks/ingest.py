@@ -18,6 +18,7 @@ from configs.errors import DataError
 from configs.schema import Pipeline
 from configs.sections.columns import Column
 from configs.sections.source import DeclaredDialect
+from tasks.allocation import pages_used_again
 from tasks.atomic import atomic_folder, write_json
 from tasks.batch import folder_batch, landed_by_name, refuse_folders
 from tasks.cells.values import OnChange, refuse_unknown_formats
@@ -305,6 +306,7 @@ def keeps_empty(batch: Gathered, kind: str) -> bool:
     return kind == "folder" and not any(reason.startswith(CONTRACT) for reason in batch.reasons)
 
 
+@pages_used_again()
 def main(pipeline: Pipeline) -> None:
     """Stage `ingest` of dvc.yaml: read data/raw, write data/typed, data/quarantine and metrics."""
     name = pipeline.name

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.errors import CorruptionError, DataError
 from tasks.atomic import atomic_file
+from tasks.column_encodings import DIFFERENCES, column_encodings
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 LINE = "_line"
 BATCH = "_batch"
@@ -57,35 +59,49 @@ def table_writer(
         Writes a table of `schema`.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     by_level = pa.dictionary(pa.int32(), pa.string())
     stored = pa.schema([field.with_type(by_level) if field.name in categories else field for field in schema])
+    writers: list[pq.ParquetWriter] = []
+    with ExitStack() as stack:
+        temporary = stack.enter_context(atomic_file(path))
 
-    def write(table: pa.Table) -> None:
-        columns = [
-            column.dictionary_encode() if field.type == by_level and column.type != by_level else column
-            for column, field in zip(table.columns, stored, strict=True)
-        ]
-        if table.num_rows:
-            writer.write_table(pa.table(columns, schema=stored), row_group_size=table.num_rows)
+        def write(table: pa.Table) -> None:
+            columns = [
+                column.dictionary_encode() if field.type == by_level and column.type != by_level else column
+                for column, field in zip(table.columns, stored, strict=True)
+            ]
+            if not writers:  # how columns are best encoded is seen in the first rows
+                writers.append(stack.enter_context(parquet_writer(temporary, pa.table(columns, schema=stored))))
+            if table.num_rows:
+                writers[0].write_table(pa.table(columns, schema=stored), row_group_size=table.num_rows)
 
-    has_line = LINE in schema.names  # ascending, and each its own: differences take the least room
-    with (
-        atomic_file(path) as temporary,
-        pq.ParquetWriter(
-            temporary,
-            stored,
-            compression="zstd",
-            write_page_checksum=True,
-            version="2.6",
-            write_batch_size=1 << 16,  # values encoded at a time
-            store_schema=False,  # which would read dictionaries as such
-            use_dictionary=[name for name in schema.names if name != LINE],
-            column_encoding={LINE: "DELTA_BINARY_PACKED"} if has_line else None,
-        ) as writer,
-    ):
         yield write
+        if not writers:
+            write(schema.empty_table())
+
+
+def parquet_writer(file: Path, first: pa.Table) -> pq.ParquetWriter:
+    """A writer of tables like the first one, which is not yet written; its columns are encoded as suits the first."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    levels = [field.name for field in first.schema if pa.types.is_dictionary(field.type)]
+    others = column_encodings(first.drop_columns([*levels, *({LINE} & {*first.column_names})]))
+    if LINE in first.column_names:  # ascending, and each its own: differences take the least room
+        others[LINE] = DIFFERENCES
+    return pq.ParquetWriter(
+        file,
+        first.schema,
+        compression="zstd",
+        write_page_checksum=True,
+        version="2.6",
+        write_batch_size=1 << 16,  # values encoded at a time
+        store_schema=False,  # which would read dictionaries as such
+        use_dictionary=[name for name in first.column_names if name not in others],
+        column_encoding=others or None,
+        write_statistics=[name for name in first.column_names if name not in levels],  # nobody looks for levels by them
+    )
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:

@@ -2,8 +2,9 @@
 
 Arrow's reader takes numbers straight from the bytes, in a fraction of the time that making texts and casting them
 takes. But it trims blanks around a number, takes `0x1F` for one, and knows one list of null tokens for all columns. So
-numbers are kept only where each blank and each `0x` of the records was found again in a text, and each null is one of
-its column's own; else these columns are read anew as texts. What is kept is what a cast of the texts would have given.
+numbers are kept only where no blank and no `0x` stands at the edge of a field, or each of them was found again in a text,
+and where each null is one of its column's own; else these columns are read anew as texts. What is kept is what a cast of
+the texts would have given.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from tasks.raw_files.field_edges import BLANKS, HEX, stands_at_an_edge
 from tasks.raw_files.rows import column_aliases
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from tasks.raw_files.asked import AskedColumns
     from tasks.raw_files.grammar import Grammar
 
-BLANKS, HEX = (" ", "\t"), ("0x", "0X")
 GUILTY = re.compile(r"In CSV column #(\d+)")
 STRIP = 1 << 16  # bytes
 
@@ -185,11 +186,13 @@ def doubtful_nulls(parsed: Parsed, numbers: list[str], asked: AskedColumns) -> l
 
 
 def suspects_in(records: SoundRecords, types: Mapping[str, pa.DataType]) -> dict[str, int]:
-    """What Arrow takes for a part of a number and no cast does, and how often it stands there."""
+    """What Arrow takes for a part of a number and no cast does, and how often it stands there; nothing if at no edge."""
     import pyarrow as pa
 
     has_integers = any(pa.types.is_integer(type_) for type_ in types.values())
     marks = [*BLANKS, *(HEX if has_integers else ())]
+    if not any(stands_at_an_edge(mark, records.text, records.grammar) for mark in marks):
+        return {}
     return {mark: count for mark in marks if (count := count_of(records.text, mark.encode()))}
 
 
