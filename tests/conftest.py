@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LONG = (
     "monitor_flow",
+    "work_pool",
     "batches_whole",
     "scoring_files",
     "replay",
