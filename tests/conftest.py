@@ -11,15 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tasks.registry import Version
 
 ROOT = Path(__file__).resolve().parents[1]
+# tests share the cores, so none is judged by how long it takes
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 LONG = (
     "monitor_flow",
+    "work_pool",
     "batches_whole",
     "scoring_files",
     "replay",

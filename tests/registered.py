@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tasks import registry, retrain
+from configs.load import load_pipeline
+from tasks import monitoring, registry, retrain
 from tasks.retrain import landings
 from tasks.retrain.decisions import Decision
 from tasks.retrain.worktree import bring_pinned, worktree
@@ -43,6 +45,20 @@ def land_here() -> list[str]:
     with worktree(P) as tree:
         bring_pinned(tree)
         return landings.land_new(tree)
+
+
+def monitor_here(pipeline: str, now: datetime) -> tuple[list[str], list[str]]:
+    """What the flow does, in the current directory, but for telling people; batches judged, and those not over yet."""
+    registry.sync(pipeline)
+    with worktree(pipeline) as tree:
+        bring_pinned(tree)
+        landings.land_new(tree)
+        found = monitoring.batches_to_judge(tree, now)
+        over = [batch for batch in found if batch.is_over]
+        for batch in over:
+            monitoring.judge(tree, batch, monitoring.judge_batch)
+    monitoring.decide_on_retrain(load_pipeline(pipeline), now)
+    return [batch.shown for batch in over], [batch.shown for batch in found if not batch.is_over]
 
 
 def declare(old: str, new: str) -> None:

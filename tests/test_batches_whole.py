@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from configs.load import load_pipeline
-from tasks import monitoring, registry
+from tasks import registry
 from tasks.erasure import ErasureError, erase, plan_erasure
 from tasks.land import land
 from tasks.ledger import reproduce
@@ -23,6 +23,7 @@ from tasks.retrain.landings import land_new
 from tasks.retrain.worktree import bring_pinned, worktree
 from tasks.table import BATCH, FILE, LINE, read_table
 from tests.conftest import commit_all, copy_project, enter_copy, holdfast
+from tests.registered import monitor_here
 from tests.test_erasure import left_over
 from tests.versions import promote_here, register_here
 
@@ -224,16 +225,7 @@ def watched(shop: Path) -> Path:
 
 def judged_by(moment: str) -> tuple[list[str], list[str]]:
     """Land, and judge what is over at a moment; the batches that were judged, and those that are not over."""
-    now = datetime.fromisoformat(moment)
-    with worktree("shop") as tree:
-        bring_pinned(tree)
-        land_new(tree)
-        found = monitoring.batches_to_judge(tree, now)
-        over = [batch for batch in found if batch.is_over]
-        for batch in over:
-            monitoring.judge(tree, batch, monitoring.judge_batch)
-    monitoring.decide_on_retrain(declared(), now)
-    return [batch.shown for batch in over], [batch.shown for batch in found if not batch.is_over]
+    return monitor_here("shop", datetime.fromisoformat(moment))
 
 
 def test_month_is_judged_once_when_it_is_over(watched: Path) -> None:
@@ -282,3 +274,10 @@ def test_erasing_rows_makes_no_month_new(watched: Path) -> None:
         bring_pinned(tree)
     erase(plan_erasure(declared(), "a", lines={8}), "a test")
     assert judged_by("2013-06-01T05:00:00+00:00") == ([], ["2099-01"])
+
+
+def test_command_tells_months_that_are_not_over(watched: Path) -> None:
+    done = holdfast(watched, "monitor", "shop", "--no-retrain")
+    assert done.returncode == 0, done.stderr
+    assert "shop: 2099-01 not over yet; judged when it is" in done.stdout + done.stderr
+    assert "2013-05" in done.stdout

@@ -62,13 +62,20 @@ def batches_to_judge(tree: Worktree, now: datetime) -> list[LandedBatch]:
     from tasks.version.record import record_of
 
     champion, events = require_champion(tree.pipeline), registry.events(tree.pipeline)
+    used, landed = after_erasures(record_of(champion)["batches"], events), latest(landings(events))
+    if landed.items() <= used.items():
+        return []  # no file is read to know that
+    with contextlib.chdir(tree.folder):
+        found = landed_batches(load_pipeline(tree.pipeline), landed, now)
+    known = judged_before(events)
+    return [each for each in found if each.is_new_to(used) and (each.shown, frozenset(each.files.items())) not in known]
+
+
+def judged_before(events: Sequence[Mapping[str, Any]]) -> set[tuple[str, frozenset[tuple[str, str]]]]:
+    """Each batch that has a verdict, with its files and their MD5s as far as erasures left them."""
     signals = [signal_from(event["signal"]) for event in events if event["kind"] == "verdict"]
     erasures = [event for event in events if event["kind"] == "erasure"]
-    known = {(each.batch, frozenset(after_erasures(each.files, erasures).items())) for each in signals}
-    used = after_erasures(record_of(champion)["batches"], events)
-    with contextlib.chdir(tree.folder):
-        found = landed_batches(load_pipeline(tree.pipeline), latest(landings(events)), now)
-    return [each for each in found if each.is_new_to(used) and (each.shown, frozenset(each.files.items())) not in known]
+    return {(each.batch, frozenset(after_erasures(each.files, erasures).items())) for each in signals}
 
 
 def judge(tree: Worktree, batch: LandedBatch, judged_by: Judge) -> Signal:
