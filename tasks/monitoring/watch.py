@@ -118,7 +118,7 @@ def is_another(record: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
 def is_taken_back_by_time(record: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
     """Whether a decision calls no more for a retrain, and nothing but the time is another: the clock was set back."""
     called = before["outcome"] == "retrain" and record["outcome"] != "retrain"
-    return called and timeless(record) == timeless(before)
+    return called and bool(timeless(record) == timeless(before))
 
 
 def timeless(record: Mapping[str, Any]) -> Any:
