@@ -55,7 +55,7 @@ def test_landing_on_a_full_disk_lands_nothing_and_is_completed(fresh_project: Pa
     before = files_under("data/raw")
     require_told(on_a_full_disk("flows.cli", "land", "diabetes"), "data/raw/diabetes/")
     assert files_under("data/raw") == before
-    assert "big.csv" in run_python(fresh_project, "-m", "flows.cli", "land", "diabetes").stdout
+    assert "landed: big" in run_python(fresh_project, "-m", "flows.cli", "land", "diabetes").stdout
 
 
 def test_ingest_on_a_full_disk_shows_no_half_file_and_is_completed(project: Path) -> None:
