@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -27,6 +26,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.context import FlowRunContext
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
@@ -37,7 +37,8 @@ from tasks.retrain.worktree import is_free, opened_locked
 FLOWS = ["monitor", "retrain", "score"]
 WAITS, HOLDS = "waits", "holds"  # for its pipeline's turn, or has it
 BEGUN = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
-YOUNG_SECONDS = 30.0  # in which a run that was given out may have no process yet
+LOOK_SECONDS = 30.0
+MOST = 200  # runs that the server tells of at once
 GONE = "its process is gone: killed, or its machine was switched off; the next run goes on where it stopped"
 
 
@@ -114,11 +115,14 @@ def begun_runs(deployments: Sequence[UUID] | None = None) -> list[Any]:
     """Runs of our flows that the server takes to be under way; of these deployments alone where they are given."""
     state = FlowRunFilterState(type=FlowRunFilterStateType(any_=BEGUN))
     only = DeploymentFilter(id=DeploymentFilterId(any_=[*deployments])) if deployments is not None else None
-    flows = FlowFilter(name=FlowFilterName(any_=FLOWS))
+    asked: dict[str, Any] = {
+        "flow_filter": FlowFilter(name=FlowFilterName(any_=FLOWS)),
+        "flow_run_filter": FlowRunFilter(state=state),
+        "deployment_filter": only,
+        "sort": FlowRunSort.EXPECTED_START_TIME_DESC,  # the server refuses to be asked without
+    }
     with get_client(sync_client=True) as client:
-        return client.read_flow_runs(
-            flow_filter=flows, flow_run_filter=FlowRunFilter(state=state), deployment_filter=only, limit=200
-        )
+        return client.read_flow_runs(**asked, limit=MOST)
 
 
 # ---- runs that `holdfast serve` gives a process
@@ -126,15 +130,15 @@ def begun_runs(deployments: Sequence[UUID] | None = None) -> list[Any]:
 
 @contextlib.contextmanager
 def kept_clear(deployments: Sequence[UUID]) -> Iterator[None]:
-    """Look for dead runs of deployments that only this machine runs, at once and every while during the block."""
+    """Look for dead runs of deployments that only this machine runs, every while during the block."""
     ended = threading.Event()
 
     def look() -> None:
-        while True:
+        suspects: set[UUID] = set()
+        while not ended.is_set():
             with contextlib.suppress(httpx.HTTPError):  # the server is away: look again
-                report_dead_served(deployments)
-            if ended.wait(YOUNG_SECONDS):
-                return
+                suspects = report_dead_served(deployments, suspects)
+            ended.wait(LOOK_SECONDS)
 
     threading.Thread(target=look, daemon=True).start()
     try:
@@ -143,14 +147,27 @@ def kept_clear(deployments: Sequence[UUID]) -> Iterator[None]:
         ended.set()
 
 
-def report_dead_served(deployments: Sequence[UUID]) -> None:
-    """Tell the server of dead runs of deployments that only this machine runs, wherever they had come to."""
+def report_dead_served(deployments: Sequence[UUID], suspects: Collection[UUID]) -> set[UUID]:
+    """Tell the server of dead runs of deployments that only this machine runs, wherever they had come to.
+
+    Parameters
+    ----------
+    deployments : sequence of UUID
+    suspects : collection of UUID
+        Runs that had no process at the last look; a run has none yet for a moment after it was given out.
+
+    Returns
+    -------
+    set of UUID
+        Runs that have no process now.
+    """
     report_dead_runs()
-    begun = begun_runs(deployments)
+    begun = [run.id for run in begun_runs(deployments)]
     living = {*runs_with_process()} if begun else set()
-    for run in begun:
-        if str(run.id) not in living and not is_young(run.state.timestamp):
-            report_dead(run.id)
+    missing = {run for run in begun if str(run) not in living}
+    for run in missing & {*suspects}:
+        report_dead(run)
+    return missing
 
 
 def runs_with_process() -> Iterator[str]:
@@ -160,8 +177,3 @@ def runs_with_process() -> Iterator[str]:
         with contextlib.suppress(OSError):
             variables = path.read_bytes().split(b"\0")
             yield from (each.removeprefix(name).decode() for each in variables if each.startswith(name))
-
-
-def is_young(since: datetime) -> bool:
-    """Whether a state is so new that its process may be about to start; one of a clock that was set back is not."""
-    return abs((datetime.now(UTC) - since).total_seconds()) < YOUNG_SECONDS

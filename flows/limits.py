@@ -30,6 +30,7 @@ def one_at_a_time(pipeline: str) -> Iterator[None]:
     The slot is a lease that a living flow renews: one that was killed gives it back within five minutes. A server that
     was killed forgets its leases, and with them whose slots they were: so who waits frees one that nobody holds.
     """
+    report_dead_runs()
     with contextlib.ExitStack() as held:
         mark = held.enter_context(marked_run(pipeline))
         while True:

@@ -106,6 +106,8 @@ def started_server(log: IO[str]) -> Iterator[tuple[subprocess.Popen[bytes], str]
             server.wait(timeout=10)
         except subprocess.TimeoutExpired:
             server.kill()
+        if server.stdin is not None:
+            server.stdin.close()
 
 
 def wait_until_healthy(server: subprocess.Popen[bytes], url: str, log: IO[str]) -> None:

@@ -69,6 +69,7 @@ class Step:
 
     words: tuple[str, ...]
     prepare: Callable[[], None] = lambda: None
+    is_done: Callable[[], bool] = lambda: False  # where a command that was done is refused the second time
 
     @property
     def name(self) -> str:
@@ -80,7 +81,7 @@ LIFE = (
     Step(("monitor", P), lambda: drop_batch("diabetes-3.csv", 0, heavier=True)),
     Step(("score", P, f"{INCOMING}/diabetes-1.csv", "-o", str(SCORES))),
     Step(("retrain", P, "--reason", "more rows"), lambda: drop_batch("diabetes-4.csv", 3, heavier=False)),
-    Step(("rollback", P, "--reason", "a look back")),
+    Step(("rollback", P, "--reason", "a look back"), is_done=lambda: registry.events(P)[-1].get("act") == "rollback"),
     Step(("monitor", P), lambda: drop_batch("diabetes-5.csv", 5, heavier=False)),
 )
 
@@ -152,21 +153,34 @@ def finish(step: Step) -> float:
 def kill_after(step: Step, seconds: float, whole_group: bool) -> bool:
     """Begin a step and kill it after so many seconds, alone or with its group; whether it still lived then."""
     process = begin(step)
-    assert process.pid is not None
     process.join(seconds)
     if process.exitcode is not None:
         return False
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL) if whole_group else os.kill(process.pid, signal.SIGKILL)
+    if whole_group and process.pid is not None:
+        with contextlib.suppress(ProcessLookupError):  # it has no group of its own yet
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
     process.join()
     require_no_orphans(process.pid)
     return True
 
 
+def kill_at(step: Step, kind: str) -> None:
+    """Begin a step and kill it once it has written an event of a kind."""
+    before = len(registry.events(P))
+    process = begin(step)
+    while process.exitcode is None and kind not in {event["kind"] for event in registry.events(P)[before:]}:
+        time.sleep(0.01)
+    assert process.exitcode is None, f"{step.name} has ended without an event {kind}"
+    process.kill()
+    process.join()
+    require_no_orphans(process.pid)
+
+
 # ---- what must hold
 
 
-def session_of(session: int) -> list[str]:
+def session_of(session: int | None) -> list[str]:
     """The command lines of living processes of a session."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -177,7 +191,7 @@ def session_of(session: int) -> list[str]:
     return found
 
 
-def require_no_orphans(session: int) -> None:
+def require_no_orphans(session: int | None) -> None:
     """Nothing that a killed process started goes on for long."""
     end = time.monotonic() + ORPHAN_SECONDS
     while (living := session_of(session)) and time.monotonic() < end:
@@ -297,6 +311,8 @@ def live_killed(seconds: dict[int, float], dice: random.Random, kills_per_step: 
         user = state_of_user()
         for _ in range(kills_per_step):
             before = len(registry.events(P))
+            if step.is_done():
+                break
             if kill_after(step, dice.uniform(0, seconds[place]), dice.random() < 0.5):
                 new = registry.events(P)[before:]
                 kills.met[step.name] += 1
@@ -304,7 +320,7 @@ def live_killed(seconds: dict[int, float], dice: random.Random, kills_per_step: 
             else:
                 kills.missed += 1
             require_readable()
-        finish(step)
+        finish(step) if not step.is_done() else None
         require_sound_life()
         now = state_of_user()
         assert {key: now[key] for key in ("head", "index")} == {key: user[key] for key in ("head", "index")}

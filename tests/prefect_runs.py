@@ -59,12 +59,13 @@ def newest(flow: str) -> Any:
 
 
 def all_runs() -> list[Any]:
-    """Every run that the server has."""
+    """Every run that the server has, but for those that a schedule has yet to start."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.sorting import FlowRunSort
 
     with get_client(sync_client=True) as client:
-        return client.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=50, offset=0)
+        found = client.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=50, offset=0)
+    return [run for run in found if not (run.auto_scheduled and run.state is not None and run.state.is_scheduled())]
 
 
 def logs() -> str:

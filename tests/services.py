@@ -78,16 +78,22 @@ class Services:
 
 @contextlib.contextmanager
 def services(folder: Path) -> Iterator[Services]:
-    """Both, serving the current directory, until the end of the block."""
+    """Both, serving the current directory, until the end of the block; Prefect's clients ask this server."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from flows.deployed import is_deployed
+
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     folder.mkdir()
     both = Services(folder, port)
     try:
-        both.start_server()
-        both.start_serving()
-        yield both
+        with temporary_settings({PREFECT_API_URL: both.url}):
+            both.start_server()
+            both.start_serving()
+            wait_for(lambda: is_deployed("monitor", P))
+            yield both
     finally:
         for process in both.running.values():
             process.kill()

@@ -22,13 +22,10 @@ USUAL_SECONDS = 25.0  # a run of monitor, its process included; the moment of a 
 @pytest.fixture
 def served(versioned_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     """A project on drift's watch, its server, and what serves it."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
     monkeypatch.chdir(tmp_path)
     (tmp_path / "site").mkdir()
     begin_life(versioned_project, tmp_path / "site")
-    with services(tmp_path / "prefect") as both, temporary_settings({PREFECT_API_URL: both.url}):
-        monkeypatch.setenv("PREFECT_API_URL", both.url)
+    with services(tmp_path / "prefect") as both:
         yield both
 
 

@@ -105,6 +105,16 @@ def story(versioned_project: Path, tmp_path_factory: pytest.TempPathFactory) -> 
                 served.wait(timeout=60)
 
 
+def test_schedule_has_runs_to_come(story: Story) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=50, offset=0)
+    moments = {run.expected_start_time.strftime("%m-%d %H:%M") for run in found if run.auto_scheduled}
+    assert moments == {"01-01 05:00"}  # as Prefect's scheduler wrote them; a schedule alone runs nothing
+
+
 def test_second_deploy_has_nothing_to_change(story: Story) -> None:
     assert ["Nothing to change." in printed for printed in story.deployed] == [False, True]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,14 @@ from tasks.monitoring.decision import Inputs, Policy, Seen, decide, policy_of, r
 from tasks.monitoring.incident import incident_of, untold
 from tasks.monitoring.message import body, subject
 from tasks.monitoring.signal import Signal, signal_from
-from tasks.monitoring.watch import NoCallError, is_another, settled_versions, standing_call
+from tasks.monitoring.watch import (
+    NoCallError,
+    is_another,
+    is_taken_back_by_time,
+    seconds_since,
+    settled_versions,
+    standing_call,
+)
 from tasks.registry import Event
 from tests.ledgers import P, new_repository, promote, register
 from tests.pipelines import make_pipeline
@@ -210,6 +218,30 @@ def test_message_names_owner_runbook_and_what_is_broken() -> None:
             "Runbook: https://example.org/x",
         ],
     )
+
+
+# ---- a clock that is set
+
+
+TIMED = replace(POLICY, cooldown=14 * DAY, wait_for_labels=7 * DAY)
+
+
+@given(since=st.integers(0, 40 * DAY), earlier=st.integers(0, 40 * DAY))
+def test_clock_that_is_set_back_takes_no_call_back(since: int, earlier: int) -> None:
+    before = json.loads(json.dumps(recorded(replace(INPUTS, since_retrain=since, since_landing=since), TIMED)))
+    record = recorded(replace(INPUTS, since_retrain=earlier, since_landing=earlier), TIMED)
+    was_taken_back = since >= 14 * DAY > earlier
+    assert is_taken_back_by_time(record, before) == was_taken_back
+
+
+def test_call_is_taken_back_by_what_is_known_and_not_by_time() -> None:
+    before, record = recorded(INPUTS, POLICY), recorded(replace(INPUTS, seen=(CALM,)), POLICY)
+    assert not is_taken_back_by_time(record, before)
+
+
+def test_time_that_is_ahead_of_the_clock_has_not_passed() -> None:
+    at, now = datetime(2026, 10, 25, 2, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    assert seconds_since({"at": at.isoformat()}, now) == 0
 
 
 # ---- a retrain that was killed

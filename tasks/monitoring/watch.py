@@ -120,6 +120,8 @@ def decide_on_retrain(pipeline: Pipeline, now: datetime) -> dict[str, Any] | Non
         return None
     record = recorded(inputs, policy_of(pipeline.retrain))
     standing = newest(events, "retrain")
+    if standing is not None and is_taken_back_by_time(record, standing["decision"]):
+        return dict(standing["decision"])
     if standing is None or is_another(record, standing["decision"]):
         facts = {"decision": record, "reason": f"{record['outcome']}, {record['reason']}"}
         registry.append(pipeline.name, Event("retrain", facts))
@@ -128,14 +130,21 @@ def decide_on_retrain(pipeline: Pipeline, now: datetime) -> dict[str, Any] | Non
 
 def is_another(record: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
     """Whether a decision says something new: only the time that has passed does not count."""
-    timed = {"since_retrain", "since_landing"}
+    found = [(each["outcome"], each["rule"], timeless(each)) for each in (record, before)]
+    return found[0] != found[1]
 
-    def essence(each: Mapping[str, Any]) -> Any:
-        inputs = {name: value for name, value in each["inputs"].items() if name not in timed}
-        seen = [dict(one) if isinstance(one, Mapping) else one for one in inputs.pop("seen")]
-        return each["outcome"], each["rule"], dict(each["policy"], on=list(each["policy"]["on"])), inputs, seen
 
-    return bool(essence(record) != essence(before))
+def is_taken_back_by_time(record: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether a decision calls no more for a retrain, and nothing but the time is another: the clock was set back."""
+    called = before["outcome"] == "retrain" and record["outcome"] != "retrain"
+    return called and bool(timeless(record) == timeless(before))
+
+
+def timeless(record: Mapping[str, Any]) -> Any:
+    """What a decision was made of but for the time that had passed; equal before and after the ledger's JSON."""
+    inputs = {name: value for name, value in record["inputs"].items() if name not in {"since_retrain", "since_landing"}}
+    seen = [dict(one) for one in inputs.pop("seen")]
+    return dict(record["policy"], on=list(record["policy"]["on"])), inputs, seen
 
 
 def newest(events: Sequence[Mapping[str, Any]], kind: str) -> Mapping[str, Any] | None:
