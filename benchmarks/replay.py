@@ -75,7 +75,9 @@ def oracle(place: Setting, shifts: Mapping[int, str]) -> Oracle:
     return Oracle(tuple(each.date(zone) for each in place.through if each.batch in wanted))
 
 
-def played(place: Setting, policies: list[Policy]) -> tuple[list[dict[str, Any]], tuple[float, float]]:
+def played(
+    place: Setting, policies: list[Policy], *, quiet: bool = False
+) -> tuple[list[dict[str, Any]], tuple[float, float]]:
     """Let policies live; what each came to, and the seconds of all: on the wall, and of the processors."""
     begun, found = clocks(), []
     for policy in policies:
@@ -84,6 +86,8 @@ def played(place: Setting, policies: list[Policy]) -> tuple[list[dict[str, Any]]
         wall, cpu = since(began)
         found.append(
             {
+                "bench": "replay",
+                "workload": place.pipeline.name,
                 "policy": policy.name,
                 "loss": each.loss,
                 "retrains": each.retrains,
@@ -94,6 +98,8 @@ def played(place: Setting, policies: list[Policy]) -> tuple[list[dict[str, Any]]
                 "wall_s": round(wall, 1),
             }
         )
+        if not quiet:
+            print(json.dumps(found[-1]), flush=True)
     return found, since(begun)
 
 
@@ -111,19 +117,15 @@ def since(begun: tuple[float, float]) -> tuple[float, float]:
 def bench(name: str, first: str, shifts: Mapping[int, str]) -> None:
     """Replay twice in the current directory, then the oracle; print what came of it."""
     seconds = []
-    for _ in range(2):
+    for is_second in (False, True):
         place = set_out(name, first)
-        found, taken = played(place, policies_of(["never", "monthly", "drift"], place.pipeline))
+        found, taken = played(place, policies_of(["never", "monthly", "drift"], place.pipeline), quiet=is_second)
         seconds.append(taken)
         made = place.kept.made
-        for each in found if len(seconds) == 1 else []:
-            print(json.dumps({"bench": "replay", "workload": name, **each}), flush=True)
     if made:
         sys.exit(f"the second replay made {made} things again")
     if shifts:
-        last, _ = played(place, [oracle(place, shifts)])
-        print(json.dumps({"bench": "replay", "workload": name, **last[0]}), flush=True)
-        found += last
+        found += played(place, [oracle(place, shifts)])[0]
     loss = {each["policy"]: each["loss"] for each in found}
     ratios = {"second_over_first": round(seconds[1][0] / seconds[0][0], 4)}
     ratios |= {f"drift_over_{other}": round(loss["drift"] / loss[other], 4) for other in loss if other != "drift"}

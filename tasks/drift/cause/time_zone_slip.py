@@ -115,8 +115,10 @@ def without_holes(spans: Sequence[tuple[float, float]]) -> list[tuple[float, flo
     found: list[tuple[float, float]] = []
     for start, end in spans:
         if found and start - found[-1][1] < WEEK:
-            start, end = found[-1][0], max(end, found.pop()[1])
-        found.append((start, end))
+            before = found.pop()
+            found.append((before[0], max(end, before[1])))
+        else:
+            found.append((start, end))
     return found
 
 
