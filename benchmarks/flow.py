@@ -5,8 +5,8 @@
 Whole processes, each in a fresh copy of the project with nothing made yet: the stages called one after the other in one
 process, `holdfast run`, and `dvc repro`. All of them must give the same metrics, byte by byte, or the benchmark fails.
 Prints one JSON object per system and the ratios of medians last: `over_bare` and `over_dvc` on the wall,
-`over_bare_cpu` and `over_dvc_cpu` of the processors. `--quick` takes the small demo, whose stages take seconds in all: there the imports of Prefect and
-DVC are what is measured.
+`over_bare_cpu` and `over_dvc_cpu` of the processors. `--quick` takes the small demo, whose stages take seconds in all:
+there the imports of Prefect and DVC are what is measured.
 """
 
 from __future__ import annotations
