@@ -343,8 +343,8 @@ def test_marked_rows_of_one_level_are_told_from_all():
 
 
 def reference_until(last_day: int, random: np.random.Generator) -> tuple[Declared, list[tuple[str, pa.Table]]]:
-    """Two weeks of rows at any hour alike, from a Monday on, the second up to one of its days."""
-    weeks = [(0, 7), (7, 7 + last_day)]
+    """Rows at any hour alike, from a Monday on until a day of the first or second week."""
+    weeks = [(0, min(7, last_day)), (7, last_day)][: 1 + (last_day > 7)]
     batches = [(f"week {number}", at_any_hour(*days, random)) for number, days in enumerate(weeks)]
     return Declared("demo", {"x": "feature"}, "at"), batches
 
@@ -356,7 +356,7 @@ def at_any_hour(first: int, last: int, random: np.random.Generator) -> pa.Table:
     return pa.table({"at": at, "x": random.normal(size=len(seconds)), "_line": np.arange(len(seconds))})
 
 
-@pytest.mark.parametrize("last_day", [2, 4, 6])
+@pytest.mark.parametrize("last_day", [4, 6, 9, 13])
 def test_reference_that_ends_within_a_week_has_no_fewer_rows_on_the_days_it_lacks(last_day):
     random = np.random.default_rng(SEED)
     declared, batches = reference_until(last_day, random)

@@ -1,8 +1,8 @@
 """Which of the known rows bear on a model and on its contest: history grows, and a retrain must not cost all of it.
 
-Where `split` holds out and trains on the newest batches, as many as declared, older ones are outside whatever they hold:
-a model of the newest batches alone is the same to the last bit. A contest also asks about older rows that neither model
-was trained on, the nearest first, as many as are held out at most: it needs as many batches as have those.
+Where `split` holds out and trains on the newest batches, as many as declared, older ones are outside whatever they
+hold: a model of the newest batches alone is the same to the last bit. A contest also asks about older rows that neither
+model was trained on, the nearest first, as many as are held out at most: it needs as many batches as have those.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def batches_looked_at(pipeline: Pipeline) -> int | None:
     """How many of the newest batches the split can hold out or train on; None where it does not count batches."""
     split = pipeline.split
     sizes = [text.split() for text in (split.holdout, split.window)]
-    counts = [int(size[0]) for size in sizes if len(size) == 2]  # noqa: PLR2004  # `2 batches`, not 20%, 90d or all
+    counts = [int(size[0]) for size in sizes if len(size) == 2]  # `2 batches`, not 20%, 90d or all
     by_time = pipeline.split_kind == "time" and split.group is None
     return sum(counts) if by_time and len(counts) == len(sizes) else None
 

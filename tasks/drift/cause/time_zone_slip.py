@@ -27,7 +27,7 @@ MONDAY = 144  # half hours from Monday to Thursday, the first day of 1970
 FARTHEST = 28  # half hours
 HOUR = 2  # half hours
 WEEK = 7 * 86_400.0  # seconds; a longer time without a row is a hole in the reference, a shorter one its rhythm
-SELDOM = 0.5  # share of the mean exposure that every hour of the week is thought to have had
+SELDOM = 0.25  # share of the mean exposure, below which the reference does not tell how many rows an hour has
 ZONES = ("America/New_York", "Europe/Berlin", "Australia/Sydney")  # whose clocks change at different times
 FEWEST = 200  # rows
 PRIOR = 0.5  # rows that every slot is thought to have
@@ -68,7 +68,8 @@ def slots_of(local: Floats) -> Positions:
 def weekly_rates(view: View) -> Floats | None:
     """Rows per half hour of the week, on the mean 1; None where there are too few.
 
-    By how often the reference had each: a reference that ends on a Saturday has no fewer rows on Sundays for that.
+    By how often the reference had each: a reference that ends on a Saturday has no fewer rows on Sundays for that. Of
+    hours that it had never nothing is known, and they are taken for ordinary ones.
     """
     if view.week is None or view.week.sum() < FEWEST:
         return None
@@ -76,7 +77,10 @@ def weekly_rates(view: View) -> Floats | None:
     if len(view.sample_local) >= FEWEST:
         counts = np.bincount(slots_of(view.sample_local) % 2, minlength=2) + 1.0
         halves = counts / counts.sum()
-    rates = ((view.week + PRIOR)[:, None] * halves).ravel() / exposure_of_reference(view)
+    exposure = exposure_of_reference(view)
+    told = exposure >= SELDOM
+    rates = ((view.week + PRIOR)[:, None] * halves).ravel() / np.maximum(exposure, SELDOM)
+    rates[~told] = rates[told].mean()
     rates = rates + 0.02 * rates.mean()  # an hour without a row is not impossible
     return np.asarray(rates / rates.mean(), dtype=np.float64)
 
@@ -99,7 +103,7 @@ def exposure_of_reference(view: View) -> Floats:
         first, last = slots_of(np.array([start, end]))
         found[first] -= start % HALF_HOUR / HALF_HOUR
         found[last] -= 1 - end % HALF_HOUR / HALF_HOUR
-    return np.maximum(found / found.mean(), SELDOM) if found.any() else np.ones(SLOTS)
+    return found / found.mean() if found.any() else np.ones(SLOTS)
 
 
 def without_holes(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -111,8 +115,10 @@ def without_holes(spans: Sequence[tuple[float, float]]) -> list[tuple[float, flo
     found: list[tuple[float, float]] = []
     for start, end in spans:
         if found and start - found[-1][1] < WEEK:
-            start, end = found[-1][0], max(end, found.pop()[1])
-        found.append((start, end))
+            before = found.pop()
+            found.append((before[0], max(end, before[1])))
+        else:
+            found.append((start, end))
     return found
 
 
