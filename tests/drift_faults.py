@@ -468,7 +468,7 @@ def holiday(frame, world, random, history):
     """A day with a tenth of its rows."""
     if world.time is None:
         return None
-    days = frame[world.time].dt.dayofyear.to_numpy()
+    days = frame[world.time].dt.day_of_year.to_numpy()
     day = random.choice(np.unique(days))
     return frame[(days != day) | (random.random(len(frame)) < 0.1)].reset_index(drop=True)
 
