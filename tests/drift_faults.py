@@ -410,7 +410,7 @@ def milliseconds(frame, world, random, where, history):
     stamps = frame[world.time].astype("int64").to_numpy()
     stamps = np.where(rows_at(frame, world, random, where), stamps // 1000, stamps)
     moved = pd.Series(pd.to_datetime(stamps, unit="us", utc=True)).astype(frame[world.time].dtype)
-    return Injected(frame.assign(**{world.time: moved}), ("unit_change", "time_zone_slip"), (world.time,))
+    return Injected(frame.assign(**{world.time: moved}), ("unit_change",), (world.time,))
 
 
 def half_again(frame, world, random, where, history):
@@ -432,11 +432,8 @@ def stale_rows(frame, world, random, where, history):
 def one_level_in_capitals(frame, world, random, where, history):
     column = str(random.choice([name for name in world.words if frame[name].dropna().iloc[0].upper() != "A"]))
     levels = frame[column].value_counts()
-    level = str(random.choice([name for name in levels.index[levels > 0.03 * len(frame)]]))
-    if level.upper() == level:
-        level, renamed = level, level.lower()
-    else:
-        renamed = level.upper()
+    level = str(random.choice(levels.index[levels > 0.03 * len(frame)]))
+    renamed = level.lower() if level.upper() == level else level.upper()
     rows = (frame[column] == level).to_numpy() & (rows_at(frame, world, random, where) if where == LATER else True)
     return Injected(changed(frame, column, rows, renamed), ("encoding_break",), (column,))
 
@@ -471,7 +468,7 @@ def holiday(frame, world, random, history):
     """A day with a tenth of its rows."""
     if world.time is None:
         return None
-    days = frame[world.time].dt.dayofyear.to_numpy()
+    days = frame[world.time].dt.day_of_year.to_numpy()
     day = random.choice(np.unique(days))
     return frame[(days != day) | (random.random(len(frame)) < 0.1)].reset_index(drop=True)
 

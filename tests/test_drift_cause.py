@@ -50,6 +50,23 @@ def test_fault_is_named_with_its_columns(histories, world, fault):
     assert faults.is_right(injected, causes), (injected.kinds, injected.columns, causes)
 
 
+@pytest.mark.parametrize("world", ["shop", "rides"])
+@pytest.mark.parametrize(
+    "fault", ["decimal_comma_lost", "half_again", "milliseconds", "one_level_in_capitals", "stale_rows"]
+)
+def test_fault_that_came_up_later_is_named_with_its_columns(histories, world, fault):
+    injected = faults.injected(histories(world), fault, SEED)
+    causes = faults.told(histories(world), injected.frame)
+    assert faults.is_right(injected, causes), (injected.kinds, injected.columns, causes)
+
+
+@pytest.mark.parametrize("world", ["shop", "clinic", "rides"])
+@pytest.mark.parametrize("shift", sorted(faults.OTHER_REAL))
+def test_real_shift_that_came_up_later_is_no_fault(histories, world, shift):
+    causes = faults.told(histories(world), faults.shifted(histories(world), shift, SEED))
+    assert not [cause for cause in causes if cause.feed]
+
+
 @pytest.mark.parametrize("world", sorted(WORLDS))
 @pytest.mark.parametrize("shift", sorted(faults.REAL))
 def test_real_shift_is_no_fault(histories, world, shift):
@@ -363,3 +380,38 @@ def test_reference_that_ends_within_a_week_has_no_fewer_rows_on_the_days_it_lack
     profile, table = make_profile(batches, declared, seed=SEED), at_any_hour(21, 28, random)
     rates = weekly_rates(view_of(observe(table, profile.grid), table, profile, BatchContext(time="at")))
     assert rates.reshape(7, -1).mean(axis=1) == pytest.approx(np.ones(7), abs=0.1)
+
+
+def delays(number, rows=2_000, filled=None):
+    """A batch of whole delays of which 3 % are missing, or have a number in their place."""
+    random = np.random.default_rng(number)
+    values, gone = random.normal(0, 15, rows).round(), random.random(rows) < 0.03
+    return pd.DataFrame({"delay": np.where(gone, np.nan if filled is None else filled, values)})
+
+
+def told_of_delays(frame):
+    tables = [(f"{number:02}", faults.as_table(delays(number))) for number in range(8)]
+    profile = make_profile(tables, Declared("delays", {"delay": "feature"}))
+    table = faults.as_table(frame)
+    return triage(observe(table, profile.grid), table, profile, None, BatchContext())
+
+
+def test_common_number_that_fills_the_gaps_is_a_null_token():
+    causes = told_of_delays(delays(99, filled=-1.0))
+    assert [(cause.kind, cause.columns) for cause in causes] == [("null_token", ("delay",))]
+    assert "0.0% are missing, where each reference batch lacked" in causes[0].evidence
+
+
+def test_column_that_lacks_nothing_any_more_has_no_null_token():
+    assert told_of_delays(delays(99).assign(delay=np.random.default_rng(1).normal(0, 15, 2_000).round())) == ()
+
+
+def test_heavy_tail_is_no_other_unit():
+    random = np.random.default_rng(0)
+    tables = [("a", pa.table({"x": random.lognormal(0, 0.5, 2_000)})) for _ in range(1)]
+    profile = make_profile(tables * 4, Declared("tails", {"x": "feature"}))
+    tail = random.lognormal(0, 0.5, 2_000) * np.where(random.random(2_000) < 0.2, random.lognormal(3, 1.5, 2_000), 1)
+    table = pa.table({"x": tail})
+    assert [
+        each for each in triage(observe(table, profile.grid), table, profile, None, BatchContext()) if each.feed
+    ] == []

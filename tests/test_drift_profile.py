@@ -321,6 +321,16 @@ def test_merging_on_one_grid_is_the_profile_of_the_union():
     assert both.total.moments["age"].mean == pytest.approx(whole.total.moments["age"].mean)
 
 
+@given(st.integers(1, 19))
+@settings(max_examples=8, deadline=None)
+def test_wherever_the_reference_is_cut_its_parts_merge_to_it(cut):
+    whole = profile(20)
+    parts = (chunks(cut), chunks(20 - cut, first=cut))
+    both = merged(*(make_profile(part, Declared("ships", ROLES), grid=whole.grid) for part in parts))
+    assert counts_of(both.total) == counts_of(whole.total)
+    assert [counts_of(block.summary) for block in both.blocks] == [counts_of(b.summary) for b in whole.blocks]
+
+
 def test_merging_on_two_grids_keeps_to_its_bound():
     first = make_profile(chunks(12), Declared("ships", ROLES))
     later = [

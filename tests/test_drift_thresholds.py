@@ -78,6 +78,35 @@ def test_batch_equal_to_the_reference_has_statistic_zero():
     assert (judged.alarmed, judged.statistic) == (False, 0.0)
 
 
+def any_tables(seed, batches, rows):
+    """Batches of numbers with and without ties, levels and truth values, of which some are missing."""
+    random = np.random.default_rng(seed)
+    gone = [random.random(rows) < random.choice([0.0, 0.2, 1.0]) for _ in range(3)]
+    return [
+        (
+            f"{number:03}",
+            pa.table(
+                {
+                    "smooth": pa.array(random.standard_t(2, rows), mask=gone[0]),
+                    "tied": pa.array(random.integers(0, 4, rows), mask=gone[1]),
+                    "level": pa.array(random.choice([*"abcdefgh"], rows), mask=gone[2]),
+                    "truth": random.random(rows) < 0.5,
+                }
+            ),
+        )
+        for number in range(batches)
+    ]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.integers(1, 60))
+@settings(max_examples=30, deadline=None)
+def test_any_reference_is_at_no_distance_from_itself(seed, batches, rows):
+    tables = any_tables(seed, batches, rows)
+    made = make_profile(tables, Declared("any", dict.fromkeys(tables[0][1].column_names, "feature")), rows=0)
+    judged = judge(observe((table for _, table in tables), made.grid), made, BUDGET)
+    assert {each.statistic for each in judged.findings} == {0.0}
+
+
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=10, deadline=None)
 def test_order_of_rows_and_columns_changes_no_finding(seed):

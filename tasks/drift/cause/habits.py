@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Positions = NDArray[np.intp]
 
 SKETCH = 512  # least hashes of rows that are kept
+TIMELESS = 128  # the same, of rows without their moment
 FEW_LEVELS = 20  # of a category whose levels may be sites, each with a feed of its own
 ALL = ""  # of runs: rows of all levels together
 
@@ -43,6 +44,8 @@ class Habits:
         The `SKETCH` least hashes of different rows.
     content : str
         A hash of all rows, in whatever order.
+    timeless : tuple of int, ascending
+        The `TIMELESS` least hashes of different rows without their moment; none where rows have no time.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Habits:
     gap: float
     sketch: tuple[int, ...]
     content: str
+    timeless: tuple[int, ...] = ()
 
 
 def habits_of(name: str, rows: pa.Table, time: str | None = None) -> Habits:
@@ -68,16 +72,28 @@ def habits_of(name: str, rows: pa.Table, time: str | None = None) -> Habits:
     """
     ordered = in_time(rows, time)
     hashes = row_hashes(ordered)
-    different = np.unique(hashes)
     return Habits(
         name,
         ordered.num_rows,
         longest_runs(ordered),
-        1 - len(different) / max(1, len(hashes)),
+        1 - len(np.unique(hashes)) / max(1, len(hashes)),
         longest_gap(seconds(ordered, time)),
-        tuple(int(each) for each in different[:SKETCH]),
+        sketch_of(hashes, SKETCH),
         hashlib.sha256(np.sort(hashes).tobytes()).hexdigest(),
+        timeless_sketch(ordered, time),
     )
+
+
+def sketch_of(hashes: NDArray[np.uint64], size: int) -> tuple[int, ...]:
+    """The least different hashes, ascending."""
+    return tuple(int(each) for each in np.unique(hashes)[:size])
+
+
+def timeless_sketch(rows: pa.Table, time: str | None) -> tuple[int, ...]:
+    """The sketch of rows without their moment; empty where nothing else is in them, or they have no moment."""
+    if time is None or time not in rows.column_names or set(rows.column_names) <= {time, BATCH, LINE}:
+        return ()
+    return sketch_of(row_hashes(rows.drop_columns(time)), TIMELESS)
 
 
 def to_plain(habits: Habits) -> dict[str, Any]:
@@ -87,7 +103,7 @@ def to_plain(habits: Habits) -> dict[str, Any]:
 
 def from_plain(plain: Mapping[str, Any]) -> Habits:
     """From JSON."""
-    return Habits(**{**plain, "sketch": tuple(plain["sketch"])})
+    return Habits(**{**plain, "sketch": tuple(plain["sketch"]), "timeless": tuple(plain.get("timeless", ()))})
 
 
 def in_time(rows: pa.Table, time: str | None) -> pa.Table:

@@ -10,9 +10,11 @@ from tasks.drift.cause.duplicate_load import duplicate_loads
 from tasks.drift.cause.empty_column import empty_columns
 from tasks.drift.cause.encoding_break import encoding_breaks
 from tasks.drift.cause.late_partition import late_partitions
+from tasks.drift.cause.mixed_units import mixed_units
 from tasks.drift.cause.null_token import null_token_changes
 from tasks.drift.cause.shuffled_columns import shuffled_columns
 from tasks.drift.cause.stuck_sensor import stuck_sensors
+from tasks.drift.cause.time_unit import time_units
 from tasks.drift.cause.time_zone_slip import time_zone_slips
 from tasks.drift.cause.type_break import type_breaks
 from tasks.drift.cause.unit_change import unit_changes
@@ -37,10 +39,12 @@ DETECTORS: tuple[Detector, ...] = (
     encoding_breaks,
     null_token_changes,
     unit_changes,
+    mixed_units,
     category_recodes,
     stuck_sensors,
     duplicate_loads,
     late_partitions,
+    time_units,
     time_zone_slips,
 )
 

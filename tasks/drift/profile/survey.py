@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.float64]
+
 LAID_BY = 30_000  # rows of the sample that cells are laid by
 MOST_KNOWN = 40_000  # hashes of rare levels that a profile keeps, over all columns
 SEVERAL = -1
@@ -135,7 +137,13 @@ def laid_grid(found: Survey, declared: Declared) -> Grid:
     sample = found.sample.rows(LAID_BY)
     room = MOST_KNOWN // max(1, sum(isinstance(column, SurveyedLevels) for column in found.columns.values()))
     columns = {
-        name: laid_cells(found.columns.get(name), sample and sample.column(name), room, name in declared.private)
+        name: laid_cells(
+            found.columns.get(name),
+            sample and sample.column(name),
+            room,
+            private=name in declared.private,
+            summed=declared.roles[name] == "loss",
+        )
         for name in found.names
     }
     together = missing_together(sample, [name for name in columns if declared.roles[name] == "feature"])
@@ -170,14 +178,38 @@ def common_share(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     return both / int((one | other).sum()) if both >= max(FEWEST_TOGETHER, TOGETHER_SHARE * len(one)) else 0.0
 
 
-def laid_cells(found: Surveyed | None, sample: pa.ChunkedArray | None, room: int, private: bool) -> Cells:
-    """Lay the cells of one column; one without a value has no edges."""
+def laid_cells(
+    found: Surveyed | None, sample: pa.ChunkedArray | None, room: int, *, private: bool, summed: bool
+) -> Cells:
+    """Lay the cells of one column; one without a value has no edges.
+
+    Of a column that is `summed`, the mean of a batch is to be read off its cells (`tasks.drift.model.concept`).
+    """
     if isinstance(found, SurveyedLevels):
         return category_cells(found.rows, room, private)
     if found is None or sample is None:
         return NumericCells(np.empty(0))
     values = np.concatenate([np.empty(0), *numbers_of(sample)])
-    return numeric_cells(values[np.isfinite(values)], *found.range(), kind=found.kind)
+    values = values[np.isfinite(values)]
+    return numeric_cells(with_tails(values) if summed else values, *found.range(), kind=found.kind)
+
+
+def with_tails(values: Floats) -> Floats:
+    """As many of these values, in order, half of them where the squared distance from the mean lies.
+
+    Most of what a mean loss varies by lies in a few dear rows; cells that are laid by these values lose 3 % of it to
+    rounding, where such as hold as many rows each lose 9 %.
+
+    >>> with_tails(np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 8.0])).tolist()
+    [0.0, 0.0, 0.0, 0.0, 8.0, 8.0, 8.0, 8.0]
+    """
+    ordered = np.sort(values)
+    apart = (ordered - ordered.mean()) ** 2 if len(ordered) else ordered
+    if not len(ordered) or not 0 < apart.sum() < np.inf:
+        return np.asarray(ordered)
+    until = np.cumsum(0.5 / len(ordered) + 0.5 * apart / apart.sum())
+    wanted = (np.arange(len(ordered)) + 0.5) / len(ordered)
+    return np.asarray(ordered[np.minimum(np.searchsorted(until, wanted), len(ordered) - 1)])
 
 
 def category_cells(rows: Mapping[str, int], room: int, private: bool = False) -> CategoryCells:

@@ -281,11 +281,11 @@ def expected_each(squared: Floats, company: Company) -> Floats:
     it is, since what moves from batch to batch does not shrink with rows.
     """
     scale = np.maximum(company.rows[None, :] / company.rows[:, None], 1.0) * company.far
-    others = company.others
-    once_more = 1 / np.square(np.maximum(others, 2.0)) * np.minimum(others / company.far.sum(axis=1), 1.0)
+    others, far = company.others, np.maximum(company.far.sum(axis=1), 1)  # of a single batch there is no other
+    once_more = 1 / np.square(np.maximum(others, 2.0)) * np.minimum(others / far, 1.0)
     again = (1 - once_more) ** -2.0
     total = squared @ scale.T - (company.factor - 1) * squared
-    return np.asarray(np.maximum(total, 0.0) * again / company.far.sum(axis=1))
+    return np.asarray(np.maximum(total, 0.0) * again / far)
 
 
 def rows_in(counts: Counts) -> Floats:
