@@ -1,4 +1,4 @@
-"""How Parquet stores a column: by its dictionary, which pays where values come again, or as differences, bytes, or plain.
+"""How Parquet stores a column: by its dictionary, which pays where values come again, by differences, bytes, or plain.
 
 To look each value up in a dictionary is most of what writing a number takes. Where a dictionary would hardly be smaller
 than what it stands for, that time is saved.
@@ -31,8 +31,9 @@ def column_encodings(table: pa.Table) -> dict[str, str]:
     Examples
     --------
     >>> import pyarrow as pa
-    >>> column_encodings(pa.table({"id": range(1000), "hour": [7] * 1000, "at": [number / 7 for number in range(1000)]}))
-    {'id': 'DELTA_BINARY_PACKED', 'at': 'BYTE_STREAM_SPLIT'}
+    >>> thousand = range(1000)
+    >>> column_encodings(pa.table({"id": thousand, "hour": [7] * 1000, "share": [each / 7 for each in thousand]}))
+    {'id': 'DELTA_BINARY_PACKED', 'share': 'BYTE_STREAM_SPLIT'}
     """
     found = {name: encoding_of(table.column(name)) for name in table.column_names}
     return {name: encoding for name, encoding in found.items() if encoding is not None}

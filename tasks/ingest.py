@@ -9,6 +9,7 @@ is new or changed.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -31,7 +32,7 @@ from tasks.ingestion.write_behind import WriteBehind
 from tasks.quarantine.limit import Counted, require_few_refused
 from tasks.quarantine.rows import CONTRACT, quarantine_schema, quarantine_table
 from tasks.raw_files import Dialect, RawChunk, RawFile, UnreadableFileError, open_raw
-from tasks.stage import run_as_command
+from tasks.stage import import_libraries, run_as_command
 from tasks.store import BatchStore, file_hash
 from tasks.table import table_writer
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 TYPED, QUARANTINE, SUMMARY = "typed.parquet", "quarantine.parquet", "summary.json"
+LARGE_FILE = 1 << 28  # bytes
 
 
 class NoRowError(DataError):
@@ -188,7 +190,7 @@ def read_file(
     reading = Reading(batch, file.as_posix(), declared.columns, header, declared.timezone, declared.on_change)
     if not declared.is_dealt:
         return read_batch(folder, raw.chunks(reading.asked()), reading), header, {}
-    account, parts = deal_file(folder, raw.chunks(), reading, declared.dealing)
+    account, parts = deal_file(folder, raw.chunks(reading.asked()), reading, declared.dealing)
     require_sound(account, reading)
     return account, header, {"parts": parts}
 
@@ -221,6 +223,16 @@ def refuse_changed(file: Path, before: tuple[int, int, int]) -> None:
         )
 
 
+def hashed(file: Path) -> str:
+    """Hash of a file; while a large one is hashed, import what reading it needs, which takes as long."""
+    if file.stat().st_size < LARGE_FILE:
+        return file_hash(file)
+    with ThreadPoolExecutor(1, thread_name_prefix="hash") as pool:
+        found = pool.submit(file_hash, file)
+        import_libraries(["ingest"])
+        return found.result()
+
+
 class RawBatches:
     """The landed files of a pipeline, each read where the store does not have what was made of it.
 
@@ -249,7 +261,7 @@ class RawBatches:
     def deliver(self, name: str, into: Mapping[str, Path]) -> dict[str, Any]:
         """Summary of a file, after what was made of it was copied out."""
         before = fingerprint(self.files[name])
-        self.hashes[name] = file_hash(self.files[name])
+        self.hashes[name] = hashed(self.files[name])
         return self.store.get_or_make(name, self.hashes[name], partial(self.make, name, before), into)
 
     def dealt(self, name: str) -> DealtFile:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pyarrow.parquet as pq
 import pytest
 
 from configs.checks import contradictions
@@ -139,6 +140,16 @@ def test_period_of_which_all_rows_were_refused_is_no_batch() -> None:
     put("a.csv", "2013-01-01,1", "1913-01-02,x")
     run("month")
     assert (list(typed()), read_json(Path("metrics/demo/ingest.json"))["batches"]) == (["2013-01"], 1)
+
+
+def test_a_batch_holds_no_level_of_another_batch() -> None:
+    put("a.csv", "2013-01-01,mine", "2013-02-01,theirs", "2013-01-02,mine")
+    run("month", {"at": {"type": "timestamp"}, "n": {"type": "category"}})
+    stored = [*Path("data/typed/demo").glob("*.parquet"), *Path(".holdfast/store").rglob("typed.parquet")]
+    for path in stored:
+        with pq.ParquetFile(path, read_dictionary=["n"]) as file:
+            groups = [file.read_row_group(number)["n"].chunk(0) for number in range(file.num_row_groups)]
+        assert all(len(group.dictionary) == 1 for group in groups)
 
 
 def random_files(seed: int) -> dict[str, list[str]]:

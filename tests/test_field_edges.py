@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.raw_files import line_records
@@ -24,6 +24,7 @@ def written(rows: list[list[str]], grammar: Grammar, end: str, quoting: int) -> 
     return text.getvalue().encode()
 
 
+@settings(deadline=None)
 @given(
     ROWS,
     st.sampled_from(["\n", "\r\n"]),
@@ -42,6 +43,7 @@ def test_marks_at_edges_are_those_of_the_fields(rows: list[list[str]], end: str,
     ]
 
 
+@settings(deadline=None)
 @given(ROWS, st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
 def test_delimiter_inside_a_field_is_never_missed(rows: list[list[str]], quoting: int) -> None:
     text = written(rows, TAB, "\n", quoting)

@@ -42,3 +42,21 @@ def test_ratios_compare_with_the_fastest_bare_reader(ingest: ModuleType) -> None
         "duckdb": {"wall_s": 25.0, "peak_mb": 530.0},
     }
     assert ingest.ratios(medians) == {"vs_fastest_bare": 1.2, "vs_pandas": 2.0, "peak_mb": 500.0}
+
+
+def test_columns_unlike_ours_are_told_by_type_and_by_cells(ingest: ModuleType, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables = {
+        "ours": pa.table({"a": [1, 2], "b": ["x", None], "c": [1, 2], "_line": [2, 3]}),
+        "other": pa.table({"a": [2, 1], "b": ["x", "NA"], "c": ["1", "2"]}),
+    }
+    found = {}
+    for name, table in tables.items():
+        pq.write_table(table, tmp_path / name)
+        rows, found[name] = ingest.columns_of(tmp_path / name)
+        assert rows == 2
+    told = {"b": "2 cells for 1", "c": "VARCHAR for BIGINT"}
+    assert ingest.unlike(found["other"], found["ours"], same_rows=True) == told
+    assert ingest.unlike(found["other"], found["ours"], same_rows=False) == {"c": told["c"]}

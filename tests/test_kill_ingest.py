@@ -18,7 +18,7 @@ from tests.test_ingest import REFUSED, ROOT, TYPED, outputs, put, repository, ru
 
 RUN = "import tests.test_ingest as t; t.run()"
 HALF = ".holdfast/store/ingest/*/.*.tmp/.typed.parquet.*.tmp"
-ROWS = 1_200_000  # three blocks, each a row group; 3.4 MB when typed
+ROWS = 1_200_000  # three blocks, each a row group; 2.8 MB when typed
 
 __all__ = ["repository"]
 
@@ -39,7 +39,8 @@ def kill_and_go_on(folder: Path, size: int) -> None:
     put("id,n,x\na,1,1\nb,x,1\n")
     run()
     before = outputs()
-    put("id,n,x\n" + "".join(f"{number},{number if number % 9999 else 'x'},1.5\n" for number in range(ROWS)))
+    mixed = (number * 7_368_787 % ROWS for number in range(ROWS))  # in order they would take no room
+    put("id,n,x\n" + "".join(f"{number},{number if number % 9999 else 'x'},1.5\n" for number in mixed))
     assert kill_when_written(folder, size) == -signal.SIGKILL
     assert outputs() == before
     run()

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from tasks.batch import UNDATED
 from tasks.ingestion.account import Account
 from tasks.ingestion.chunks import Reading, TypedChunk, stored_schema, type_chunk
 from tasks.ingestion.periods import period_names
+from tasks.ingestion.write_behind import WriteBehind
 from tasks.quarantine.rows import Refusal, quarantine_schema, quarantine_table
 from tasks.table import LINE, table_writer
 
@@ -128,7 +130,13 @@ def parted(typed: pa.Table, dealing: Dealing) -> tuple[dict[str, pa.Table], list
     """Typed rows by batch, in their order, and the lines of those without a time."""
     names = period_names(typed[dealing.column], dealing.period, dealing.timezone)
     places, untimed = rows_by_name(names)
-    return {name: typed.take(rows) for name, rows in places.items()}, typed[LINE].take(untimed).to_pylist()
+    return {name: rows_at(typed, rows) for name, rows in places.items()}, typed[LINE].take(untimed).to_pylist()
+
+
+def rows_at(typed: pa.Table, rows: NDArray[np.intp]) -> pa.Table:
+    """Rows at some places, in order; neighbours are not copied."""
+    is_run = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)
+    return typed.slice(int(rows[0]), len(rows)) if is_run else typed.take(rows)
 
 
 def rows_by_name(names: NDArray[np.object_]) -> tuple[dict[str, NDArray[np.intp]], NDArray[np.intp]]:
@@ -188,17 +196,18 @@ def deal_file(
     dict of str to dict
         `Part` by batch, as JSON.
     """
-    account = Account()
+    account, schema = Account(), stored_schema(reading.columns)
     parts: dict[str, Part] = {}
     with ExitStack() as stack:
-        typed = RowGroups(stack.enter_context(table_writer(folder / TYPED, stored_schema(reading.columns))))
+        write = stack.enter_context(table_writer(folder / TYPED, schema))
+        typed = RowGroups(partial(stack.enter_context(WriteBehind()), write))
         refused = RowGroups(stack.enter_context(table_writer(folder / REFUSED, quarantine_schema())))
         for chunk in chunks:
             made = type_chunk(chunk, reading)
             dealt = deal(chunk, made, reading, dealing)
             for batch, table in dealt.typed.items():
                 parts.setdefault(batch, Part()).rows += table.num_rows
-                typed.add(batch, table)
+                typed.add(batch, table.cast(schema))  # a dictionary would hold the levels of other batches too
             for batch, refusals in dealt.refused.items():
                 parts.setdefault(batch, Part()).reasons.update(refusal.reason for refusal in refusals)
                 refused.add(batch, quarantine_table(refusals))

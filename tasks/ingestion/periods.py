@@ -44,16 +44,17 @@ def period_names(moments: pa.ChunkedArray, period: Period, timezone: str) -> NDA
     import numpy as np
     import pyarrow as pa
 
-    given = moments.drop_null()
+    encoded = moments.drop_null().combine_chunks().dictionary_encode()
+    given = encoded.dictionary
     days = given.cast(pa.int32()).to_numpy() if pa.types.is_date32(given.type) else local_days(given, timezone)
     distinct, place = np.unique(np.clip(days, FIRST_DAY, LAST_DAY), return_inverse=True)
     names = np.array([period_name(int(day), period) for day in distinct], dtype=object)
     found = np.full(len(moments), None, dtype=object)
-    found[moments.is_valid().to_numpy()] = names[place] if len(names) else []
+    found[moments.is_valid().to_numpy()] = names[place][encoded.indices.to_numpy()] if len(names) else []
     return found
 
 
-def local_days(instants: pa.ChunkedArray, timezone: str) -> NDArray[np.int64]:
+def local_days(instants: pa.Array, timezone: str) -> NDArray[np.int64]:
     """Days since 1970-01-01 that the clock of a zone showed at some instants, none of them missing."""
     import numpy as np
     import pyarrow as pa

@@ -1,4 +1,4 @@
-"""What Arrow's reader takes for a part of a number, and no cast does: whether any of it stands where a field begins or ends.
+"""What Arrow's reader takes for a part of a number, and no cast does: whether any of it is at the edge of a field.
 
 Blanks that are trimmed are the first or the last of their field, and `0x` begins one. Texts may be full of either:
 inside a field they bear on no number.

@@ -2,8 +2,8 @@
 
 Arrow's reader takes numbers straight from the bytes, in a fraction of the time that making texts and casting them
 takes. But it trims blanks around a number, takes `0x1F` for one, and knows one list of null tokens for all columns. So
-numbers are kept only where no blank and no `0x` stands at the edge of a field, or each of them was found again in a text,
-and where each null is one of its column's own; else these columns are read anew as texts. What is kept is what a cast of
+numbers are kept only where no blank and no `0x` stands at the edge of a field, or each was found again in a text, and
+where each null is one of its column's own; else these columns are read anew as texts. What is kept is what a cast of
 the texts would have given.
 """
 
@@ -186,7 +186,7 @@ def doubtful_nulls(parsed: Parsed, numbers: list[str], asked: AskedColumns) -> l
 
 
 def suspects_in(records: SoundRecords, types: Mapping[str, pa.DataType]) -> dict[str, int]:
-    """What Arrow takes for a part of a number and no cast does, and how often it stands there; nothing if at no edge."""
+    """What Arrow takes for a part of a number and no cast does, and how often it is there; none if at no edge."""
     import pyarrow as pa
 
     has_integers = any(pa.types.is_integer(type_) for type_ in types.values())
