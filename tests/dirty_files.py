@@ -228,6 +228,11 @@ def delimiters() -> list[DirtyFile]:
             dialect={"escape": "\\"},
         ),
         people(
+            "single-quoted-header.tsv",
+            "'name'\t'age'\t'city'\n" + text(PEOPLE[1:], "\t"),
+            dialect={"delimiter": "\t", "quote": "'"},
+        ),
+        people(
             "single-quotes.csv",
             "id,said\n1,'a, b'\n2,'c, d'\n3,'e, f'\n",
             rows=[("1", "a, b"), ("2", "c, d"), ("3", "e, f")],
@@ -406,6 +411,15 @@ def layouts() -> list[DirtyFile]:
             plain.replace("\n", ",\n").replace("city,", "city", 1),
             dialect={"trailing_delimiter": True},
         ),
+        people("trailing-in-header.csv", plain.replace("city\n", "city,\n")),
+        people(
+            "row-names.csv",
+            '"a","b"\n' + "".join(f'"{number}",{number},"x"\n' for number in range(1, 9)),
+            names=("", "a", "b"),
+            rows=[(str(number), str(number), "x") for number in range(1, 9)],
+            dialect={"second": "a last column without a name"},
+            note="as R writes it",
+        ),
         people("trailing-once.csv", plain + "A,1,x,\n", refused=[(5, "too_many_columns")]),
         people("duplicate-names.csv", "a,a\n" + numbers, **ab | {"names": ("a", "a")}, note="more than once"),
         people("empty-name.csv", "a,\n" + numbers, **ab | {"names": ("a", "")}),
@@ -456,6 +470,27 @@ def layouts() -> list[DirtyFile]:
             "".join(f"{name:<8}{age:>5}   {city}   \n" for name, age, city in PEOPLE),
             dialect={"delimiter": " ", "spaces": "runs"},
             note="runs of spaces are one delimiter",
+        ),
+        people(
+            "aligned.csv",
+            "".join(f"{name + ',':<10}{age:>5}, {city}\n" for name, age, city in PEOPLE),
+            dialect={"delimiter": ",", "spaces": "aligned"},
+            note="spaces align the columns",
+        ),
+        people(
+            "aligned-quotes.csv",
+            'name,            said,          n\n"Ada",           "well,   well", 10\n'
+            '"Grace \\"G\\"",   "so  ",          9\n"Alan",          "",              4\n',
+            names=("name", "said", "n"),
+            rows=[("Ada", "well,   well", "10"), ('Grace "G"', "so  ", "9"), ("Alan", "", "4")],
+            dialect={"quote": '"', "escape": "\\", "spaces": "aligned"},
+        ),
+        people(
+            "query-client.txt",
+            " name  | age |   city    \n-------+-----+-----------\n"
+            " Ada   |  36 | London    \n Alan  |  41 | Wilmslow  \n Grace |  85 | Arlington \n(3 rows)\n",
+            refused=[(2, "too_few_columns"), (6, "footer")],
+            dialect={"delimiter": "|", "spaces": "aligned"},
         ),
         people(
             "double-spaces.csv",

@@ -19,6 +19,8 @@ WIDEST = 4096  # columns
 MOST_ROWS = 100  # that a header is told by
 UNLIKE_CERTAINTY = 0.8  # of a header under lines that have several fields, as a header has
 MOST = 0.9  # of the rows: what refuses that many is no header of theirs
+ROW_NAMES_CERTAINTY = 0.7  # that a column without a name is the first, not the last
+ROW_NAMES = "each row begins with a name that the header has no column for, as R writes it: a column without a name"
 ROWS_BELOW = 5  # that a second header line must have below it to be taken for one
 
 Row = list[str]
@@ -66,10 +68,15 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
     records = trial.records[start:]
     if all(record == [""] for record in records):
         raise UnreadableFileError("there is no header and no row; both are expected")
+    row_names = False
+    if declared.header in (None, 1):
+        records, row_names = with_fitting_header(records, trial.quoted[start:])
     count, certainty, second = header_of(records) if declared.header is None else (declared.header, 1.0, None)
     if unlike and certainty > UNLIKE_CERTAINTY:
         certainty, second = UNLIKE_CERTAINTY, "a header above, whose rows would all be refused"
     header, rows = records[:count], records[count:]
+    if row_names and certainty > ROW_NAMES_CERTAINTY:
+        certainty, second = ROW_NAMES_CERTAINTY, "a last column without a name"
     if len(header) < count:
         raise UnreadableFileError(f"the header is declared to have {count} records; there are {len(header)}")
     if not all(header):
@@ -94,8 +101,48 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
         second=second,
         decimal={name: pair[0] for name, pair in found.items() if pair and pair[0] != "."},
         thousands={name: pair[1] for name, pair in found.items() if pair and pair[1]},
-        notes=notes_of(start, count, names, trailing),
+        notes=(*notes_of(start, count, names, trailing), *([ROW_NAMES] if row_names else [])),
     )
+
+
+def with_fitting_header(records: Sequence[Row], quoted: Sequence[Sequence[bool]]) -> tuple[Sequence[Row], bool]:
+    """Records whose first one, if it is a header, has as many names as the rows have fields; whether it lacked the first.
+
+    A header that is one field longer has a delimiter at its end with nothing behind it; one that is one field shorter
+    may lack a name for those of the rows.
+    """
+    header, rows = records[0], records[1:]
+    if has_loose_end(header, rows):
+        return [header[:-1], *rows], False
+    if has_row_names(header, rows, quoted[1:]):
+        return [["", *header], *rows], True
+    return records, False
+
+
+def has_loose_end(header: Row, rows: Sequence[Row]) -> bool:
+    """Whether the header alone ends in a delimiter: nothing stands behind it there, and rows are one field shorter."""
+    if len(header) < 3 or header[-1] != "" or not all(map(is_word, header[:-1])):
+        return False
+    shorter = sum(len(row) == len(header) - 1 for row in rows)
+    return 0 < shorter >= MOST * len(filled(rows)) and not any(len(row) == len(header) for row in rows)
+
+
+def has_row_names(header: Row, rows: Sequence[Row], quoted: Sequence[Sequence[bool]]) -> bool:
+    """Whether rows begin with a name that the header has no column for, as R's `write.table` writes them.
+
+    Such names are quoted, none comes back, and a number beside them is not quoted; the header's names are text.
+    """
+    width = len(header) + 1
+    named = [(row, quotes) for row, quotes in zip(rows, quoted, strict=True) if len(row) == width]
+    if not all(map(is_word, header)) or len(named) < ROWS_BELOW or len(named) < MOST * len(filled(rows)):
+        return False
+    has_bare_column = any(not any(quotes) for quotes in zip(*(quotes[1:] for _, quotes in named), strict=True))
+    return has_bare_column and all(quotes[0] for _, quotes in named) and len({row[0] for row, _ in named}) == len(named)
+
+
+def filled(rows: Sequence[Row]) -> list[Row]:
+    """The rows that are no blank lines."""
+    return [row for row in rows if row != [""]]
 
 
 def refuse_too_wide(width: int) -> None:
@@ -134,6 +181,8 @@ def lines_unlike_rows(records: Sequence[Row], width: int) -> int:
     if not above or width == 1 or fitting < ROWS_BELOW or fitting < MOST * len(below):
         return 0
     if len(above[0]) == width - 1 and all(row[-1] == "" for row in below if len(row) == width):
+        return 0
+    if has_loose_end(above[-1], below):
         return 0
     count, certainty, _ = header_of(records[place:])
     return place if count and (certainty > MOST or [""] in above) else 0
