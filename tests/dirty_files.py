@@ -348,6 +348,7 @@ def layouts() -> list[DirtyFile]:
         people(
             "title.csv", "People of computing\n\n" + plain, dialect={"preamble": 2}, note="2 lines above the header"
         ),
+        people("padded-blank-and-title.csv", ",,\nPeople of computing,,\n" + plain, dialect={"preamble": 2}),
         people("padded-title.csv", "People of computing,,\n" + plain, dialect={"preamble": 1}),
         people(
             "preamble-with-commas.csv",

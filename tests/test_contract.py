@@ -116,6 +116,11 @@ def test_name_that_stands_there_twice_is_always_refused(on_change: str) -> None:
         run(on_change)
 
 
+def test_dropped_name_may_stand_there_twice() -> None:
+    put("id,,n,x,\na,1,1,1,2\n")
+    assert run("stop", drop=[""])["schema"] == {}
+
+
 @pytest.mark.parametrize("on_change", ["stop", "quarantine", "accept"])
 def test_another_order_of_columns_is_told_and_harmless(on_change: str) -> None:
     put(SOUND)

@@ -28,6 +28,8 @@ ENOUGH = 0.99  # share of the rows that a type must read; the others go to quara
 ENOUGH_BUT_WORDS = 0.9  # where what it does not read are a few words, which are then taken as missing
 MOST_WORDS = 5
 GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:([,. '])[0-9]{3})(?:\1[0-9]{3})*")
+BELOW_1000 = re.compile(r"[+-]?[0-9]{1,3}")
+FEW_BARE, MANY_GROUPED = 2, 8  # different numbers without and with a comma, that tell thousands from decimals
 FREE_TEXT = 40  # characters that a category's texts have at the most, on average
 NEARLY_UNIQUE = 0.9  # distinct texts per row beyond which a text is no category
 FEW_ROWS = 50  # below which that says nothing
@@ -168,7 +170,7 @@ def separated_numbers(texts: list[str]) -> Iterator[tuple[dict[str, Any] | None,
     """Declarations of numbers with a decimal comma or with separators between thousands, if columns have such keys."""
     with_comma = [text for text in texts if "," in text]
     only_grouped = with_comma and all(GROUPED.fullmatch(text) and text.count(",") == 1 for text in with_comma)
-    if only_grouped and not any("." in text for text in texts):
+    if only_grouped and not any("." in text for text in texts) and not are_thousands(texts):
         yield None, "numbers with commas that may be decimal or between thousands; clean them, or declare which"
         return
     for point, thousands in ((".", ","), (".", " "), (".", "'"), (",", None), (",", "."), (",", " "), (",", "'")):
@@ -179,12 +181,26 @@ def separated_numbers(texts: list[str]) -> Iterator[tuple[dict[str, Any] | None,
                 yield {"type": kind, **keys}, "numbers with separators"
 
 
+def are_thousands(texts: list[str]) -> bool:
+    """Whether commas, each before three digits, stand between thousands: numbers below 1,000 have none.
+
+    Of decimal numbers some would have one digit or two behind the comma before any had none.
+
+    >>> are_thousands(["7", "154", *(f"{number},000" for number in range(1, 9))])
+    True
+    """
+    bare = [text for text in texts if "," not in text]
+    return len(bare) >= FEW_BARE and len(texts) - len(bare) >= MANY_GROUPED and all(map(BELOW_1000.fullmatch, bare))
+
+
 def decide_read(known: ColumnKnown, declared: dict[str, Any], remark: str) -> Decision | None:
     """A declaration, if it reads all but a few rows, or all but a few words that are then null tokens."""
     read = fits(known.levels, declared)
     share = known.share(read)
     left = [text for text, is_read in zip(known.texts, read.tolist(), strict=True) if not is_read]
     remarks = [remark] if remark else []
+    if left and declared["type"] == "integer" and any_fits(left, {**declared, "type": "float"}):
+        return None
     if not left:
         return Decision(declared, tuple(remarks))
     if share >= ENOUGH_BUT_WORDS and len(left) <= MOST_WORDS and not any(re.search("[0-9]", text) for text in left):
@@ -193,6 +209,13 @@ def decide_read(known: ColumnKnown, declared: dict[str, Any], remark: str) -> De
         return None
     rows = int(known.counts[~read].sum())
     return Decision(declared, (*remarks, f"{rows} of {known.rows} rows go to quarantine, such as {listed(left[:1])}"))
+
+
+def any_fits(texts: list[str], declared: dict[str, Any]) -> bool:
+    """Whether a type reads any of some texts."""
+    import pyarrow as pa
+
+    return bool(fits(pa.array(texts, pa.string()), declared).any())
 
 
 def decide_text(known: ColumnKnown, remarks: list[str]) -> Decision:

@@ -21,6 +21,7 @@ UNLIKE_CERTAINTY = 0.8  # of a header under lines that have several fields, as a
 MOST = 0.9  # of the rows: what refuses that many is no header of theirs
 ROW_NAMES_CERTAINTY = 0.7  # that a column without a name is the first, not the last
 ROW_NAMES = "each row begins with a name that the header has no column for, as R writes it: a column without a name"
+MOST_TITLES = 5  # lines above a header that are filled up with delimiters
 ROWS_BELOW = 5  # that a second header line must have below it to be taken for one
 
 Row = list[str]
@@ -201,7 +202,8 @@ def is_title(record: Row, below: Sequence[Row], width: int) -> bool:
     if not rows or (len(record) == width - 1 and all(row[-1] == "" for row in rows)):
         return False
     filled = sum(cell != "" for cell in record)
-    padded = width > 2 and len(record) == width and filled == 1 and sum(cell != "" for cell in rows[0]) > 1
+    next_filled = [sum(cell != "" for cell in row) for row in rows[:MOST_TITLES]]
+    padded = width > 2 and len(record) == width and filled <= 1 and max(next_filled) > 1
     short = len(record) == 1 if len(rows) < 3 else len(record) <= width // 2
     return padded or (short and len(record) < width and len(rows) > 1)
 
