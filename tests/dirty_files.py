@@ -393,6 +393,17 @@ def layouts() -> list[DirtyFile]:
         people("footer.csv", plain + "\n(3 rows)\n", refused=[(5, "blank_line"), (6, "footer")]),
         people("declared-footer.csv", plain + "x,y,z\nend\n", declared={"footer": 2}, dialect={"footer": 2}),
         people("joined-with-marks.csv", ("\ufeff" + plain) * 2, rows=PEOPLE[1:] * 2, refused=[(5, "repeated_header")]),
+        people(
+            "joined-without-header.csv",
+            plain + "\ufeff" + text(PEOPLE[1:]) + "C,1,x\n",
+            rows=[*PEOPLE[1:], *PEOPLE[2:], ("C", "1", "x")],
+            refused=[(5, "inner_mark")],
+        ),
+        people(
+            "joined-in-another-order.csv",
+            plain + "city,name,age\nOslo,Kari,5\n",
+            error="line 5 is the header in another order",
+        ),
         people("total-recall.csv", plain + "Total Recall,,\n", rows=[*PEOPLE[1:], ("Total Recall", "", "")]),
         people("totals.csv", plain + "Total,162,\n", refused=[(5, "totals_row")]),
         people(
