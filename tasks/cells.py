@@ -19,6 +19,7 @@ from tasks.bounds import numeric_bounds, refuse_outside
 from tasks.calm_times import calm_instants, utc_times, wall_times
 from tasks.cell_details import PRIVATE, detail
 from tasks.cell_queries import column_query, decimal_digits, quoted
+from tasks.swapped_dates import Swapped, other_way
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,6 +64,8 @@ class TypedCells:
         says, and that were missing and mean zero.
     changes : dict of str to Change
         For each integer, and each category with declared levels, how many cells differ from the contract: perhaps 0.
+    swapped : dict of str to Swapped
+        For each column of dates some of which are none, whether they are with day and month the other way round.
     """
 
     values: pa.Table
@@ -71,6 +74,7 @@ class TypedCells:
     shifted: int = 0
     zero_filled: int = 0
     changes: dict[str, Change] = field(default_factory=dict)
+    swapped: dict[str, Swapped] = field(default_factory=dict)
 
 
 class TypedColumn(NamedTuple):
@@ -158,6 +162,7 @@ def type_cells(
     refused: dict[int, tuple[str, str, str]] = {}
     told: list[tuple[str, Any]] = []
     changes: dict[str, Change] = {}
+    swapped: dict[str, Swapped] = {}
     for number, (name, column) in enumerate(columns.items()):
         given = cells.column(number)
         if is_number(given.type) and not is_inside(given, column):
@@ -168,6 +173,8 @@ def type_cells(
         told += typed.told.items()
         if column.type == "integer" or column.levels is not None:
             changes[name] = change_of(typed, texts, column)
+        if column.type in ("date", "timestamp") and (found := swapped_dates(typed, name, column, timezone)) is not None:
+            swapped[name] = found
         why: dict[str | None, tuple[str, str, str]] = {}
         for row, code in zip(*typed.refused, strict=True):
             text, reason = typed.texts[code], typed.reasons[code]
@@ -176,7 +183,20 @@ def type_cells(
             refused.setdefault(row, why[text])
     table = pa.table(values, names=list(columns)).cast(schema_of(values, columns))
     counts = count_told(told, refused)
-    return TypedCells(table, refused, counts["ambiguous"], counts["shifted"], counts["zero_filled"], changes)
+    return TypedCells(table, refused, counts["ambiguous"], counts["shifted"], counts["zero_filled"], changes, swapped)
+
+
+def swapped_dates(typed: TypedColumn, name: str, column: Column, timezone: str) -> Swapped | None:
+    """Whether a column's texts are all dates with day and month the other way round; None where no date is refused."""
+    import pyarrow as pa
+
+    refused = [code for code in typed.refused[1] if typed.reasons[code] in ("not_a_date", "not_a_timestamp")]
+    turned = other_way(pa.array(typed.texts, pa.string()), column) if refused else None
+    if turned is None:
+        return None
+    again = type_texts(turned.texts, name, turned.column, timezone, "stop").column("reason")
+    text = PRIVATE if column.private else str(typed.texts[refused[0]])
+    return Swapped(len(refused), again.null_count == len(again), text)
 
 
 def texts_again(name: str, reread: Callable[[str], pa.ChunkedArray] | None) -> pa.ChunkedArray:
