@@ -270,6 +270,9 @@ EPOCHS = ("epoch_s", "epoch_ms")  # formats of a timestamp that is a number: tim
 Bound = int | Finite | str
 
 
+NumberMark = Annotated[str, matching(r"[^0-9+.,\r\n-]{1,10}", "signs or letters, without digits, signs and separators")]
+
+
 class Column(Section):
     """One column of the data: its type, and how its text is read."""
 
@@ -283,6 +286,9 @@ class Column(Section):
     decimal: Literal[".", ","] = Field(".", description="the decimal separator of a float or decimal")
     thousands: Literal[",", ".", " ", "'"] | None = Field(
         None, description="what stands between groups of three digits of a number, where it is written at all"
+    )
+    marks: Tuple[NumberMark] = Field(
+        (), description="what may stand before or behind a number and is no part of it: `$`, `%`, `kg`, or a space"
     )
     scale: int | None = Field(None, ge=0, le=WIDEST_DECIMAL, description="digits behind the point of a decimal")
     precision: int | None = Field(

@@ -7,6 +7,7 @@ DuckDB, not the machine's.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 OnChange = Literal["stop", "quarantine", "accept"]
 NUMERIC = ("integer", "float", "decimal")
 SHOWN_LEVELS = 10  # of those that are new
+SPACES = " \u00a0\u202f"  # beside a number with marks
 FEW = 100  # distinct times that are not worth a look at their days
 
 
@@ -284,7 +286,8 @@ def read_as(column: Column) -> pa.DataType:
 
 def is_plain_number(column: Column) -> bool:
     """Whether Arrow's casts read a column's texts, where they read all of them, as the queries do."""
-    return column.type in ("integer", "float") and column.decimal == "." and column.thousands is None
+    is_plain = column.decimal == "." and column.thousands is None and not column.marks
+    return column.type in ("integer", "float") and is_plain
 
 
 def is_number(type_: pa.DataType) -> bool:
@@ -357,12 +360,28 @@ def type_texts(texts: pa.Array, name: str, column: Column, timezone: str, on_cha
         return type_levels(texts, column.levels or (), on_change)
     typed = type_calm_times(texts, column, timezone) if column.type == "timestamp" else None
     if typed is None:
-        typed = run_query(texts, column_query(column, timezone, on_change))
+        typed = run_query(without_marks(texts, column.marks), column_query(column, timezone, on_change))
     if column.min is None and column.max is None:
         return typed
     if column.type in NUMERIC:
         return refuse_outside(typed, *numeric_bounds(column, typed.schema.field("value").type))
     return refuse_outside(typed, *moment_bounds(name, column, timezone))
+
+
+def without_marks(texts: pa.Array, marks: tuple[str, ...]) -> pa.Array:
+    """Texts of numbers without what is declared to stand beside them, and without spaces there; a sign stays.
+
+    >>> import pyarrow as pa
+    >>> without_marks(pa.array(["-$ 5", "12 %", "7"]), ("$", "%")).to_pylist()
+    ['-5', '12', '7']
+    """
+    import pyarrow.compute as pc
+
+    if not marks:
+        return texts
+    beside = "|".join([f"[{SPACES}]", *(re.escape(mark.strip()) for mark in marks if mark.strip())])
+    led = pc.replace_substring_regex(texts, rf"^(?:{beside})*([+-]?)(?:{beside})*", r"\1")
+    return pc.replace_substring_regex(led, f"(?:{beside})+$", "")
 
 
 def type_calm_times(texts: pa.Array, column: Column, timezone: str) -> pa.Table | None:

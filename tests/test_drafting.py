@@ -252,6 +252,12 @@ def test_type_is_decided_by_all_texts(texts: tuple[str, ...], name: str, expecte
         ((*(f"{number},154" for number in range(1, 9)), "154", "2"), {"type": "integer", "thousands": ","}),
         ((*(f"{number},154" for number in range(1, 9)), "154", "1234"), {"type": "category"}),
         (("1.2.3", "4.5.6"), {"type": "category"}),
+        (("$1,234.50", "-$7", "$0.25"), {"type": "float", "thousands": ",", "marks": ["$"]}),
+        (("12,5 %", "7 %", "0,25 %"), {"type": "float", "decimal": ",", "marks": ["%"]}),
+        ((" 12", "7 "), {"type": "integer", "marks": [" "]}),
+        (("$5", "\u20ac7"), {"type": "category"}),
+        (("5 kg", "7 g"), {"type": "category"}),
+        (("Q1", "Q2"), {"type": "category"}),
     ],
     ids=str,
 )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from configs.wording import listed
 from tasks.cell_queries import FALSE, TRUE
+from tasks.cells import without_marks
 from tasks.drafting.fitting import fits
 from tasks.drafting.moments import MomentFormat, moment_format
 from tasks.drafting.naming import looks_like_identifier, looks_like_moment
@@ -28,6 +30,7 @@ ENOUGH = 0.99  # share of the rows that a type must read; the others go to quara
 ENOUGH_BUT_WORDS = 0.9  # where what it does not read are a few words, which are then taken as missing
 MOST_WORDS = 5
 GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:([,. '])[0-9]{3})(?:\1[0-9]{3})*")
+MIDDLE = re.compile("[0-9](?:.*[0-9])?", re.DOTALL)  # of a number, between its first and last digit
 BELOW_1000 = re.compile(r"[+-]?[0-9]{1,3}")
 FEW_BARE, MANY_GROUPED = 2, 8  # different numbers without and with a comma, that tell thousands from decimals
 FREE_TEXT = 40  # characters that a category's texts have at the most, on average
@@ -119,7 +122,40 @@ def decide_known(known: ColumnKnown) -> Decision:
             remarks.append(remark)
         elif (found := decide_read(known, declared, remark)) is not None:
             return found
+    marked = decide_marked(known)
+    if marked is not None:
+        return marked
     return decide_moment(known, moment_format(known.name, known.levels, known.counts), remarks)
+
+
+def decide_marked(known: ColumnKnown) -> Decision | None:
+    """A number with a currency's sign, a percent sign or spaces beside it, if all texts have no other mark."""
+    import pyarrow as pa
+
+    marks = marks_of(known.texts)
+    bare = without_marks(pa.array(known.texts, pa.string()), marks)
+    if not marks or not any(map(re.compile("[0-9]").search, known.texts)):
+        return None
+    for declared, _ in numbers(replace(known, levels=bare, texts=bare.to_pylist())):
+        if declared is None:
+            return None
+        found = decide_read(known, {**declared, "marks": list(marks)}, f"numbers with {listed(marks)} beside them")
+        if found is not None:
+            return found
+    return None
+
+
+def marks_of(texts: list[str]) -> tuple[str, ...]:
+    """The marks at the ends of texts: spaces, and one sign; none where there are several signs, as of two currencies.
+
+    >>> marks_of(["$5", "-$ 7"]), marks_of(["$5", "\u20ac7"]), marks_of(["5 ", "7"])
+    (('$',), (), (' ',))
+    """
+    ends = "".join(text[: place.start()] + text[place.end() :] for text in texts if (place := MIDDLE.search(text)))
+    signs = {sign for sign in ends if unicodedata.category(sign) == "Sc" or sign == "%"}
+    if len(signs) > 1:
+        return ()
+    return tuple(sorted(signs)) or ((" ",) if any(map(str.isspace, ends)) else ())
 
 
 def decide_moment(known: ColumnKnown, moment: MomentFormat | None, remarks: list[str]) -> Decision:
