@@ -39,17 +39,20 @@ def detail(reason: str, text: str, column: Column, timezone: str) -> str:
     groups = "" if column.thousands is None else f" and groups of three apart by {column.thousands!r}"
     precision, scale = decimal_digits(column)
     hint = "" if column.private or not reason.startswith("not_a") else hint_at(text)
-    return DETAILS[reason].format(
-        text=found,
-        format=f"declared ({column.format})" if column.format else "ISO 8601",
-        zone=column.timezone or timezone,
-        groups=groups,
-        notation=f"decimal{exponent} notation with a {'point' if column.decimal == '.' else 'comma'}{groups}",
-        precision=precision,
-        scale=scale,
-        min=column.min,
-        max=column.max,
-    ) + hint
+    return (
+        DETAILS[reason].format(
+            text=found,
+            format=f"declared ({column.format})" if column.format else "ISO 8601",
+            zone=column.timezone or timezone,
+            groups=groups,
+            notation=f"decimal{exponent} notation with a {'point' if column.decimal == '.' else 'comma'}{groups}",
+            precision=precision,
+            scale=scale,
+            min=column.min,
+            max=column.max,
+        )
+        + hint
+    )
 
 
 def hint_at(text: str) -> str:

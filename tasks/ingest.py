@@ -65,9 +65,9 @@ def refuse_swapped(account: Account) -> None:
     for name, found in account.swapped.items():
         if found.is_told:
             raise ContractError(
-                f"1: column {name!r}: day and month have changed places: {found.refused} rows are no dates as declared, "
-                f"such as {found.text!r}, and with both the other way round all are; the others would be read as "
-                "another day"
+                f"1: column {name!r}: day and month have changed places: {found.refused} rows are no dates as "
+                f"declared, such as {found.text!r}, and the other way round all are; other rows would be "
+                "read as another day"
             )
 
 

@@ -103,7 +103,11 @@ def moment_format(name: str, levels: pa.StringArray, counts: NDArray[np.int64]) 
         if suits(few, re.compile(pattern)) and share_read(levels, counts, "timestamp", form) >= ENOUGH:
             return MomentFormat("timestamp", form, "")
     for form in formats():
-        if suits(few, pattern_of(form)) and not (form in MONTHS and are_seasons(few)) and (form != "%Y%m%d" or looks_like_moment(name)):
+        if (
+            suits(few, pattern_of(form))
+            and not (form in MONTHS and are_seasons(few))
+            and (form != "%Y%m%d" or looks_like_moment(name))
+        ):
             kind = "timestamp" if any(clock in form for clock in CLOCKS[1:]) else "date"
             found = judged(levels, counts, kind, form)
             if found is not None:

@@ -92,7 +92,7 @@ class Cell(NamedTuple):
 
 
 def is_aligned(lines: Sequence[bytes], filling: Filling) -> bool:
-    """Whether the cells of all columns begin or end at one place in nearly all rows, and some are filled up with blanks.
+    """Whether the cells of all columns begin or end at one place in nearly all rows, and blanks fill up some.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ def has_inner_mark(body: bytes) -> bool:
 
 
 def reordered_headers(body: bytes, header: bytes, grammar: Grammar) -> Iterator[int]:
-    """Where lines begin that have the header's fields in another order.
+    r"""Where lines begin that have the header's fields in another order.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def reordered_headers(body: bytes, header: bytes, grammar: Grammar) -> Iterator[
     Examples
     --------
     >>> from tasks.raw_files.grammar import Grammar
-    >>> list(reordered_headers(b"Ada,36,x\\ncity,name,age\\n", b"name,age,city", Grammar(b",")))
+    >>> list(reordered_headers(b"Ada,36,x\ncity,name,age\n", b"name,age,city", Grammar(b",")))
     [9]
     """
     names = sorted(grammar.fields(header)) if header else []

@@ -66,7 +66,7 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
     start = 0 if declared.preamble is not None else preamble_of(trial.records, trial.width)
     unlike = 0 if declared.preamble is not None else lines_unlike_rows(trial.records[start:], trial.width)
     start += unlike
-    records = trial.records[start:]
+    records: Sequence[Row] = trial.records[start:]
     if all(record == [""] for record in records):
         raise UnreadableFileError("there is no header and no row; both are expected")
     row_names = False
@@ -107,7 +107,7 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
 
 
 def with_fitting_header(records: Sequence[Row], quoted: Sequence[Sequence[bool]]) -> tuple[Sequence[Row], bool]:
-    """Records whose first one, if it is a header, has as many names as the rows have fields; whether it lacked the first.
+    """Records whose header has as many names as the rows have fields, and whether it lacked the first name.
 
     A header that is one field longer has a delimiter at its end with nothing behind it; one that is one field shorter
     may lack a name for those of the rows.

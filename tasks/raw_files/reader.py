@@ -79,7 +79,8 @@ class RawFile:
         Raises
         ------
         UnreadableFileError
-            If the file turns out to be damaged or joined of two with other orders of columns, or changes while it is read.
+            If the file turns out to be damaged, or joined of two with other orders of columns, or changes while it is
+            read.
         """
         with located(self.path):
             self._taken = self._rows(asked)
@@ -108,8 +109,8 @@ def refuse_reordered(chunk: RawChunk) -> None:
     for record in chunk.refused:
         if record.reason == "reordered_header":
             raise UnreadableFileError(
-                f"line {record.line} is the header in another order, {record.raw.strip()!r}: two files were joined, and "
-                "the rows behind it belong to other columns. Put each into a file of its own"
+                f"line {record.line} is the header in another order, {record.raw.strip()!r}: two files were joined, "
+                "and the rows behind it belong to other columns. Put each into a file of its own"
             )
 
 

@@ -1,4 +1,4 @@
-"""Spaces that are part of the delimiter: one behind each, as many as align the columns, or runs of them between columns.
+"""Spaces that are part of the delimiter: one behind each, as many as align columns, or runs of them between columns.
 
 Such a text is rewritten on the way, so that one byte separates its fields. `, ` changes places with a control
 character, and back in what is read; runs of spaces become one and what fills up cells goes, for good.
