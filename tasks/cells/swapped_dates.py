@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from configs.schema import EPOCHS, Column
+from configs.sections.columns import EPOCHS, Column
 
 if TYPE_CHECKING:
     import pyarrow as pa

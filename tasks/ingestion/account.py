@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tasks.cells import SHOWN_LEVELS, Change, TypedCells
+from tasks.cells.swapped_dates import Swapped
+from tasks.cells.values import SHOWN_LEVELS, Change, TypedCells
 from tasks.contract.header import HeaderDifference, reordered
-from tasks.quarantine import CONTRACT, Refusal, merge_counts
+from tasks.quarantine.rows import CONTRACT, Refusal, merge_counts
 from tasks.raw_files import Dialect
-from tasks.swapped_dates import Swapped
 
 SURE = 0.9  # certainty of a dialect below which a reader should look at its second choice
 COUNTS = ("ambiguous_times", "shifted_times", "zero_filled")

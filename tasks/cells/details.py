@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from configs.schema import Column
-from tasks.cell_queries import FALSE, TRUE, decimal_digits
+from configs.sections.columns import Column
+from tasks.cells.queries import FALSE, TRUE, decimal_digits
 
 SEPARATED = re.compile(r"[+-]?[0-9]+(?:[,.'][0-9]+)+")
 PRIVATE = "a private value"  # what is shown of a cell that nobody is to see
