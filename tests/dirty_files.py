@@ -177,7 +177,7 @@ def encodings() -> list[DirtyFile]:
         ),
         people("utf-16-cut.csv", text(PEOPLE).encode("utf-16-le") + b"x", refused=[(5, "not_decodable")]),
         people("utf-32.csv", text(PEOPLE).encode("utf-32"), error="UTF-32"),
-        people("mark-in-a-row.csv", "a,b\n\ufeff1,2\n", rows=[("\ufeff1", "2")], names=("a", "b")),
+        people("mark-in-a-row.csv", "a,b\n\ufeff1,2\n", rows=[], refused=[(2, "inner_mark")], names=("a", "b")),
         people("nul-bytes.csv", text(PEOPLE) + "A\0,1,x\n", refused=[(5, "nul_byte")]),
         people(
             "nul-hole.csv",
