@@ -381,6 +381,12 @@ def layouts() -> list[DirtyFile]:
             note="no header",
         ),
         people("declared-no-header.csv", text(PEOPLE[1:]), names=("c1", "c2", "c3"), declared={"header": 0}),
+        people(
+            "numbers-as-quoted-names.csv",
+            '"","16.5","17"\n' + text((f'"{first}"', first, second) for first, second in number_rows),
+            names=("", "16.5", "17"),
+            rows=[(first, first, second) for first, second in number_rows],
+        ),
         people("year-header.csv", "2011,2012\n" + numbers, names=("2011", "2012"), rows=number_rows),
         people(
             "units.csv",

@@ -72,7 +72,8 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
     row_names = False
     if declared.header in (None, 1):
         records, row_names = with_fitting_header(records, trial.quoted[start:])
-    count, certainty, second = header_of(records) if declared.header is None else (declared.header, 1.0, None)
+    quoted = [[row_names, *trial.quoted[start]] if row_names else trial.quoted[start], *trial.quoted[start + 1 :]]
+    count, certainty, second = header_of(records, quoted) if declared.header is None else (declared.header, 1.0, None)
     if unlike and certainty > UNLIKE_CERTAINTY:
         certainty, second = UNLIKE_CERTAINTY, "a header above, whose rows would all be refused"
     header, rows = records[:count], records[count:]
@@ -208,8 +209,11 @@ def is_title(record: Row, below: Sequence[Row], width: int) -> bool:
     return padded or (short and len(record) < width and len(rows) > 1)
 
 
-def header_of(records: Sequence[Row]) -> tuple[int, float, str | None]:
-    """Number of records that make the header, how sure that is, and the second choice."""
+def header_of(records: Sequence[Row], quoted: Sequence[Sequence[bool]] = ()) -> tuple[int, float, str | None]:
+    """Number of records that make the header, how sure that is, and the second choice.
+
+    `quoted` says which fields of each record are in quotes.
+    """
     first, below = records[0], records[1:MOST_ROWS]
     if extra := further_header_lines(first, below):
         return 1 + extra, 0.8, "one header line"
@@ -217,12 +221,23 @@ def header_of(records: Sequence[Row]) -> tuple[int, float, str | None]:
     values = value_columns(rows)
     if not first or not values:
         return 1, (0.7 if rows else 0.5) if len(first) > 0 else 1.0, "no header"
-    told = [is_value(first[column]) for column in values if not is_missing(first[column])]
+    named = [column for column in values if not is_missing(first[column])]
+    told = [is_value(first[column]) for column in named]
     if not any(told):
         return 1, (0.99 if told else 0.5), "no header"
+    if are_quoted_names(named, len(first), quoted):
+        return 1, 0.9, "no header"
     if all(told) and not counts_up([first[column] for column in values]):
         return 0, 0.9, "a header of numbers"
     return 1, 0.5, "no header"
+
+
+def are_quoted_names(columns: Sequence[int], width: int, quoted: Sequence[Sequence[bool]]) -> bool:
+    """Whether fields of the first record are in quotes where those of no other one are: names, be they numbers."""
+    if not quoted or not columns or not all(quoted[0][column] for column in columns):
+        return False
+    below = [quotes for quotes in quoted[1:MOST_ROWS] if len(quotes) == width]
+    return not any(quotes[column] for quotes in below for column in columns)
 
 
 def value_columns(rows: Sequence[Row]) -> list[int]:
