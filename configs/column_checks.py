@@ -20,6 +20,7 @@ ONLY_FOR: dict[str, tuple[tuple[str, ...], str]] = {
     "nonexistent": (("timestamp",), "local time that is skipped"),
     "decimal": (FRACTIONS, "decimal separator"),
     "thousands": (NUMBERS, "groups of digits"),
+    "marks": (NUMBERS, "marks beside a number"),
     "scale": (("decimal",), "scale"),
     "precision": (("decimal",), "precision"),
     "min": ((*NUMBERS, *MOMENTS), "least value"),

@@ -39,7 +39,7 @@ PARTS: dict[str, Callable[[pd.Series], pd.Series]] = {
 
 # Keys of a column's declaration, beside null tokens, format and time zone, by which a text becomes a value. Bounds and
 # levels are not among them: they say which rows are let in, not how one is read.
-READING = ("missing", "decimal", "thousands", "scale", "precision", "ambiguous", "nonexistent")
+READING = ("missing", "decimal", "thousands", "marks", "scale", "precision", "ambiguous", "nonexistent")
 
 
 class DuplicateFeatureError(ConfigError):

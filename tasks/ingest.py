@@ -29,7 +29,7 @@ from tasks.ingestion.chunks import ContractError, Reading, category_names, store
 from tasks.ingestion.dealing import Dealing, deal_file, declared_dealing
 from tasks.ingestion.gathering import DealtFile, Gathered, gathered, make_gathered
 from tasks.ingestion.write_behind import WriteBehind
-from tasks.quarantine.limit import Counted, require_few_refused
+from tasks.quarantine.limit import Counted, example, require_few_refused
 from tasks.quarantine.rows import CONTRACT, quarantine_schema, quarantine_table
 from tasks.raw_files import Dialect, RawChunk, RawFile, UnreadableFileError, open_raw
 from tasks.stage import import_libraries, run_as_command
@@ -62,6 +62,17 @@ def refuse_floats(account: Account) -> None:
             raise ContractError(
                 f"1: column {name!r} is declared as integer, but all of its {change.given} numbers are written as "
                 f"floats, such as {change.texts[0]!r}"
+            )
+
+
+def refuse_swapped(account: Account) -> None:
+    """End the run where day and month have changed places in a column: other rows were read as another day."""
+    for name, found in account.swapped.items():
+        if found.is_told:
+            raise ContractError(
+                f"1: column {name!r}: day and month have changed places: {found.refused} rows are no dates as "
+                f"declared, such as {found.text!r}, and the other way round all are; other rows would be "
+                "read as another day"
             )
 
 
@@ -104,6 +115,7 @@ def require_sound(account: Account, reading: Reading) -> None:
         raise LostRowError(
             f"{account.rows_in} rows in, {account.rows_out} out and {account.rows_refused} refused. Report this, please"
         )
+    refuse_swapped(account)
     if reading.on_change == "stop":
         refuse_floats(account)
 
@@ -335,12 +347,13 @@ def main(pipeline: Pipeline) -> None:
         else:
             summaries, batches = deliver_files(raw, typed, quarantine), len(raw.files)
         metrics = add_up(summaries) | {"batches": batches}
-        if metrics["rows_out"] == 0:
-            raise NoRowError(
-                f"data/raw/{name}: all {metrics['rows_in']} rows were refused ({counted(metrics['reasons'])}). Compare "
-                f"the columns in configs/{name}.yaml with the files."
-            )
         stop_on_share(pipeline, raw, summaries)
+        if metrics["rows_out"] == 0:
+            seen = next(map(example, sorted(quarantine.rglob("*.parquet"))), "")
+            raise NoRowError(
+                f"data/raw/{name}: all {metrics['rows_in']} rows were refused ({counted(metrics['reasons'])}){seen}\n"
+                f"Compare the columns in configs/{name}.yaml with the files."
+            )
     write_json(Path("metrics", name, "ingest.json"), metrics)
     store.forget_unused()
     files = f" of {len(raw.files)} files" if declared.is_dealt else ""

@@ -177,7 +177,7 @@ def encodings() -> list[DirtyFile]:
         ),
         people("utf-16-cut.csv", text(PEOPLE).encode("utf-16-le") + b"x", refused=[(5, "not_decodable")]),
         people("utf-32.csv", text(PEOPLE).encode("utf-32"), error="UTF-32"),
-        people("mark-in-a-row.csv", "a,b\n\ufeff1,2\n", rows=[("\ufeff1", "2")], names=("a", "b")),
+        people("mark-in-a-row.csv", "a,b\n\ufeff1,2\n", rows=[], refused=[(2, "inner_mark")], names=("a", "b")),
         people("nul-bytes.csv", text(PEOPLE) + "A\0,1,x\n", refused=[(5, "nul_byte")]),
         people(
             "nul-hole.csv",
@@ -226,6 +226,11 @@ def delimiters() -> list[DirtyFile]:
             rows=quoted[1:],
             names=quoted[0],
             dialect={"escape": "\\"},
+        ),
+        people(
+            "single-quoted-header.tsv",
+            "'name'\t'age'\t'city'\n" + text(PEOPLE[1:], "\t"),
+            dialect={"delimiter": "\t", "quote": "'"},
         ),
         people(
             "single-quotes.csv",
@@ -343,6 +348,7 @@ def layouts() -> list[DirtyFile]:
         people(
             "title.csv", "People of computing\n\n" + plain, dialect={"preamble": 2}, note="2 lines above the header"
         ),
+        people("padded-blank-and-title.csv", ",,\nPeople of computing,,\n" + plain, dialect={"preamble": 2}),
         people("padded-title.csv", "People of computing,,\n" + plain, dialect={"preamble": 1}),
         people(
             "preamble-with-commas.csv",
@@ -375,6 +381,12 @@ def layouts() -> list[DirtyFile]:
             note="no header",
         ),
         people("declared-no-header.csv", text(PEOPLE[1:]), names=("c1", "c2", "c3"), declared={"header": 0}),
+        people(
+            "numbers-as-quoted-names.csv",
+            '"","16.5","17"\n' + text((f'"{first}"', first, second) for first, second in number_rows),
+            names=("", "16.5", "17"),
+            rows=[(first, first, second) for first, second in number_rows],
+        ),
         people("year-header.csv", "2011,2012\n" + numbers, names=("2011", "2012"), rows=number_rows),
         people(
             "units.csv",
@@ -387,6 +399,17 @@ def layouts() -> list[DirtyFile]:
         people("footer.csv", plain + "\n(3 rows)\n", refused=[(5, "blank_line"), (6, "footer")]),
         people("declared-footer.csv", plain + "x,y,z\nend\n", declared={"footer": 2}, dialect={"footer": 2}),
         people("joined-with-marks.csv", ("\ufeff" + plain) * 2, rows=PEOPLE[1:] * 2, refused=[(5, "repeated_header")]),
+        people(
+            "joined-without-header.csv",
+            plain + "\ufeff" + text(PEOPLE[1:]) + "C,1,x\n",
+            rows=[*PEOPLE[1:], *PEOPLE[2:], ("C", "1", "x")],
+            refused=[(5, "inner_mark")],
+        ),
+        people(
+            "joined-in-another-order.csv",
+            plain + "city,name,age\nOslo,Kari,5\n",
+            error="line 5 is the header in another order",
+        ),
         people("total-recall.csv", plain + "Total Recall,,\n", rows=[*PEOPLE[1:], ("Total Recall", "", "")]),
         people("totals.csv", plain + "Total,162,\n", refused=[(5, "totals_row")]),
         people(
@@ -405,6 +428,15 @@ def layouts() -> list[DirtyFile]:
             "trailing-in-rows.csv",
             plain.replace("\n", ",\n").replace("city,", "city", 1),
             dialect={"trailing_delimiter": True},
+        ),
+        people("trailing-in-header.csv", plain.replace("city\n", "city,\n")),
+        people(
+            "row-names.csv",
+            '"a","b"\n' + "".join(f'"{number}",{number},"x"\n' for number in range(1, 9)),
+            names=("", "a", "b"),
+            rows=[(str(number), str(number), "x") for number in range(1, 9)],
+            dialect={"second": "a last column without a name"},
+            note="as R writes it",
         ),
         people("trailing-once.csv", plain + "A,1,x,\n", refused=[(5, "too_many_columns")]),
         people("duplicate-names.csv", "a,a\n" + numbers, **ab | {"names": ("a", "a")}, note="more than once"),
@@ -456,6 +488,27 @@ def layouts() -> list[DirtyFile]:
             "".join(f"{name:<8}{age:>5}   {city}   \n" for name, age, city in PEOPLE),
             dialect={"delimiter": " ", "spaces": "runs"},
             note="runs of spaces are one delimiter",
+        ),
+        people(
+            "aligned.csv",
+            "".join(f"{name + ',':<10}{age:>5}, {city}\n" for name, age, city in PEOPLE),
+            dialect={"delimiter": ",", "spaces": "aligned"},
+            note="spaces align the columns",
+        ),
+        people(
+            "aligned-quotes.csv",
+            'name,            said,          n\n"Ada",           "well,   well", 10\n'
+            '"Grace \\"G\\"",   "so  ",          9\n"Alan",          "",              4\n',
+            names=("name", "said", "n"),
+            rows=[("Ada", "well,   well", "10"), ('Grace "G"', "so  ", "9"), ("Alan", "", "4")],
+            dialect={"quote": '"', "escape": "\\", "spaces": "aligned"},
+        ),
+        people(
+            "query-client.txt",
+            " name  | age |   city    \n-------+-----+-----------\n"
+            " Ada   |  36 | London    \n Alan  |  41 | Wilmslow  \n Grace |  85 | Arlington \n(3 rows)\n",
+            refused=[(2, "too_few_columns"), (6, "footer")],
+            dialect={"delimiter": "|", "spaces": "aligned"},
         ),
         people(
             "double-spaces.csv",

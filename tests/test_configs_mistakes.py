@@ -400,6 +400,8 @@ ONE_MISTAKE = {
         "columns.distance.scale: found 3, expected at most precision, which is 2",
     ),
     "scale of integer": (DISTANCE, "{type: integer, scale: 2}", "a column of type integer has no scale"),
+    "marks of text": (DISTANCE, '{type: text, marks: ["%"]}', "a column of type text has no marks beside a number"),
+    "digits as mark": (DISTANCE, '{type: float, marks: ["5"]}', "columns.distance.marks"),
     "one separator for both": (
         DISTANCE,
         '{type: float, thousands: "."}',

@@ -116,6 +116,11 @@ def test_name_that_stands_there_twice_is_always_refused(on_change: str) -> None:
         run(on_change)
 
 
+def test_dropped_name_may_stand_there_twice() -> None:
+    put("id,,n,x,\na,1,1,1,2\n")
+    assert run("stop", drop=[""])["schema"] == {}
+
+
 @pytest.mark.parametrize("on_change", ["stop", "quarantine", "accept"])
 def test_another_order_of_columns_is_told_and_harmless(on_change: str) -> None:
     put(SOUND)
@@ -232,3 +237,28 @@ def inferred(*texts: str) -> dict[str, Any]:
 )
 def test_type_is_the_first_by_which_all_texts_can_be_read(texts: list[str], declaration: dict[str, Any]) -> None:
     assert inferred(*texts) == declaration
+
+
+DATES = {"id": {"type": "text"}, "on": {"type": "date", "format": "%d/%m/%Y"}, "x": {"type": "float"}}
+
+
+def dated(*days: str) -> str:
+    return "id,on,x\n" + "".join(f"a,{day},1\n" for day in days)
+
+
+@pytest.mark.parametrize("on_change", ["stop", "quarantine", "accept"])
+def test_day_and_month_that_changed_places_stop_the_run(on_change: str) -> None:
+    put(dated(*(f"{month}/{day}/2013" for month in (1, 2) for day in range(1, 29))))
+    with pytest.raises(ContractError, match=r"a.csv:1: column 'on': day and month have changed places: 32 rows.*1/13"):
+        run(on_change, DATES, "100%")
+
+
+def test_day_and_month_of_iso_dates_may_change_places_too() -> None:
+    put(dated(*(f"2013-{day:02}-01 05:00" for day in range(1, 29))))
+    with pytest.raises(ContractError, match="day and month have changed places"):
+        run("stop", {**DATES, "on": {"type": "timestamp"}}, "100%")
+
+
+def test_misspelled_dates_among_sound_ones_are_refused_alone() -> None:
+    put(dated("1/13/2013", "2/14/2013", "3/15/2013", "28/1/2013"))
+    assert run("stop", DATES, "100%")["reasons"] == {"not_a_date": 3}

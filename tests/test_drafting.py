@@ -249,7 +249,15 @@ def test_type_is_decided_by_all_texts(texts: tuple[str, ...], name: str, expecte
         (("1.234,5", "12"), {"type": "float", "decimal": ",", "thousands": "."}),
         (("1 234", "12"), {"type": "integer", "thousands": " "}),
         (("1,234", "5,678"), {"type": "category"}),  # either
+        ((*(f"{number},154" for number in range(1, 9)), "154", "2"), {"type": "integer", "thousands": ","}),
+        ((*(f"{number},154" for number in range(1, 9)), "154", "1234"), {"type": "category"}),
         (("1.2.3", "4.5.6"), {"type": "category"}),
+        (("$1,234.50", "-$7", "$0.25"), {"type": "float", "thousands": ",", "marks": ["$"]}),
+        (("12,5 %", "7 %", "0,25 %"), {"type": "float", "decimal": ",", "marks": ["%"]}),
+        ((" 12", "7 "), {"type": "integer", "marks": [" "]}),
+        (("$5", "\u20ac7"), {"type": "category"}),
+        (("5 kg", "7 g"), {"type": "category"}),
+        (("Q1", "Q2"), {"type": "category"}),
     ],
     ids=str,
 )
@@ -268,7 +276,7 @@ def test_one_misread_text_in_a_hundred_goes_to_quarantine() -> None:
     [
         (b"a,b\n", "b", sample.SampleError, "a header and no row"),
         (b"", "b", HoldfastError, "empty"),
-        (b"a,a\n1,2\n", "a", sample.SampleError, "'a' more than once"),
+        (b"a,a,b\n1,2,3\n", "a", UndraftableError, "target 'a': stands in the header more than once"),
         (b'"x\ny",b\n1,2\n', "b", UndraftableError, "column 1 is called 'x.ny'"),
         (b"_a,b\n1,2\n", "_a", UnfitTargetError, "no such column"),
         (b"price,b\n1,2\n", "prize", UnfitTargetError, "did you mean 'price'"),
@@ -288,6 +296,53 @@ def test_what_cannot_be_drafted_is_told(content: bytes, target: str, error: type
 def test_columns_that_cannot_be_declared_are_dropped() -> None:
     draft = draft_of(written(["", "_id", "x", "y"], [[n, n, n % 7, n * n % 5] for n in range(60)]), "y")
     assert types_of(draft) == {"": "dropped", "_id": "dropped", "x": "integer", "y": "integer"}
+
+
+def test_columns_of_one_name_are_dropped() -> None:
+    draft = draft_of(written(["a", "", "a", "", "x", "y"], [[n, "", n, "", n % 7, n * n % 5] for n in range(60)]), "y")
+    assert types_of(draft) == {"a": "dropped", "": "dropped", "x": "integer", "y": "integer"}
+
+
+def test_mark_that_some_rows_lack_is_a_feature() -> None:
+    rows = [["Y" if n % 3 else "", "EUR" if n else "", n % 7, n * n % 5] for n in range(60)]
+    draft = draft_of(written(["exempt", "currency", "x", "y"], rows), "y")
+    assert draft.pipeline.columns["exempt"].missing == "event"
+    assert draft.pipeline.drop == ("currency",)
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "kind"),
+    [
+        ("Year", [str(1901 + n) for n in range(60)], "time"),
+        ("Year", [str(1960 - n // 3) for n in range(60)], "time"),
+        ("Year", [str(1901 + n * 7 % 60) for n in range(60)], "stratified"),
+        ("built", [str(1901 + n) for n in range(60)], "stratified"),
+        ("month", [f"{1901 + n // 12}-{1 + n % 12:02}" for n in range(60)], "time"),
+        ("season", [f"{1951 + n}-{(52 + n) % 100:02}" for n in range(60)], "stratified"),
+    ],
+)
+def test_series_by_year_or_month_is_split_by_time(name: str, texts: list[str], kind: str) -> None:
+    draft = draft_of(written([name, "x", "y"], [[text, n % 7, n * n % 11 / 3] for n, text in enumerate(texts)]), "y")
+    assert draft.pipeline.split.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("texts", "formed"),
+    [
+        (["2012-01", "2012-02", "2011-12"], "%Y-%m"),
+        (["1977-Jan", "1977-Feb"], "%Y-%b"),
+        (["01/2013", "11/2013"], "%m/%Y"),
+        (["Jan-1-1995", "Feb-1-1995"], "%b-%d-%Y"),
+    ],
+)
+def test_months_and_other_orders_are_dates(texts: list[str], formed: str) -> None:
+    decision = decide_type(column_texts("when", pa.chunked_array([texts])))
+    assert decision.declared == {"type": "date", "format": formed}
+
+
+def test_integers_of_which_one_has_a_fraction_are_floats() -> None:
+    decision = decide_type(column_texts("x", pa.chunked_array([[str(number) for number in range(200)] + ["97.5"]])))
+    assert decision.declared == {"type": "float"}
 
 
 @pytest.mark.parametrize("suffix", [".csv.gz", ".parquet", ".jsonl"])

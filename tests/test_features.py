@@ -325,6 +325,7 @@ NOTATIONS = {
     "price": {"type": "decimal", "scale": 2, "decimal": ",", "thousands": "."},
     "sold": {"type": "integer", "missing": "zero"},
     "area": {"type": "float", "decimal": ",", "missing": "event"},
+    "share": {"type": "float", "marks": ["%", "$"]},
     "at": {"type": "timestamp", "format": "epoch_s"},
     "y": {"type": "float"},
 }
@@ -332,6 +333,7 @@ RAW = {
     "price": ["1.234,50", "0,1", "", "99.999,99"],
     "sold": ["3", "", "4", ""],
     "area": ["1,5", "", "-2,25e1", "7"],
+    "share": ["12 %", "", "-$5", "7"],
     "at": ["1357016400", "", "1383460200", "0"],
 }
 
@@ -345,6 +347,7 @@ def test_typed_rows_and_raw_rows_of_any_notation_are_one_to_a_model():
     pd.testing.assert_frame_equal(derived.transform(typed), from_raw)
     assert from_raw["price"].tolist()[:2] == [1234.5, 0.1]
     assert from_raw["sold"].tolist() == [3.0, 0.0, 4.0, 0.0]
+    assert from_raw["share"].dropna().tolist() == [12.0, -5.0, 7.0]
     assert from_raw["area_is_missing"].tolist() == [0.0, 1.0, 0.0, 0.0]
 
 

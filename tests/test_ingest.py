@@ -229,6 +229,7 @@ def test_wrong_header_is_refused_with_file_and_line(header: str, message: str) -
         (b"PAR1\x00\x00", UnreadableFileError, "Parquet"),
         ("id,n,x\na,1,1\n".encode("utf-32"), UnreadableFileError, "UTF-32"),
         (b"id,n,x\na,y,1\nb,1\n", NoRowError, r"all 2 rows were refused \(not_an_integer 1, too_few_columns 1\)"),
+        (b"id;n;x\na;1;8,9\nb;1;7,5\n", NoRowError, r"line 2: column 'x': '8,9' is no number.*separators are decimal"),
     ],
 )
 def test_file_without_a_readable_row_is_an_error(content: bytes, error: type[Exception], message: str) -> None:

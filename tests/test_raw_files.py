@@ -30,7 +30,7 @@ from tasks.raw_files.rows import LONGEST_RECORD
 CELL = st.text(
     st.one_of(
         st.sampled_from(",;\"'\n\r\\|\tx \u2028\x1a\x1f\u00a6"),
-        st.characters(codec="utf-8", exclude_characters="\0"),
+        st.characters(codec="utf-8", exclude_characters="\0\ufeff"),  # a row that begins with a mark is refused
     ),
     max_size=6,
 )

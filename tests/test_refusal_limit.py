@@ -63,6 +63,7 @@ def test_share_beyond_the_limit_stops_with_reasons_and_remedy() -> None:
         run("49.9%")
     text = str(caught.value)
     assert "batch 'a': 2 of 4 rows (50%): integer_out_of_range 1, not_an_integer 1" in text
+    assert "as in data/raw/demo/a.csv, line 4: column 'n': 'x' is no whole number" in text
     assert "holdfast quarantine demo --stopped" in text
 
 

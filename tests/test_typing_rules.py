@@ -95,6 +95,19 @@ def test_floats_in_any_notation_are_what_python_reads(texts: list[str], separato
 
 
 @settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(NUMBERS | WRITTEN, st.sampled_from(["{}", "$ {}", "{} %", " {}kg", "{}%kg"])), min_size=1))
+def test_numbers_with_marks_are_those_without(written: list[tuple[str, str]]) -> None:
+    bare = [text.strip(" \u00a0\u202f") for text, _ in written]
+    texts = [form.format(text) for text, (_, form) in zip(bare, written, strict=True)]
+    declared = {"type": "float", "thousands": ",", "nulls": []}
+    assert outcomes(texts, marks=["$", "%", " kg"], **declared) == outcomes(bare, **declared)
+
+
+def test_mark_that_is_not_declared_refuses() -> None:
+    assert outcomes(["\u20ac5", "5$"], type="float", marks=["$"], nulls=[]) == ["not_a_number", 5.0]
+
+
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(-(2**70), 2**70), min_size=1, max_size=30), st.sampled_from([None, ",", ".", " ", "'"]))
 def test_integers_in_groups_are_exact(numbers: list[int], thousands: str | None) -> None:
     texts = [f"{number:,}".replace(",", thousands or "") for number in numbers]

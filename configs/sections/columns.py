@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from configs.sections.values import ColumnName, Duration, Finite, Section, Timezone, Tuple
+from configs.sections.values import ColumnName, Duration, Finite, Section, Timezone, Tuple, matching
 
 
 class Time(Section):
@@ -31,6 +31,7 @@ FEATURE_TYPES = ("integer", "float", "decimal", "boolean", "category")
 WIDEST_DECIMAL = 38  # digits
 EPOCHS = ("epoch_s", "epoch_ms")  # formats of a timestamp that is a number: time since 1970 in UTC
 Bound = int | Finite | str
+NumberMark = Annotated[str, matching(r"[^0-9+.,\r\n-]{1,10}", "signs or letters, without digits, signs and separators")]
 
 
 class Column(Section):
@@ -46,6 +47,9 @@ class Column(Section):
     decimal: Literal[".", ","] = Field(".", description="the decimal separator of a float or decimal")
     thousands: Literal[",", ".", " ", "'"] | None = Field(
         None, description="what stands between groups of three digits of a number, where it is written at all"
+    )
+    marks: Tuple[NumberMark] = Field(
+        (), description="what may stand before or behind a number and is no part of it: `$`, `%`, `kg`, or a space"
     )
     scale: int | None = Field(None, ge=0, le=WIDEST_DECIMAL, description="digits behind the point of a decimal")
     precision: int | None = Field(

@@ -208,7 +208,7 @@ def read_raw(raw: Mapping[str, pd.Series], columns: Mapping[str, Column], timezo
 
 def without_notation(column: Column) -> Column:
     """The declaration of a column that holds numbers or dates, not text in their declared notation."""
-    return column.model_copy(update={"format": None, "decimal": ".", "thousands": None})
+    return column.model_copy(update={"format": None, "decimal": ".", "thousands": None, "marks": ()})
 
 
 def without_bounds(column: Column) -> Column:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from configs.sections.columns import Column
 from tasks.cells.queries import FALSE, TRUE, decimal_digits
 
+SEPARATED = re.compile(r"[+-]?[0-9]+(?:[,.'][0-9]+)+")
 PRIVATE = "a private value"  # what is shown of a cell that nobody is to see
 DETAILS = {
     "not_an_integer": "{text} is no whole number; digits with an optional sign{groups} are expected",
@@ -35,14 +38,29 @@ def detail(reason: str, text: str, column: Column, timezone: str) -> str:
     exponent = "" if column.type == "decimal" else " or exponent"
     groups = "" if column.thousands is None else f" and groups of three apart by {column.thousands!r}"
     precision, scale = decimal_digits(column)
-    return DETAILS[reason].format(
-        text=found,
-        format=f"declared ({column.format})" if column.format else "ISO 8601",
-        zone=column.timezone or timezone,
-        groups=groups,
-        notation=f"decimal{exponent} notation with a {'point' if column.decimal == '.' else 'comma'}{groups}",
-        precision=precision,
-        scale=scale,
-        min=column.min,
-        max=column.max,
+    hint = "" if column.private or not reason.startswith("not_a") else hint_at(text)
+    return (
+        DETAILS[reason].format(
+            text=found,
+            format=f"declared ({column.format})" if column.format else "ISO 8601",
+            zone=column.timezone or timezone,
+            groups=groups,
+            notation=f"decimal{exponent} notation with a {'point' if column.decimal == '.' else 'comma'}{groups}",
+            precision=precision,
+            scale=scale,
+            min=column.min,
+            max=column.max,
+        )
+        + hint
     )
+
+
+def hint_at(text: str) -> str:
+    """What a refused text may be after all, and what then to declare; nothing where it looks like nothing known.
+
+    >>> hint_at("8,9")
+    '; if its separators are decimal or between thousands, declare them'
+    """
+    if text.strip() != text:
+        return "; spaces around a value are part of it"
+    return "; if its separators are decimal or between thousands, declare them" if SEPARATED.fullmatch(text) else ""

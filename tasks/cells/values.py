@@ -7,6 +7,7 @@ DuckDB, not the machine's.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from tasks.cells.bounds import numeric_bounds, refuse_outside
 from tasks.cells.calm_times import calm_instants, utc_times, wall_times
 from tasks.cells.details import PRIVATE, detail
 from tasks.cells.queries import column_query, decimal_digits, quoted
+from tasks.cells.swapped_dates import Swapped, other_way
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 OnChange = Literal["stop", "quarantine", "accept"]
 NUMERIC = ("integer", "float", "decimal")
 SHOWN_LEVELS = 10  # of those that are new
+SPACES = " \u00a0\u202f"  # beside a number with marks
 FEW = 100  # distinct times that are not worth a look at their days
 
 
@@ -63,6 +66,8 @@ class TypedCells:
         says, and that were missing and mean zero.
     changes : dict of str to Change
         For each integer, and each category with declared levels, how many cells differ from the contract: perhaps 0.
+    swapped : dict of str to Swapped
+        For each column of dates some of which are none, whether they are with day and month the other way round.
     """
 
     values: pa.Table
@@ -71,6 +76,7 @@ class TypedCells:
     shifted: int = 0
     zero_filled: int = 0
     changes: dict[str, Change] = field(default_factory=dict)
+    swapped: dict[str, Swapped] = field(default_factory=dict)
 
 
 class TypedColumn(NamedTuple):
@@ -158,6 +164,7 @@ def type_cells(
     refused: dict[int, tuple[str, str, str]] = {}
     told: list[tuple[str, Any]] = []
     changes: dict[str, Change] = {}
+    swapped: dict[str, Swapped] = {}
     for number, (name, column) in enumerate(columns.items()):
         given = cells.column(number)
         if is_number(given.type) and not is_inside(given, column):
@@ -168,6 +175,8 @@ def type_cells(
         told += typed.told.items()
         if column.type == "integer" or column.levels is not None:
             changes[name] = change_of(typed, texts, column)
+        if column.type in ("date", "timestamp") and (found := swapped_dates(typed, name, column, timezone)) is not None:
+            swapped[name] = found
         why: dict[str | None, tuple[str, str, str]] = {}
         for row, code in zip(*typed.refused, strict=True):
             text, reason = typed.texts[code], typed.reasons[code]
@@ -176,7 +185,20 @@ def type_cells(
             refused.setdefault(row, why[text])
     table = pa.table(values, names=list(columns)).cast(schema_of(values, columns))
     counts = count_told(told, refused)
-    return TypedCells(table, refused, counts["ambiguous"], counts["shifted"], counts["zero_filled"], changes)
+    return TypedCells(table, refused, counts["ambiguous"], counts["shifted"], counts["zero_filled"], changes, swapped)
+
+
+def swapped_dates(typed: TypedColumn, name: str, column: Column, timezone: str) -> Swapped | None:
+    """Whether a column's texts are all dates with day and month the other way round; None where no date is refused."""
+    import pyarrow as pa
+
+    refused = [code for code in typed.refused[1] if typed.reasons[code] in ("not_a_date", "not_a_timestamp")]
+    turned = other_way(pa.array(typed.texts, pa.string()), column) if refused else None
+    if turned is None:
+        return None
+    again = type_texts(turned.texts, name, turned.column, timezone, "stop").column("reason")
+    text = PRIVATE if column.private else str(typed.texts[refused[0]])
+    return Swapped(len(refused), again.null_count == len(again), text)
 
 
 def texts_again(name: str, reread: Callable[[str], pa.ChunkedArray] | None) -> pa.ChunkedArray:
@@ -264,7 +286,8 @@ def read_as(column: Column) -> pa.DataType:
 
 def is_plain_number(column: Column) -> bool:
     """Whether Arrow's casts read a column's texts, where they read all of them, as the queries do."""
-    return column.type in ("integer", "float") and column.decimal == "." and column.thousands is None
+    is_plain = column.decimal == "." and column.thousands is None and not column.marks
+    return column.type in ("integer", "float") and is_plain
 
 
 def is_number(type_: pa.DataType) -> bool:
@@ -337,12 +360,28 @@ def type_texts(texts: pa.Array, name: str, column: Column, timezone: str, on_cha
         return type_levels(texts, column.levels or (), on_change)
     typed = type_calm_times(texts, column, timezone) if column.type == "timestamp" else None
     if typed is None:
-        typed = run_query(texts, column_query(column, timezone, on_change))
+        typed = run_query(without_marks(texts, column.marks), column_query(column, timezone, on_change))
     if column.min is None and column.max is None:
         return typed
     if column.type in NUMERIC:
         return refuse_outside(typed, *numeric_bounds(column, typed.schema.field("value").type))
     return refuse_outside(typed, *moment_bounds(name, column, timezone))
+
+
+def without_marks(texts: pa.Array, marks: tuple[str, ...]) -> pa.Array:
+    """Texts of numbers without what is declared to stand beside them, and without spaces there; a sign stays.
+
+    >>> import pyarrow as pa
+    >>> without_marks(pa.array(["-$ 5", "12 %", "7"]), ("$", "%")).to_pylist()
+    ['-5', '12', '7']
+    """
+    import pyarrow.compute as pc
+
+    if not marks:
+        return texts
+    beside = "|".join([f"[{SPACES}]", *(re.escape(mark.strip()) for mark in marks if mark.strip())])
+    led = pc.replace_substring_regex(texts, rf"^(?:{beside})*([+-]?)(?:{beside})*", r"\1")
+    return pc.replace_substring_regex(led, f"(?:{beside})+$", "")
 
 
 def type_calm_times(texts: pa.Array, column: Column, timezone: str) -> pa.Table | None:

@@ -32,7 +32,8 @@ class HeaderDifference:
     names : tuple of str
         The header.
     twice, new, lost : tuple of str
-        Names that stand there more than once, that are neither declared nor dropped, that are declared and not there.
+        Names that stand there more than once (but for dropped ones, which nobody reads), that are neither declared nor
+        dropped, that are declared and not there.
     renamed : dict of str to str
         Declared names that are lost, and the one new name that differs from it in case and outer spaces alone.
     order : tuple of str
@@ -83,12 +84,13 @@ def compare_header(names: Sequence[str], columns: Iterable[str], drop: Iterable[
     >>> compare_header(("ID", "n"), ("id", "n"), ()).renamed
     {'id': 'ID'}
     """
-    columns, drop = list(columns), list(drop)
+    columns = list(columns)
+    unread = {*drop} - {*columns}
     lost = tuple(name for name in columns if name not in names)
-    new = tuple(dict.fromkeys(name for name in names if name not in {*columns, *drop}))
+    new = tuple(dict.fromkeys(name for name in names if name not in {*columns, *unread}))
     return HeaderDifference(
         names=tuple(names),
-        twice=tuple(sorted({name for name in names if names.count(name) > 1})),
+        twice=tuple(sorted({name for name in names if names.count(name) > 1 and name not in unread})),
         new=new,
         lost=lost,
         renamed=respelled(lost, new),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from configs.wording import listed
 from tasks.cells.queries import FALSE, TRUE
+from tasks.cells.values import without_marks
 from tasks.drafting.fitting import fits
 from tasks.drafting.moments import MomentFormat, moment_format
 from tasks.drafting.naming import looks_like_identifier, looks_like_moment
@@ -28,6 +30,9 @@ ENOUGH = 0.99  # share of the rows that a type must read; the others go to quara
 ENOUGH_BUT_WORDS = 0.9  # where what it does not read are a few words, which are then taken as missing
 MOST_WORDS = 5
 GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:([,. '])[0-9]{3})(?:\1[0-9]{3})*")
+MIDDLE = re.compile("[0-9](?:.*[0-9])?", re.DOTALL)  # of a number, between its first and last digit
+BELOW_1000 = re.compile(r"[+-]?[0-9]{1,3}")
+FEW_BARE, MANY_GROUPED = 2, 8  # different numbers without and with a comma, that tell thousands from decimals
 FREE_TEXT = 40  # characters that a category's texts have at the most, on average
 NEARLY_UNIQUE = 0.9  # distinct texts per row beyond which a text is no category
 FEW_ROWS = 50  # below which that says nothing
@@ -117,7 +122,40 @@ def decide_known(known: ColumnKnown) -> Decision:
             remarks.append(remark)
         elif (found := decide_read(known, declared, remark)) is not None:
             return found
+    marked = decide_marked(known)
+    if marked is not None:
+        return marked
     return decide_moment(known, moment_format(known.name, known.levels, known.counts), remarks)
+
+
+def decide_marked(known: ColumnKnown) -> Decision | None:
+    """A number with a currency's sign, a percent sign or spaces beside it, if all texts have no other mark."""
+    import pyarrow as pa
+
+    marks = marks_of(known.texts)
+    bare = without_marks(pa.array(known.texts, pa.string()), marks)
+    if not marks or not any(map(re.compile("[0-9]").search, known.texts)):
+        return None
+    for declared, _ in numbers(replace(known, levels=bare, texts=bare.to_pylist())):
+        if declared is None:
+            return None
+        found = decide_read(known, {**declared, "marks": list(marks)}, f"numbers with {listed(marks)} beside them")
+        if found is not None:
+            return found
+    return None
+
+
+def marks_of(texts: list[str]) -> tuple[str, ...]:
+    """The marks at the ends of texts: spaces, and one sign; none where there are several signs, as of two currencies.
+
+    >>> marks_of(["$5", "-$ 7"]), marks_of(["$5", "\u20ac7"]), marks_of(["5 ", "7"])
+    (('$',), (), (' ',))
+    """
+    ends = "".join(text[: place.start()] + text[place.end() :] for text in texts if (place := MIDDLE.search(text)))
+    signs = {sign for sign in ends if unicodedata.category(sign) == "Sc" or sign == "%"}
+    if len(signs) > 1:
+        return ()
+    return tuple(sorted(signs)) or ((" ",) if any(map(str.isspace, ends)) else ())
 
 
 def decide_moment(known: ColumnKnown, moment: MomentFormat | None, remarks: list[str]) -> Decision:
@@ -168,7 +206,7 @@ def separated_numbers(texts: list[str]) -> Iterator[tuple[dict[str, Any] | None,
     """Declarations of numbers with a decimal comma or with separators between thousands, if columns have such keys."""
     with_comma = [text for text in texts if "," in text]
     only_grouped = with_comma and all(GROUPED.fullmatch(text) and text.count(",") == 1 for text in with_comma)
-    if only_grouped and not any("." in text for text in texts):
+    if only_grouped and not any("." in text for text in texts) and not are_thousands(texts):
         yield None, "numbers with commas that may be decimal or between thousands; clean them, or declare which"
         return
     for point, thousands in ((".", ","), (".", " "), (".", "'"), (",", None), (",", "."), (",", " "), (",", "'")):
@@ -179,12 +217,26 @@ def separated_numbers(texts: list[str]) -> Iterator[tuple[dict[str, Any] | None,
                 yield {"type": kind, **keys}, "numbers with separators"
 
 
+def are_thousands(texts: list[str]) -> bool:
+    """Whether commas, each before three digits, stand between thousands: numbers below 1,000 have none.
+
+    Of decimal numbers some would have one digit or two behind the comma before any had none.
+
+    >>> are_thousands(["7", "154", *(f"{number},000" for number in range(1, 9))])
+    True
+    """
+    bare = [text for text in texts if "," not in text]
+    return len(bare) >= FEW_BARE and len(texts) - len(bare) >= MANY_GROUPED and all(map(BELOW_1000.fullmatch, bare))
+
+
 def decide_read(known: ColumnKnown, declared: dict[str, Any], remark: str) -> Decision | None:
     """A declaration, if it reads all but a few rows, or all but a few words that are then null tokens."""
     read = fits(known.levels, declared)
     share = known.share(read)
     left = [text for text, is_read in zip(known.texts, read.tolist(), strict=True) if not is_read]
     remarks = [remark] if remark else []
+    if left and declared["type"] == "integer" and any_fits(left, {**declared, "type": "float"}):
+        return None
     if not left:
         return Decision(declared, tuple(remarks))
     if share >= ENOUGH_BUT_WORDS and len(left) <= MOST_WORDS and not any(re.search("[0-9]", text) for text in left):
@@ -193,6 +245,13 @@ def decide_read(known: ColumnKnown, declared: dict[str, Any], remark: str) -> De
         return None
     rows = int(known.counts[~read].sum())
     return Decision(declared, (*remarks, f"{rows} of {known.rows} rows go to quarantine, such as {listed(left[:1])}"))
+
+
+def any_fits(texts: list[str], declared: dict[str, Any]) -> bool:
+    """Whether a type reads any of some texts."""
+    import pyarrow as pa
+
+    return bool(fits(pa.array(texts, pa.string()), declared).any())
 
 
 def decide_text(known: ColumnKnown, remarks: list[str]) -> Decision:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,7 +19,7 @@ from tasks.cells.queries import OFFSET
 from tasks.drafting.bounds import draft_expectations
 from tasks.drafting.null_tokens import sentinel_of
 from tasks.drafting.profile import MOMENTS, NUMBERS, Profile, profile_columns
-from tasks.drafting.roles import group_candidates, time_candidates, why_dropped
+from tasks.drafting.roles import as_years, group_candidates, time_candidates, why_dropped
 from tasks.drafting.sample import Sample
 from tasks.drafting.split_trial import try_splits
 from tasks.drafting.suspects import Suspect, find_suspect
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SCHEMA_LINE = "yaml-language-server: $schema=pipeline.schema.json"
 WARN = "`warn` is only said in the report; write quarantine or stop where such a row or batch must not pass"
+REPEATED = "stands in the header more than once; rename one of each to use it"
 SOME = 100  # texts that are looked at for an offset
 EMPTY = ("features", "encode", "split", "train", "evaluate", "drift", "retrain", "gate")
 
@@ -152,6 +153,18 @@ def unnameable(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def refuse_repeated_target(name: str, sample: Sample) -> None:
+    """Refuse a target that is the name of several columns.
+
+    Raises
+    ------
+    UndraftableError
+        If it is.
+    """
+    if name in sample.repeated:
+        raise UndraftableError(f"--target {shown(name)}: {REPEATED.replace(' use', ' predict')}.")
+
+
 def is_valid(kind: Any, value: str) -> bool:
     """Whether the schema takes a text as a value of a kind."""
     try:
@@ -163,7 +176,8 @@ def is_valid(kind: Any, value: str) -> bool:
 
 def plan_columns(sample: Sample, target_name: str) -> Plan:
     """Decide what each column is for."""
-    refused = unnameable(sample.names)
+    refused = {**dict.fromkeys(sample.repeated, REPEATED), **unnameable((*sample.names, *sample.repeated))}
+    refuse_repeated_target(target_name, sample)
     profiles = {name: profile for name, profile in profile_columns(sample).items() if name not in refused}
     target = draft_target(require_target(target_name, profiles))
     profiles[target_name] = target.profile
@@ -171,8 +185,9 @@ def plan_columns(sample: Sample, target_name: str) -> Plan:
     for name, profile in profiles.items():
         if name != target_name and (why := why_dropped(profile)) is not None:
             plan.dropped[name] = why
-    candidates = time_candidates(plan.features)
-    plan.moment = candidates[0] if candidates else None
+        elif name != target_name and len(profile.rows_per_value) == 1:
+            profiles[name] = as_mark(profile)
+    plan.moment = moment_of(plan)
     for profile in plan.features:
         suspect = find_suspect(profile, target.profile, target.task)
         if suspect is not None:
@@ -183,6 +198,28 @@ def plan_columns(sample: Sample, target_name: str) -> Plan:
     plan.groups = group_candidates(plan.features)
     require_feature(plan)
     return plan
+
+
+def as_mark(profile: Profile) -> Profile:
+    """A column of one value, or none, from which the model is to learn whether there is one."""
+    if profile.type == "text":
+        profile = replace(profile, declared={**profile.declared, "type": "category"})
+    remark = "the same wherever there is one: the model learns whether there is"
+    return replace(profile, declared={**profile.declared, "missing": "event"}, remarks=(*profile.remarks, remark))
+
+
+def moment_of(plan: Plan) -> Profile | None:
+    """The column that says when a row happened: a date or timestamp, else years in order."""
+    candidates = time_candidates(plan.features)
+    if candidates:
+        return candidates[0]
+    for name, profile in plan.profiles.items():
+        years = as_years(profile) if name != plan.target.profile.name else None
+        if years is not None:
+            plan.profiles[name] = years
+            plan.dropped.pop(name, None)
+            return years
+    return None
 
 
 def require_feature(plan: Plan) -> None:
@@ -247,13 +284,23 @@ def date_parts(plan: Plan) -> dict[str, list[str]]:
     for profile in plan.columns.values():
         if profile.type not in MOMENTS or profile.name == plan.target.profile.name:
             continue
-        parts = ["day_of_week"] if profile is plan.moment else ["year", "month"]
-        if profile is plan.moment and profile.type == "timestamp":
-            parts.append("hour")
+        parts = moment_parts(profile) if profile is plan.moment else ["year", "month"]
         free = [part for part in parts if f"{profile.name}_{part}" not in plan.profiles]
         if free:
             found[profile.name] = free
     return found
+
+
+def moment_parts(profile: Profile) -> list[str]:
+    """Parts of the row's time that come back: the weekday and the hour; of dates that are months the month."""
+    import pyarrow.compute as pc
+
+    known = profile.values.drop_null()
+    if profile.type == "timestamp":
+        return ["day_of_week", "hour"]
+    if pc.any(pc.not_equal(pc.day(known), 1)).as_py():
+        return ["day_of_week"]
+    return ["month"] if len(pc.month(known).unique()) > 1 else []
 
 
 def column_remarks(plan: Plan, profile: Profile) -> list[str]:

@@ -33,6 +33,7 @@ CODES = {
     "%p": "[AaPp][Mm]",
 }
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%Y-%b", "%b-%Y", "%Y %b", "%b %Y", "%B %Y")
 SCREEN = 200  # texts that a format must suit before all are tried
 EPOCHS = {"epoch_s": "1[0-9]{9}", "epoch_ms": "1[0-9]{12}"}  # from 2001 to 2033
 ENOUGH = 0.99  # share of the rows that a format must read
@@ -55,7 +56,7 @@ def formats() -> Iterator[str]:
             yield from (day + clock for clock in CLOCKS)
     for day in ("%d %b %Y", "%d-%b-%Y", "%d/%b/%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y"):
         yield from (day + clock for clock in CLOCKS)
-    yield "%Y%m%d"
+    yield from ("%b-%d-%Y", "%Y%m%d", *MONTHS)
 
 
 @cache
@@ -102,7 +103,11 @@ def moment_format(name: str, levels: pa.StringArray, counts: NDArray[np.int64]) 
         if suits(few, re.compile(pattern)) and share_read(levels, counts, "timestamp", form) >= ENOUGH:
             return MomentFormat("timestamp", form, "")
     for form in formats():
-        if suits(few, pattern_of(form)) and (form != "%Y%m%d" or looks_like_moment(name)):
+        if (
+            suits(few, pattern_of(form))
+            and not (form in MONTHS and are_seasons(few))
+            and (form != "%Y%m%d" or looks_like_moment(name))
+        ):
             kind = "timestamp" if any(clock in form for clock in CLOCKS[1:]) else "date"
             found = judged(levels, counts, kind, form)
             if found is not None:
@@ -115,6 +120,13 @@ def suits(texts: list[str], pattern: re.Pattern[str]) -> bool:
     return sum(pattern.fullmatch(text) is not None for text in texts) >= 0.9 * len(texts) > 0
 
 
+def are_seasons(texts: list[str]) -> bool:
+    """Whether two numbers are years one after the other, such as `2009-10`, and no year and month."""
+    pairs = [re.fullmatch("([0-9]{4})[-/]([0-9]{2})", text) for text in texts]
+    found = [(int(pair[1]), int(pair[2])) for pair in pairs if pair is not None]
+    return bool(found) and all((year + 1) % 100 == second for year, second in found)
+
+
 def share_read(levels: pa.StringArray, counts: NDArray[np.int64], kind: str, form: str | None) -> float:
     """Share of the rows that a format reads."""
     read = fits(levels, {"type": kind, "format": form})
@@ -124,7 +136,7 @@ def share_read(levels: pa.StringArray, counts: NDArray[np.int64], kind: str, for
 def judged(levels: pa.StringArray, counts: NDArray[np.int64], kind: str, form: str) -> MomentFormat | None:
     """A format that reads the texts, held against its twin where day and month are both numbers and one is first."""
     share = share_read(levels, counts, kind, form)
-    if form.startswith("%Y") or "%b" in form.lower():
+    if form.startswith("%Y") or "%b" in form.lower() or form in MONTHS:
         return MomentFormat(kind, form, "") if share >= ENOUGH else None
     other = share_read(levels, counts, kind, swapped(form))
     if max(share, other) < ENOUGH:

@@ -8,6 +8,7 @@ IDENTIFIER = re.compile(r"(^|[\s_.-])(ids?|uuid|guid|key|code|zip|zip_?code|post
 SUBJECT = re.compile(r"(?i:(^|[\s_.-])(ids?|uuid|guid))$|[a-z](Id|ID)$")
 CAMEL_IDENTIFIER = re.compile(r"[a-z](Id|ID|Code|Key)$")
 MOMENT = re.compile(r"(^|[\s_.-])(date|day|dt|ymd|time|timestamp|ts)($|[\s_.-])|date$|time$", re.IGNORECASE)
+YEAR = re.compile(r"(^|[\s_.-])(year|yr)$", re.IGNORECASE)
 BIRTH = re.compile(r"birth|(^|[\s_.-])dob($|[\s_.-])", re.IGNORECASE)
 
 
@@ -36,6 +37,15 @@ def looks_like_moment(name: str) -> bool:
     [True, True, True, False]
     """
     return bool(MOMENT.search(name))
+
+
+def looks_like_year(name: str) -> bool:
+    """Whether a column by its name holds years.
+
+    >>> [looks_like_year(name) for name in ("Year", "fiscal_year", "years", "yearly_cost")]
+    [True, True, False, False]
+    """
+    return bool(YEAR.search(name))
 
 
 def looks_like_birth(name: str) -> bool:

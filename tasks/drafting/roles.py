@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from configs.wording import shown
-from tasks.drafting.naming import looks_like_birth, looks_like_identifier, looks_like_moment, looks_like_subject
+from tasks.drafting.naming import (
+    looks_like_birth,
+    looks_like_identifier,
+    looks_like_moment,
+    looks_like_subject,
+    looks_like_year,
+)
 from tasks.drafting.profile import MOMENTS, Profile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEW_ROWS = 20  # below which that no value comes back says nothing
+FEW_MARKED, LEAST_MARKED = 5, 0.01  # rows, and share of them, that a mark is set in, or is not
 COVERAGE = 0.95  # share of the rows that a time column must have a value in
 LEAST_INSTANTS = 12  # different times that a split by time needs for holdout and folds
 LEAST_GROUPS = 12
@@ -32,13 +40,19 @@ def why_dropped(profile: Profile) -> str | None:
     counts = profile.rows_per_value
     if len(counts) == 0:
         return "no value in any row of the sample"
-    if len(counts) == 1:
+    if len(counts) == 1 and not tells_by_gaps(profile):
         value = profile.texts.levels[int(profile.texts.codes[np.argmin(profile.is_missing)])].as_py()
         where = "every row of the sample" if not profile.is_missing.any() else "every row that has one"
         return f"constant: {shown(value)} in {where}"
-    if len(counts) == counts.sum() >= FEW_ROWS and is_identifier(profile):
+    if 1 < len(counts) == counts.sum() >= FEW_ROWS and is_identifier(profile):
         return "an identifier: no value comes back"
     return None
+
+
+def tells_by_gaps(profile: Profile) -> bool:
+    """Whether some rows have a value, be it always the same, and some have none: a mark set where something holds."""
+    missing = int(profile.is_missing.sum())
+    return min(missing, len(profile.is_missing) - missing) >= max(FEW_MARKED, LEAST_MARKED * len(profile.is_missing))
 
 
 def is_identifier(profile: Profile) -> bool:
@@ -76,6 +90,22 @@ def time_candidates(profiles: Iterable[Profile]) -> list[Profile]:
         )
 
     return sorted(fit, key=likelihood, reverse=True)
+
+
+def as_years(profile: Profile) -> Profile | None:
+    """A column of years as the time of its rows, where the rows stand in their order; None where it is no such column.
+
+    Parameters
+    ----------
+    profile : Profile
+    """
+    numbers = profile.numbers
+    if profile.type != "integer" or not looks_like_year(profile.name) or profile.is_missing.any():
+        return None
+    are_plain = all(re.fullmatch("[0-9]{4}", text) for text in profile.texts.texts)
+    if not are_plain or len(np.unique(numbers)) < LEAST_INSTANTS or not is_ordered(numbers):
+        return None
+    return replace(profile, declared={"type": "date", "format": "%Y"}, remarks=(*profile.remarks, "years, in order"))
 
 
 def is_ordered(numbers: NDArray[np.float64]) -> bool:

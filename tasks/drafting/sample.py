@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from configs.errors import DataError
-from configs.wording import listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +48,9 @@ class Sample:
     Attributes
     ----------
     names : tuple of str
-        The header.
+        The header, without names that stand there more than once.
+    repeated : tuple of str
+        Those: nothing tells their columns apart.
     texts : Table of string, shape (n_rows, n_columns)
         In the order of the file.
     file_rows : int
@@ -63,6 +64,7 @@ class Sample:
     """
 
     names: tuple[str, ...]
+    repeated: tuple[str, ...]
     texts: pa.Table
     file_rows: int
     how: str
@@ -88,12 +90,11 @@ def sample_rows(path: Path) -> Sample:
     UnreadableFileError
         If it holds no table, with its name.
     SampleError
-        If it has no row that can be read, or two columns of one name.
+        If it has no row that can be read.
     """
     from tasks.raw_files import open_raw
 
     with open_raw(path) as raw:
-        refuse_repeated(path, raw.names)
         size = path.stat().st_size
         is_cut = size > WHOLE and has_lines(raw.dialect)
         if not is_cut:
@@ -135,19 +136,13 @@ def sample_files(files: Sequence[Path]) -> Sample:
     how = f"{kept.num_rows:,} rows of {len(parts)} of {len(files)} files"
     dialect = next((part.dialect for part in parts if part.dialect), {})
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
-    return Sample(first.names, kept, min(part.file_rows for part in parts), how, dialect, notes)
+    rows = min(part.file_rows for part in parts)
+    return Sample(first.names, first.repeated, kept, rows, how, dialect, notes)
 
 
 def has_lines(dialect: Dialect) -> bool:
     """Whether a line can be found from the middle of the file: plain text in which a line feed is one byte."""
     return dialect.format != "parquet" and dialect.compression == "none" and not dialect.encoding.startswith("utf-16")
-
-
-def refuse_repeated(path: Path, names: tuple[str, ...]) -> None:
-    """Refuse a header with two columns of one name."""
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise SampleError(f"{path}: the header names {listed(twice)} more than once; rename one of each.")
 
 
 def whole_words(thinned: Thinned) -> str:
@@ -161,7 +156,16 @@ def sample_of(path: Path, raw: RawFile, thinned: Thinned, how: str, rows: int) -
     if thinned.seen == 0:
         told = f" ({', '.join(thinned.refused)})" if thinned.refused else ""
         raise SampleError(f"{path}: a header and no row that can be read{told}; at least one row is expected.")
-    return Sample(raw.names, thinned.texts, rows, how, unsure(raw.dialect), tuple(told_of(raw.dialect, thinned)))
+    once = [number for number, name in enumerate(raw.names) if raw.names.count(name) == 1]
+    return Sample(
+        names=tuple(raw.names[number] for number in once),
+        repeated=tuple(sorted({name for name in raw.names if raw.names.count(name) > 1})),
+        texts=thinned.texts.select(once),
+        file_rows=rows,
+        how=how,
+        dialect=unsure(raw.dialect),
+        notes=tuple(told_of(raw.dialect, thinned)),
+    )
 
 
 def thin(raw: RawFile) -> Thinned:
@@ -188,7 +192,7 @@ def thin(raw: RawFile) -> Thinned:
 
 def most_rows(width: int) -> int:
     """How many rows of so many columns are looked at."""
-    return max(1, min(MOST_ROWS, MOST_CELLS // width))
+    return max(1, min(MOST_ROWS, MOST_CELLS // max(1, width)))
 
 
 def every(texts: pa.Table, stride: int, first: int) -> pa.Table:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from tasks.cells.swapped_dates import Swapped
 from tasks.cells.values import SHOWN_LEVELS, Change, TypedCells
 from tasks.contract.header import HeaderDifference, reordered
 from tasks.quarantine.rows import CONTRACT, Refusal, merge_counts
@@ -25,6 +26,7 @@ class Account:
     reasons: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     changes: dict[str, Change] = field(default_factory=dict)
+    swapped: dict[str, Swapped] = field(default_factory=dict)
 
     @property
     def rows_refused(self) -> int:
@@ -46,6 +48,8 @@ class Account:
         self.counts.update(dict(zip(COUNTS, told, strict=True)))
         for name, change in cells.changes.items():
             self.changes[name] = joined(self.changes.get(name), change)
+        for name, found in cells.swapped.items():
+            self.swapped[name] = self.swapped[name].joined(found) if name in self.swapped else found
 
     def summary(self, header: HeaderDifference, dialect: Dialect) -> dict[str, Any]:
         """What the store keeps of a batch: an object of JSON."""

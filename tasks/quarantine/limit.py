@@ -79,14 +79,14 @@ def require_few_refused(
     over = [counted for counted in batches if above(counted, source.stop_above)]
     if not over:
         return
-    for counted in over:
-        path = folder / f"{counted.batch}.parquet"
+    paths = {counted.batch: folder / f"{counted.batch}.parquet" for counted in over}
+    for batch, path in paths.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        keep(counted.batch, path)
+        keep(batch, path)
     raise TooManyRefusedError(
         f"data/raw/{pipeline}: more than {source.stop_above} of a {over[0].what} (source.stop_above) is refused, so "
         "nothing was replaced:\n"
-        + "\n".join(f"  {told(counted)}" for counted in over[:SHOWN_BATCHES])
+        + "\n".join(f"  {told(counted)}{example(paths[counted.batch])}" for counted in over[:SHOWN_BATCHES])
         + (f"\n  and {len(over) - SHOWN_BATCHES} more" if len(over) > SHOWN_BATCHES else "")
         + f"\nSee the rows with `holdfast quarantine {pipeline} --stopped`. Land corrected files (`holdfast land "
         f"{pipeline} --replace FILE`), mend what configs/{pipeline}.yaml declares, or raise source.stop_above there."
@@ -99,6 +99,26 @@ def told(counted: Counted) -> str:
     reasons = ", ".join(f"{reason} {rows:,}" for reason, rows in ordered)
     share = 100 * counted.refused / counted.rows
     return f"{counted.what} {counted.batch!r}: {counted.refused:,} of {counted.rows:,} rows ({share:.3g}%): {reasons}"
+
+
+def example(path: Path) -> str:
+    """The first row that is refused for the most frequent reason, in words; nothing where no row is kept.
+
+    Parameters
+    ----------
+    path : Path
+        Refused rows, as `tasks.quarantine` has them; their details hide private values.
+    """
+    if not path.exists():
+        return ""
+    rows = read_table(path, ["file", "_line", "column", "reason", "detail"])
+    counts = {each["values"]: each["counts"] for each in rows.column("reason").value_counts().to_pylist()}
+    if not counts:
+        return ""
+    place = rows.column("reason").index(max(counts, key=lambda reason: counts[reason])).as_py()
+    first = rows.slice(place, 1).to_pylist()[0]
+    column = f"column {first['column']!r}: " if first["column"] else ""
+    return f"\n    as in {first['file']}, line {first['_line']}: {column}{first['detail']}"
 
 
 def refused_before(pipeline: str, batches: Sequence[str]) -> dict[str, dict[str, int]]:

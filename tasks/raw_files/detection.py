@@ -44,12 +44,15 @@ class Trial:
         Where each record begins in the sample, and where the last one ends.
     plausible : list of int
         Fields of each record that are quoted or look like one cell.
+    quoted : list of list of bool
+        Which fields of each record are quoted.
     """
 
     grammar: Grammar
     records: list[list[str]]
     begins: list[int]
     plausible: list[int]
+    quoted: list[list[bool]]
 
     @cached_property
     def width(self) -> int:
@@ -78,6 +81,7 @@ def read_sample(sample: bytes, grammar: Grammar, *, whole: bool) -> Trial:
     """Read a sample's first records; the last one is left out where the sample may cut it."""
     records: list[list[str]] = []
     plausible: list[int] = []
+    quotes: list[list[bool]] = []
     begins, place = [0], 0
     while place < len(sample) and len(records) < MOST_RECORDS:
         match = grammar.record.match(sample, place)
@@ -86,16 +90,18 @@ def read_sample(sample: bytes, grammar: Grammar, *, whole: bool) -> Trial:
         if match is None:
             records.append([])
             plausible.append(0)
+            quotes.append([])
             place = end_of_line(sample, place, grammar)
         else:
             fields = grammar.fields(match[0])
             texts = [grammar.plain(field).decode("utf-8", errors="replace") for field in fields]
             quoted = [bool(grammar.quote) and field.startswith(grammar.quote) for field in fields]
             records.append(texts)
+            quotes.append(quoted)
             plausible.append(sum(map(operator.or_, quoted, map(is_plausible, texts))))
             place = match.end()
         begins.append(place)
-    return Trial(grammar, records, begins, plausible)
+    return Trial(grammar, records, begins, plausible, quotes)
 
 
 def end_of_line(text: bytes, place: int, grammar: Grammar) -> int:
@@ -176,7 +182,7 @@ def find_grammar(sample: bytes, declared: DeclaredDialect, *, whole: bool) -> Fo
     for plain in candidates(sample, declared):
         ends = line_ends_of(sample, plain)
         trials.append((read_sample(sample, with_line_ends(plain, ends in ("cr", "any")), whole=whole), ends))
-    trials = without_split_quotes(trials)
+    trials = without_quotes_as_text(without_split_quotes(trials))
     ranked = sorted(trials, key=lambda trial: -trial[0].score)  # stable: the most usual first
     best, ends = ranked[0]
     alone = single_column_score(best)
@@ -204,6 +210,23 @@ def without_split_quotes(trials: list[tuple[Trial, LineEnds]]) -> list[tuple[Tri
             and trial.grammar.delimiter == quoted.grammar.delimiter
             and trial.width > quoted.width
             for quoted in whole
+        )
+    ]
+
+
+def without_quotes_as_text(trials: list[tuple[Trial, LineEnds]]) -> list[tuple[Trial, LineEnds]]:
+    """Trials but for those that take `'` for text where it stands around each name of the header, and fit no better."""
+    around = [trial for trial, _ in trials if trial.grammar.quote == b"'" and trial.records and all(trial.quoted[0])]
+    return [
+        (trial, ends)
+        for trial, ends in trials
+        if not any(
+            trial.grammar.quote != b"'"
+            and not any(map(any, trial.quoted))
+            and trial.grammar.delimiter == named.grammar.delimiter
+            and trial.share <= named.share
+            and len(named.quoted[0]) > 1
+            for named in around
         )
     ]
 

@@ -19,6 +19,9 @@ WIDEST = 4096  # columns
 MOST_ROWS = 100  # that a header is told by
 UNLIKE_CERTAINTY = 0.8  # of a header under lines that have several fields, as a header has
 MOST = 0.9  # of the rows: what refuses that many is no header of theirs
+ROW_NAMES_CERTAINTY = 0.7  # that a column without a name is the first, not the last
+ROW_NAMES = "each row begins with a name that the header has no column for, as R writes it: a column without a name"
+MOST_TITLES = 5  # lines above a header that are filled up with delimiters
 ROWS_BELOW = 5  # that a second header line must have below it to be taken for one
 
 Row = list[str]
@@ -63,13 +66,19 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
     start = 0 if declared.preamble is not None else preamble_of(trial.records, trial.width)
     unlike = 0 if declared.preamble is not None else lines_unlike_rows(trial.records[start:], trial.width)
     start += unlike
-    records = trial.records[start:]
+    records: Sequence[Row] = trial.records[start:]
     if all(record == [""] for record in records):
         raise UnreadableFileError("there is no header and no row; both are expected")
-    count, certainty, second = header_of(records) if declared.header is None else (declared.header, 1.0, None)
+    row_names = False
+    if declared.header in (None, 1):
+        records, row_names = with_fitting_header(records, trial.quoted[start:])
+    quoted = [[row_names, *trial.quoted[start]] if row_names else trial.quoted[start], *trial.quoted[start + 1 :]]
+    count, certainty, second = header_of(records, quoted) if declared.header is None else (declared.header, 1.0, None)
     if unlike and certainty > UNLIKE_CERTAINTY:
         certainty, second = UNLIKE_CERTAINTY, "a header above, whose rows would all be refused"
     header, rows = records[:count], records[count:]
+    if row_names and certainty > ROW_NAMES_CERTAINTY:
+        certainty, second = ROW_NAMES_CERTAINTY, "a last column without a name"
     if len(header) < count:
         raise UnreadableFileError(f"the header is declared to have {count} records; there are {len(header)}")
     if not all(header):
@@ -94,8 +103,48 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
         second=second,
         decimal={name: pair[0] for name, pair in found.items() if pair and pair[0] != "."},
         thousands={name: pair[1] for name, pair in found.items() if pair and pair[1]},
-        notes=notes_of(start, count, names, trailing),
+        notes=(*notes_of(start, count, names, trailing), *([ROW_NAMES] if row_names else [])),
     )
+
+
+def with_fitting_header(records: Sequence[Row], quoted: Sequence[Sequence[bool]]) -> tuple[Sequence[Row], bool]:
+    """Records whose header has as many names as the rows have fields, and whether it lacked the first name.
+
+    A header that is one field longer has a delimiter at its end with nothing behind it; one that is one field shorter
+    may lack a name for those of the rows.
+    """
+    header, rows = records[0], records[1:]
+    if has_loose_end(header, rows):
+        return [header[:-1], *rows], False
+    if has_row_names(header, rows, quoted[1:]):
+        return [["", *header], *rows], True
+    return records, False
+
+
+def has_loose_end(header: Row, rows: Sequence[Row]) -> bool:
+    """Whether the header alone ends in a delimiter: nothing stands behind it there, and rows are one field shorter."""
+    if len(header) < 3 or header[-1] != "" or not all(map(is_word, header[:-1])):
+        return False
+    shorter = sum(len(row) == len(header) - 1 for row in rows)
+    return 0 < shorter >= MOST * len(filled(rows)) and not any(len(row) == len(header) for row in rows)
+
+
+def has_row_names(header: Row, rows: Sequence[Row], quoted: Sequence[Sequence[bool]]) -> bool:
+    """Whether rows begin with a name that the header has no column for, as R's `write.table` writes them.
+
+    Such names are quoted, none comes back, and a number beside them is not quoted; the header's names are text.
+    """
+    width = len(header) + 1
+    named = [(row, quotes) for row, quotes in zip(rows, quoted, strict=True) if len(row) == width]
+    if not all(map(is_word, header)) or len(named) < ROWS_BELOW or len(named) < MOST * len(filled(rows)):
+        return False
+    has_bare_column = any(not any(quotes) for quotes in zip(*(quotes[1:] for _, quotes in named), strict=True))
+    return has_bare_column and all(quotes[0] for _, quotes in named) and len({row[0] for row, _ in named}) == len(named)
+
+
+def filled(rows: Sequence[Row]) -> list[Row]:
+    """The rows that are no blank lines."""
+    return [row for row in rows if row != [""]]
 
 
 def refuse_too_wide(width: int) -> None:
@@ -135,6 +184,8 @@ def lines_unlike_rows(records: Sequence[Row], width: int) -> int:
         return 0
     if len(above[0]) == width - 1 and all(row[-1] == "" for row in below if len(row) == width):
         return 0
+    if has_loose_end(above[-1], below):
+        return 0
     count, certainty, _ = header_of(records[place:])
     return place if count and (certainty > MOST or [""] in above) else 0
 
@@ -152,13 +203,17 @@ def is_title(record: Row, below: Sequence[Row], width: int) -> bool:
     if not rows or (len(record) == width - 1 and all(row[-1] == "" for row in rows)):
         return False
     filled = sum(cell != "" for cell in record)
-    padded = width > 2 and len(record) == width and filled == 1 and sum(cell != "" for cell in rows[0]) > 1
+    next_filled = [sum(cell != "" for cell in row) for row in rows[:MOST_TITLES]]
+    padded = width > 2 and len(record) == width and filled <= 1 and max(next_filled) > 1
     short = len(record) == 1 if len(rows) < 3 else len(record) <= width // 2
     return padded or (short and len(record) < width and len(rows) > 1)
 
 
-def header_of(records: Sequence[Row]) -> tuple[int, float, str | None]:
-    """Number of records that make the header, how sure that is, and the second choice."""
+def header_of(records: Sequence[Row], quoted: Sequence[Sequence[bool]] = ()) -> tuple[int, float, str | None]:
+    """Number of records that make the header, how sure that is, and the second choice.
+
+    `quoted` says which fields of each record are in quotes.
+    """
     first, below = records[0], records[1:MOST_ROWS]
     if extra := further_header_lines(first, below):
         return 1 + extra, 0.8, "one header line"
@@ -166,12 +221,23 @@ def header_of(records: Sequence[Row]) -> tuple[int, float, str | None]:
     values = value_columns(rows)
     if not first or not values:
         return 1, (0.7 if rows else 0.5) if len(first) > 0 else 1.0, "no header"
-    told = [is_value(first[column]) for column in values if not is_missing(first[column])]
+    named = [column for column in values if not is_missing(first[column])]
+    told = [is_value(first[column]) for column in named]
     if not any(told):
         return 1, (0.99 if told else 0.5), "no header"
+    if are_quoted_names(named, len(first), quoted):
+        return 1, 0.9, "no header"
     if all(told) and not counts_up([first[column] for column in values]):
         return 0, 0.9, "a header of numbers"
     return 1, 0.5, "no header"
+
+
+def are_quoted_names(columns: Sequence[int], width: int, quoted: Sequence[Sequence[bool]]) -> bool:
+    """Whether fields of the first record are in quotes where those of no other one are: names, be they numbers."""
+    if not quoted or not columns or not all(quoted[0][column] for column in columns):
+        return False
+    below = [quotes for quotes in quoted[1:MOST_ROWS] if len(quotes) == width]
+    return not any(quotes[column] for quotes in below for column in columns)
 
 
 def value_columns(rows: Sequence[Row]) -> list[int]:

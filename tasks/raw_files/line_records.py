@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from tasks.raw_files.encodings import ONE_BYTE, is_utf8
+from tasks.raw_files.joined_files import has_inner_mark, reordered_headers
 from tasks.raw_files.lines import CR, LF
 
 if TYPE_CHECKING:
@@ -138,6 +139,8 @@ def is_clean(body: bytes, rules: Rules) -> bool:
     if not body.endswith(b"\n") or body.startswith((b"\n", b"\r")) or b"\x00" in body:
         return False
     if (grammar.escape and grammar.escape in body) or (rules.header and rules.header in body):
+        return False
+    if has_inner_mark(body) or any(True for _ in reordered_headers(body, rules.header, grammar)):
         return False
     return body.isascii() or (is_utf8(body) and not (rules.suspect and rules.encoding in ONE_BYTE))
 

@@ -79,11 +79,13 @@ class RawFile:
         Raises
         ------
         UnreadableFileError
-            If the file turns out to be damaged, or changes while it is read.
+            If the file turns out to be damaged, or joined of two with other orders of columns, or changes while it is
+            read.
         """
         with located(self.path):
             self._taken = self._rows(asked)
             for chunk in self._taken:
+                refuse_reordered(chunk)
                 self._note_refused(chunk)
                 yield chunk
             self._opened.refuse_changed()
@@ -94,6 +96,22 @@ class RawFile:
             first = next((record.line for record in chunk.refused if record.reason == reason), None)
             if first is not None and not any(f"({reason})" in note for note in self._notes):
                 self._notes.append(f"line {first} is the first that is not in {self.dialect.encoding} ({reason})")
+
+
+def refuse_reordered(chunk: RawChunk) -> None:
+    """Refuse a file in which the header stands again with its names in another order, and rows behind it.
+
+    Raises
+    ------
+    UnreadableFileError
+        Names the line.
+    """
+    for record in chunk.refused:
+        if record.reason == "reordered_header":
+            raise UnreadableFileError(
+                f"line {record.line} is the header in another order, {record.raw.strip()!r}: two files were joined, "
+                "and the rows behind it belong to other columns. Put each into a file of its own"
+            )
 
 
 @contextmanager

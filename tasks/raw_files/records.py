@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tasks.raw_files.encodings import ONE_BYTE, UTF8, taken_for, was_utf8
+from tasks.raw_files.joined_files import MARK, has_inner_mark, reordered_headers
 from tasks.raw_files.lines import LineTable
 from tasks.raw_files.rows import LONGEST_RECORD, RefusedRecord, refusal
 
@@ -206,6 +207,10 @@ def refused_rows(  # noqa: PLR0913, PLR0917 - the block in all its views
         places = rows_of([match.start() for match in re.finditer(re.escape(rules.header), body)], begins)
         texts = [body[begins[row] : lines.stops[last[row]]].removeprefix(codecs.BOM_UTF8) for row in places]
         found += [(row, "repeated_header") for row, text in zip(places, texts, strict=True) if text == rules.header]
+    places = list(reordered_headers(body, rules.header, rules.grammar))
+    found += [(row, "reordered_header") for row in rows_of(places, begins)]
+    if has_inner_mark(body):
+        found += [(row, "inner_mark") for row, begin in enumerate(begins.tolist()) if body.startswith(MARK, begin)]
     return [(row, reason) for row, reason in found if 0 <= row < len(begins)]
 
 

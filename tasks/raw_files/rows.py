@@ -34,6 +34,8 @@ DETAILS = {
     "too_many_columns": "{fields} fields where the header has {width}",
     "no_trailing_delimiter": "text behind the delimiter that ends each row of this file",
     "repeated_header": "the header once more",
+    "reordered_header": "the header's names in another order",
+    "inner_mark": "a byte order mark inside the file, where another one was joined to it; leave the mark out",
     "footer": "a note at the end of the file, {fields} fields where the header has {width}",
     "totals_row": "the file's last record is a total, not a row",
     "not_json": "no JSON: {problem}",

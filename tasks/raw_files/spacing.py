@@ -1,18 +1,20 @@
-"""Spaces that are part of the delimiter: one behind each delimiter, or runs of them between columns.
+"""Spaces that are part of the delimiter: one behind each, as many as align columns, or runs of them between columns.
 
 Such a text is rewritten on the way, so that one byte separates its fields. `, ` changes places with a control
-character, and back in what is read; runs of spaces become one, for good.
+character, and back in what is read; runs of spaces become one and what fills up cells goes, for good.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from tasks.raw_files.detection import NEARLY_ALL, Trial, read_sample
+from tasks.raw_files.alignment import Filling, is_aligned, without_filling
+from tasks.raw_files.detection import MOST_RECORDS, NEARLY_ALL, Trial, escapes_of, read_sample
 from tasks.raw_files.dialect import Spaces
 from tasks.raw_files.grammar import STAND_INS, Grammar
 
@@ -22,19 +24,22 @@ if TYPE_CHECKING:
     from tasks.raw_files.texts import Text
 
 SPACED = (",", ";", "|")
+MOST_OTHERS = 2  # records of a short aligned table that are no rows: a rule below the header, the number of rows
 RUNS = re.compile(rb" +(?=[\r\n])|(?<=[\r\n]) +|(?<= ) +")
 NOTES = {
     "behind": "a space stands behind each delimiter: no part of the cells",
     "runs": "runs of spaces are one delimiter; records are shown with one space",
+    "aligned": "spaces align the columns: no part of the cells; records are shown without them",
 }
 
 
 @dataclass(frozen=True)
 class Spacing:
-    """Spaces that belong to the delimiter, and the delimiter without them."""
+    """Spaces that belong to the delimiter, the delimiter without them, and what fills up cells if something does."""
 
     spaces: Spaces = ""
     delimiter: str = ""
+    filling: Filling | None = None
 
 
 def find_spacing(sample: bytes, found: FoundGrammar, declared: DeclaredDialect, *, whole: bool) -> Spacing:
@@ -50,6 +55,10 @@ def find_spacing(sample: bytes, found: FoundGrammar, declared: DeclaredDialect, 
     if declared.delimiter is not None or b" " not in sample:
         return Spacing()
     plain = found.trial
+    for delimiter in SPACED if b"  " in sample else ():
+        filling = find_filling(sample, delimiter, plain, declared, whole=whole)
+        if filling is not None:
+            return Spacing("aligned", delimiter, filling)
     for delimiter in SPACED:
         if is_spaced(sample, delimiter, plain, declared, whole=whole):
             return Spacing("behind", delimiter)
@@ -58,6 +67,30 @@ def find_spacing(sample: bytes, found: FoundGrammar, declared: DeclaredDialect, 
         if is_table(trial) and fitting(trial) > fitting(plain):
             return Spacing("runs", " ")
     return Spacing()
+
+
+def find_filling(
+    sample: bytes, delimiter: str, plain: Trial, declared: DeclaredDialect, *, whole: bool
+) -> Filling | None:
+    """The marks of a sample whose columns spaces align, if at least as many records have one width without them."""
+    if delimiter.encode() not in sample or plain.grammar.cr_ends:
+        return None
+    lines = [line for line in sample.splitlines()[:MOST_RECORDS] if line.strip()]
+    quote = "" if declared.quote == "none" else declared.quote or '"'
+    for escape in escapes_of(sample, quote, declared):
+        filling = Filling(delimiter.encode(), quote.encode(), escape.encode())
+        bare = b"".join(without_filling([sample], filling))
+        trial = read_sample(bare, Grammar(filling.delimiter, filling.quote, filling.escape), whole=whole)
+        if fills_a_table(trial) and fitting(trial) >= fitting(plain) and is_aligned(lines, filling):
+            return filling
+    return None
+
+
+def fills_a_table(trial: Trial) -> bool:
+    """Whether most records of a sample have one width as its first one has, all but a rule below it and a footer."""
+    others = len(trial.records) - fitting(trial)
+    first = trial.records[0] if trial.records else []
+    return len(first) == trial.width > 1 and fitting(trial) > others and (others <= MOST_OTHERS or is_table(trial))
 
 
 def is_spaced(sample: bytes, delimiter: str, plain: Trial, declared: DeclaredDialect, *, whole: bool) -> bool:
@@ -86,7 +119,17 @@ def fitting(trial: Trial) -> int:
 
 def one_spaced(text: Text) -> Text:
     """The text with runs of spaces as one."""
-    stream = collapsed(chain([text.head], text.rest))
+    return rewritten(text, collapsed)
+
+
+def bared(text: Text, filling: Filling) -> Text:
+    """The text without the spaces that align its columns."""
+    return rewritten(text, partial(without_filling, filling=filling))
+
+
+def rewritten(text: Text, change: Callable[[Iterable[bytes]], Iterator[bytes]]) -> Text:
+    """A text whose bytes are changed on the way."""
+    stream = change(chain([text.head], text.rest))
     return replace(text, head=next(stream), rest=stream)
 
 

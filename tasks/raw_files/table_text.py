@@ -18,7 +18,7 @@ from tasks.raw_files.grammar import STAND_INS, Grammar, swaps_of
 from tasks.raw_files.layout import Layout, find_layout
 from tasks.raw_files.records import Rules
 from tasks.raw_files.rows import LONGEST_RECORD
-from tasks.raw_files.spacing import NOTES, Spacing, find_spacing, one_spaced
+from tasks.raw_files.spacing import NOTES, Spacing, bared, find_spacing, one_spaced
 
 if TYPE_CHECKING:
     from configs.sections.source import DeclaredDialect
@@ -107,6 +107,8 @@ def with_spacing(
     """The text with one byte between its fields."""
     if spacing.spaces == "runs":
         return one_spaced(text), declared.model_copy(update={"delimiter": " ", "quote": "none"}), {}
+    if spacing.filling is not None:
+        return bared(text, spacing.filling), declared.model_copy(update={"delimiter": spacing.delimiter}), {}
     swaps = {f"{spacing.delimiter} ": STAND_INS[0]}
     return exchange(text, swaps), declared.model_copy(update={"delimiter": STAND_INS[0]}), swaps
 

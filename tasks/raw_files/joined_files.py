@@ -1,0 +1,57 @@
+"""Traces of files that were joined: a byte order mark inside, or the header's names once more, in another order.
+
+Rows behind a header in another order would be read under wrong names, without a cell that looks wrong.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tasks.raw_files.grammar import Grammar
+
+MARK = codecs.BOM_UTF8
+LEAST_NAMES = 3  # fewer stand in another order by chance
+SHORTEST = 3  # bytes of a name that a block is searched for
+LONGER = len(MARK) + 1  # bytes of a line than of what is compared: the mark before and a CR behind
+
+
+def has_inner_mark(body: bytes) -> bool:
+    """Whether a byte order mark stands where a line begins."""
+    return body.startswith(MARK) or b"\n" + MARK in body or b"\r" + MARK in body
+
+
+def reordered_headers(body: bytes, header: bytes, grammar: Grammar) -> Iterator[int]:
+    r"""Where lines begin that have the header's fields in another order.
+
+    Parameters
+    ----------
+    body : bytes
+        Whole lines.
+    header : bytes
+        The header's record without its line end.
+    grammar : Grammar
+
+    Examples
+    --------
+    >>> from tasks.raw_files.grammar import Grammar
+    >>> list(reordered_headers(b"Ada,36,x\ncity,name,age\n", b"name,age,city", Grammar(b",")))
+    [9]
+    """
+    names = sorted(grammar.fields(header)) if header else []
+    name = max(names, key=len, default=b"")
+    if len(names) < LEAST_NAMES or len(name) < SHORTEST or name not in body:
+        return
+    begin = 0
+    for line in body.split(b"\n"):
+        if len(header) <= len(line) <= len(header) + LONGER and is_reordered(line, header, names, grammar):
+            yield begin
+        begin += len(line) + 1
+
+
+def is_reordered(line: bytes, header: bytes, names: list[bytes], grammar: Grammar) -> bool:
+    """Whether a line has the header's fields, but is not the header."""
+    line = line.removesuffix(b"\r").removeprefix(MARK)
+    return len(line) == len(header) and line != header and sorted(grammar.fields(line)) == names
