@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from configs.schema import Pipeline
     from tasks.ingest import RawBatches
     from tasks.ingestion.dealing import Dealing
+    from tasks.quarantine.limit import Counted
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,6 @@ def grouped(members: Iterator[tuple[str, str, str]]) -> list[LandedBatch]:
 
 def periods_of(pipeline: Pipeline, landed: Mapping[str, str], now: datetime) -> Iterator[LandedBatch]:
     """Files that are broken, then the periods of the others' rows."""
-    from dataclasses import replace
-
     from tasks.drift.batch import UNREADABLE
     from tasks.ingestion.dealing import declared_dealing
     from tasks.quarantine.limit import above
@@ -137,7 +136,7 @@ def periods_of(pipeline: Pipeline, landed: Mapping[str, str], now: datetime) -> 
         yield replace(batch, is_over=batch.name < current)
 
 
-def counted(file: str, summary: Mapping[str, Any]) -> Any:
+def counted(file: str, summary: Mapping[str, Any]) -> Counted:
     """A file's rows and how many of them are refused, by reason."""
     from tasks.quarantine.limit import Counted
 
