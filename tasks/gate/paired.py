@@ -172,7 +172,11 @@ def adder(sums: Floats) -> Callable[[Integers], Floats]:
     """
     block, level = np.nonzero(sums)
     values, levels = sums[block, level], sums.shape[1]
-    return lambda counts: np.bincount(level, weights=counts[block] * values, minlength=levels)
+
+    def total(counts: Integers) -> Floats:
+        return np.asarray(np.bincount(level, weights=counts[block] * values, minlength=levels), dtype=np.float64)
+
+    return total
 
 
 @dataclass(frozen=True)
