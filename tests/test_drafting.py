@@ -342,7 +342,9 @@ def test_months_and_other_orders_are_dates(texts: list[str], formed: str) -> Non
 
 def test_subject_that_knows_its_target_is_a_group_and_no_leak() -> None:
     rows = [
-        [subject, subject * 7 % 5, visit, "yes" if subject % 3 else "no"] for subject in range(40) for visit in range(6)
+        [f"s{subject}", subject * 7 % 5, visit, "yes" if subject % 3 else "no"]
+        for subject in range(40)
+        for visit in range(6)
     ]
     draft = draft_of(written(["subject", "weight", "visit", "ill"], rows), "ill")
     assert (draft.pipeline.split.kind, draft.pipeline.split.group) == ("group", "subject")

@@ -51,8 +51,8 @@ class HeaderDifference:
         """What is not as declared, in words, the nearest name beside each."""
         if len(self.names) == 1 < len(self.lost) and all(name in self.names[0] for name in self.lost):
             return [
-                f"the header is one column, {self.names[0]!r}, with all declared names in it: each line stands in quotes "
-                "as a whole, or the delimiter is another"
+                f"the header is one column, {self.names[0]!r}, with all declared names in it: each line stands in "
+                "quotes as a whole, or the delimiter is another"
             ]
         return [
             *(f"column {name!r} stands there {self.names.count(name)} times" for name in self.twice),
