@@ -116,6 +116,12 @@ def test_name_that_stands_there_twice_is_always_refused(on_change: str) -> None:
         run(on_change)
 
 
+def test_lines_that_are_quoted_as_a_whole_are_told() -> None:
+    put('"id,n,x"\n"a,1,1"\n"b,2,2"\n"c,1,3"\n')
+    with pytest.raises(HeaderError, match="each line stands in quotes as a whole"):
+        run("stop")
+
+
 def test_dropped_name_may_stand_there_twice() -> None:
     put("id,,n,x,\na,1,1,1,2\n")
     assert run("stop", drop=[""])["schema"] == {}

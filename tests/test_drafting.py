@@ -340,6 +340,22 @@ def test_months_and_other_orders_are_dates(texts: list[str], formed: str) -> Non
     assert decision.declared == {"type": "date", "format": formed}
 
 
+def test_subject_that_knows_its_target_is_a_group_and_no_leak() -> None:
+    rows = [
+        [f"s{subject}", subject * 7 % 5, visit, "yes" if subject % 3 else "no"]
+        for subject in range(40)
+        for visit in range(6)
+    ]
+    draft = draft_of(written(["subject", "weight", "visit", "ill"], rows), "ill")
+    assert (draft.pipeline.split.kind, draft.pipeline.split.group) == ("group", "subject")
+    assert any("no split may part them" in remark for remark in draft.remarks)
+
+
+def test_years_alone_stay_a_feature() -> None:
+    draft = draft_of(written(["year", "people"], [[1790 + 10 * n, n * n + 3] for n in range(30)]), "people")
+    assert types_of(draft)["year"] == "integer"
+
+
 def test_integers_of_which_one_has_a_fraction_are_floats() -> None:
     decision = decide_type(column_texts("x", pa.chunked_array([[str(number) for number in range(200)] + ["97.5"]])))
     assert decision.declared == {"type": "float"}

@@ -49,6 +49,11 @@ class HeaderDifference:
 
     def complaints(self) -> list[str]:
         """What is not as declared, in words, the nearest name beside each."""
+        if len(self.names) == 1 < len(self.lost) and all(name in self.names[0] for name in self.lost):
+            return [
+                f"the header is one column, {self.names[0]!r}, with all declared names in it: each line stands in "
+                "quotes as a whole, or the delimiter is another"
+            ]
         return [
             *(f"column {name!r} stands there {self.names.count(name)} times" for name in self.twice),
             *(f"column {name!r} is declared, but missing{nearest(name, self.new)}" for name in self.lost),

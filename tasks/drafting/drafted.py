@@ -192,8 +192,9 @@ def plan_columns(sample: Sample, target_name: str) -> Plan:
         suspect = find_suspect(profile, target.profile, target.task)
         if suspect is not None:
             plan.suspects[profile.name] = suspect
+    groups = {profile.name for profile in group_candidates(plan.features)}
     for name, suspect in plan.suspects.items():
-        if suspect.is_perfect:
+        if suspect.is_perfect and name not in groups:
             plan.dropped[name] = f"{suspect.text}: a copy, or known only afterwards; else take it back"
     plan.groups = group_candidates(plan.features)
     require_feature(plan)
@@ -215,7 +216,7 @@ def moment_of(plan: Plan) -> Profile | None:
         return candidates[0]
     for name, profile in plan.profiles.items():
         years = as_years(profile) if name != plan.target.profile.name else None
-        if years is not None:
+        if years is not None and usable([other for other in plan.features if other.name != name]):
             plan.profiles[name] = years
             plan.dropped.pop(name, None)
             return years
@@ -307,12 +308,19 @@ def column_remarks(plan: Plan, profile: Profile) -> list[str]:
     """What a person should know of a column."""
     found = list(profile.remarks)
     if profile.name in plan.suspects:
-        found.append(f"suspected leak: {plan.suspects[profile.name].text}; drop it if it is known only afterwards")
+        found.append(suspicion(plan, profile))
     if profile in plan.groups and profile.name != plan.target.profile.name:
         found.append(f"may be split.group: {profile.rows_per_value.mean():.1f} rows per value")
     if profile.type in NUMBERS and (sentinel := sentinel_of(distinct_numbers(profile))) is not None:
         found.append(f"{sentinel:g} may stand for a missing value; then add it to nulls")
     return found
+
+
+def suspicion(plan: Plan, profile: Profile) -> str:
+    """What is suspected of a column; one that tells whose rows these are may know the target of each by heart."""
+    if plan.suspects[profile.name].is_perfect and profile in plan.groups:
+        return "the rows of each have one and the same target: no split may part them"
+    return f"suspected leak: {plan.suspects[profile.name].text}; drop it if it is known only afterwards"
 
 
 def distinct_numbers(profile: Profile) -> list[float]:

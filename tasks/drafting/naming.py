@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 IDENTIFIER = re.compile(r"(^|[\s_.-])(ids?|uuid|guid|key|code|zip|zip_?code|postcode|postal_code)$", re.IGNORECASE)
-SUBJECT = re.compile(r"(?i:(^|[\s_.-])(ids?|uuid|guid))$|[a-z](Id|ID)$")
+SUBJECT = re.compile(
+    r"(?i:(^|[\s_.-])(ids?|uuid|guid|subject|patient|participant|respondent|person|individual|household))$|[a-z](Id|ID)$"
+)
 CAMEL_IDENTIFIER = re.compile(r"[a-z](Id|ID|Code|Key)$")
 MOMENT = re.compile(r"(^|[\s_.-])(date|day|dt|ymd|time|timestamp|ts)($|[\s_.-])|date$|time$", re.IGNORECASE)
 YEAR = re.compile(r"(^|[\s_.-])(year|yr)$", re.IGNORECASE)
@@ -22,10 +24,10 @@ def looks_like_identifier(name: str) -> bool:
 
 
 def looks_like_subject(name: str) -> bool:
-    """Whether a column by its name tells apart whose rows these are: an id, but no postal code.
+    """Whether a column by its name tells apart whose rows these are: an id, or a person, but no postal code.
 
-    >>> [looks_like_subject(name) for name in ("patient_id", "PatientID", "zip", "valid")]
-    [True, True, False, False]
+    >>> [looks_like_subject(name) for name in ("patient_id", "PatientID", "Subject", "zip", "valid")]
+    [True, True, True, False, False]
     """
     return bool(SUBJECT.search(name))
 

@@ -20,6 +20,8 @@ LONGER = len(MARK) + 1  # bytes of a line than of what is compared: the mark bef
 
 def has_inner_mark(body: bytes) -> bool:
     """Whether a byte order mark stands where a line begins."""
+    if MARK not in body:  # two bytes before it are dearer to look for
+        return False
     return body.startswith(MARK) or b"\n" + MARK in body or b"\r" + MARK in body
 
 
