@@ -134,6 +134,25 @@ def test_drift_must_persist_as_declared() -> None:
     assert on_drift(True, False, True, days=30, persist="2 of 3 batches")
 
 
+def weekly_drift(alarms: str, wait: str) -> str:
+    """What the policy wants after weekly batches, of which those marked drifted; two of three must."""
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    landed = tuple(start + timedelta(weeks=week) for week in range(len(alarms)))
+    signals = tuple(signal(mark == "x") for mark in alarms)
+    declared = {"persist": "2 of 3 batches", "wait_for_labels": wait}
+    pipeline = make_pipeline({"x": {"type": "float"}, "y": {"type": "float"}}, retrain=declared)
+    return OnDrift(pipeline.retrain).wants(Day(landed[-1], start, "c", signals, landed, 100, start))
+
+
+@pytest.mark.parametrize(("alarms", "wants"), [("xx", False), ("xxx", False), ("xxxx", True), ("xx.x", True)])
+def test_labels_are_waited_for_from_when_drift_had_persisted(alarms: str, wants: bool) -> None:
+    assert bool(weekly_drift(alarms, "14d")) == wants
+
+
+def test_drift_that_was_over_is_not_what_labels_are_waited_for() -> None:
+    assert not weekly_drift("xx....xx", "14d")
+
+
 def test_unknown_policy_names_the_nearest() -> None:
     pipeline = make_pipeline({"x": {"type": "float"}, "y": {"type": "float"}})
     with pytest.raises(UnknownPolicyError, match="did you mean 'monthly'"):

@@ -53,7 +53,8 @@ class Retrain(Section):
         0, ge=0, lt=10**12, description="least rows that landed since the last version, before drift starts a retrain"
     )
     wait_for_labels: Duration = Field(
-        timedelta(0), description="time after the landing of the batch that drifted, before it starts a retrain"
+        timedelta(0),
+        description="time after the landing of the batch with which drift had persisted, before it starts a retrain",
     )
     min_gain: float = Field(
         0.0,

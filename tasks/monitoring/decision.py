@@ -11,6 +11,7 @@ from configs.sections.values import format_duration, parse_duration
 
 if TYPE_CHECKING:
     from configs.sections.loop import Retrain
+    from tasks.monitoring.signal import Signal
 
 Outcome = Literal["retrain", "wait", "alert", "none"]
 
@@ -131,7 +132,7 @@ def rules_against(inputs: Inputs, policy: Policy) -> Iterator[Decision]:
     if len(calling) < needed:
         yield Decision("wait", "persist", f"{len(calling)} of {of} batches drifted, {needed} are needed")
     yield from rules_about_rows(inputs, policy)
-    yield from rules_about_time(inputs, policy, calling[-1])
+    yield from rules_about_time(inputs, policy)
     if inputs.gain is not None and inputs.gain < policy.min_gain:
         brings = f"a retrain could bring {inputs.gain:.4g} of {inputs.unit}"
         yield Decision("none", "min_gain", f"{brings}, {policy.min_gain:g} is needed")
@@ -146,13 +147,13 @@ def rules_about_rows(inputs: Inputs, policy: Policy) -> Iterator[Decision]:
         yield Decision("wait", "min_rows", f"{found}, {policy.min_rows:,} are needed")
 
 
-def rules_about_time(inputs: Inputs, policy: Policy, batch: str) -> Iterator[Decision]:
-    """The last retrain must be long enough ago, and so must the landing of the batch that drifted."""
+def rules_about_time(inputs: Inputs, policy: Policy) -> Iterator[Decision]:
+    """The last retrain must be long enough ago, and so must the landing of the batch with which drift had persisted."""
     if inputs.since_retrain is not None and inputs.since_retrain < policy.cooldown:
         found = waiting("the last retrain on drift", inputs.since_retrain, policy.cooldown)
         yield Decision("wait", "cooldown", found)
     if inputs.since_landing < policy.wait_for_labels:
-        found = waiting(f"the landing of {batch}", inputs.since_landing, policy.wait_for_labels)
+        found = waiting("the landing with which drift persisted", inputs.since_landing, policy.wait_for_labels)
         yield Decision("wait", "wait_for_labels", found)
 
 
@@ -160,6 +161,33 @@ def calls(seen: Seen, policy: Policy) -> bool:
     """Whether a batch calls for a retrain by what starts one."""
     wanted = (seen.material and "drift" in policy.on) or (seen.performance and "performance" in policy.on)
     return wanted and seen.cause != "broken_feed"
+
+
+def seen_of(signal: Signal) -> Seen:
+    """What a decision looks at of a signal."""
+    return Seen(signal.batch, signal.material, signal.performance, signal.cause)
+
+
+def lasting_since(seen: Sequence[Seen], policy: Policy) -> int | None:
+    """Place of the batch with which the drift had persisted that lasts until the newest; None where none does.
+
+    Labels are waited for from there on: every further batch that drifts would put the retrain off else, and lasting
+    drift for ever.
+
+    Examples
+    --------
+    >>> policy = Policy(("drift",), "2 of 3 batches", 0, 0, 0, 0.0)
+    >>> seen = [Seen(str(place), mark == "x", False, "world") for place, mark in enumerate("x..x.xxx")]
+    >>> lasting_since(seen, policy), lasting_since(seen[:5], policy)
+    (5, None)
+    """
+    needed, of = persistence(policy.persist)
+    calling = [calls(each, policy) for each in seen]
+    found = None
+    for place in range(len(seen)):
+        persists = sum(calling[max(0, place + 1 - of) : place + 1]) >= needed
+        found = (place if found is None else found) if persists else None
+    return found
 
 
 def no_call(inputs: Inputs, policy: Policy) -> str:

@@ -16,7 +16,7 @@ from configs.errors import DataError
 from configs.load import load_pipeline
 from tasks import registry
 from tasks.monitoring.batches import LandedBatch, after_erasures, landed_batches, rows_by_file
-from tasks.monitoring.decision import Inputs, Policy, Seen, policy_of, recorded, window_of
+from tasks.monitoring.decision import Inputs, Policy, lasting_since, policy_of, recorded, seen_of, window_of
 from tasks.monitoring.incident import incident_of
 from tasks.monitoring.signal import Part, Signal, signal_from, signal_of
 from tasks.registry import Event, Version
@@ -157,7 +157,7 @@ def inputs_of(pipeline: Pipeline, events: Sequence[Mapping[str, Any]], champion:
     policy = policy_of(pipeline.retrain)
     signals = last_of_each(signal_from(event["signal"]) for event in events if event["kind"] == "verdict")
     current = [signal for signal in signals if signal.champion == champion.name]
-    seen = [Seen(each.batch, each.material, each.performance, each.cause) for each in current]
+    seen = [seen_of(each) for each in current]
     recent = current[-len(window_of(seen, policy)) :]
     gains = [(each.gain, each.unit) for each in recent if each.gain is not None and each.is_alarm]
     gain, unit = gains[-1] if gains else (None, None)
@@ -201,9 +201,9 @@ def new_rows_of(pipeline: str, events: Sequence[Mapping[str, Any]], signals: Seq
 
 
 def landed_since(events: Sequence[Mapping[str, Any]], current: Sequence[Signal], policy: Policy, now: datetime) -> int:
-    """Seconds since the newest file landed of the newest batch that raised an alarm."""
-    alarms = [signal for signal in current if signal.is_alarm]
-    files = {part.file for part in alarms[-1].parts} if alarms else set()
+    """Seconds since the newest file landed of the batch with which drift had persisted."""
+    place = lasting_since([seen_of(signal) for signal in current], policy)
+    files = {part.file for part in current[place].parts} if place is not None else set()
     landing = [event for event in events if event["kind"] == "landing" and files & {*event["batches"]}]
     return seconds_since(landing[-1], now) if landing else policy.wait_for_labels
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from configs.errors import ConfigError
 from configs.wording import hint
-from tasks.monitoring.decision import Inputs, Seen, decide, window_of
+from tasks.monitoring.decision import Inputs, decide, lasting_since, seen_of, window_of
 from tasks.monitoring.decision import policy_of as policy_of_section
 
 if TYPE_CHECKING:
@@ -127,10 +127,8 @@ class OnDrift:
         """What monitoring's rules say, where they say to retrain."""
         declared = policy_of_section(self.retrain)
         policy = replace(declared, on=(*declared.on, "drift"))
-        seen = window_of(
-            [Seen(each.batch, each.material, each.performance, each.cause) for each in day.signals], policy
-        )
-        calling = [at for at, each in zip(day.landed, day.signals, strict=True) if each.is_alarm]
+        every = [seen_of(each) for each in day.signals]
+        seen, place = window_of(every, policy), lasting_since(every, policy)
         gains = [
             (each.gain, each.unit) for each in day.signals[-len(seen) :] if each.gain is not None and each.is_alarm
         ]
@@ -140,7 +138,7 @@ class OnDrift:
             seen=seen,
             rows=day.rows,
             since_retrain=None if day.on_drift is None else seconds(day.date - day.on_drift),
-            since_landing=seconds(day.date - (calling or [day.date])[-1]),
+            since_landing=seconds(day.date - day.landed[place]) if place is not None else 0,
             gain=gain,
             unit=unit,
             cost=day.cost,
