@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 
 FEW = 5  # tests from which on they are looked at together
 SURE = 3.1  # standard errors from which on a test's neighbours are taken to be alike; one chance in a thousand
-SURE_TOGETHER = 2.0  # the same of all together, whose mean has to be above this, too
+SURE_TOGETHER = 2.5  # the same of all together, whose mean has to be above this, too
 ALIKE = 0.1
 RHOS = np.array([0.15, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98])
 SHARES = np.array([0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1.0])
 LONE = 0.2
+BORROWED = 1.5  # squared lengths that the columns' common prior says as much as of a single one's level, or chance
 STEPS = 60  # of expectation and maximisation
 # Models are merged where their quiet batches are about as far: at these cumulative weights.
 MERGED_AT = np.array([0.005, 0.02, 0.08, 0.3, 0.7, 0.92, 0.98, 0.995])
@@ -132,10 +133,10 @@ def satterthwaite(expected: Floats, far: Floats, company: Company) -> Floats:
     F. E. Satterthwaite (1946), doi:10.2307/3002019, with Fisher's information of each.
     """
     of_chance = (1 - SHARE)[:, None] / expected
-    known = np.stack([np.square(part).mean(axis=1) * company.free for part in (1 - of_chance, of_chance)])
+    known = np.stack([np.square(part).mean(axis=1) * company.free for part in (1 - of_chance, of_chance)]) + BORROWED
     chance = (1 - SHARE) * (1 + np.square(company.shares[-1]).sum()) / far
     parts = np.square(np.stack([1 - chance, chance]))
-    return np.asarray(1 / (parts / np.maximum(known, 1e-9)).sum(axis=0))
+    return np.asarray(1 / (parts / known).sum(axis=0))
 
 
 def posterior(logs: Floats) -> Floats:
