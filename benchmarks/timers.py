@@ -57,10 +57,10 @@ PARTS = {  # module: {function or method: part}
     "tasks.evaluation.explain": {"explain": "TreeSHAP"},
     "tasks.evaluation.baselines": {"baseline_predictions": "baselines"},
     "tasks.report": {"main": "stage report"},
-    "tasks.expectations": {"Suite.check": "GX checks", "Suite.__init__": "GX suite"},
-    "tasks.data_docs": {"batch_page": "Data Docs", "index_page": "Data Docs"},
+    "tasks.validation.expectations": {"Suite.check": "GX checks", "Suite.__init__": "GX suite"},
+    "tasks.validation.data_docs": {"batch_page": "Data Docs", "index_page": "Data Docs"},
     "tasks.table": {"write_table": "write Parquet", "read_table": "read Parquet", "to_frame": "Parquet to pandas"},
-    "tasks.quarantine": {"write_quarantine": "write quarantine"},
+    "tasks.quarantine.rows": {"write_quarantine": "write quarantine"},
     "tasks.model.bundle": {"save_bundle": "write the bundle", "load_bundle": "read the bundle"},
     "tasks.store": {
         "BatchStore.get_or_make": "per-batch store",

@@ -112,8 +112,8 @@ def made_up(chance: Any) -> Any:
 
 def run_holdfast(path: Path) -> tuple[float, list[int | None]]:
     """The stage's work on one batch."""
-    from tasks.expectations import great_expectations
     from tasks.validate import BatchValidator
+    from tasks.validation.expectations import great_expectations
     from tests.pipelines import make_pipeline
 
     great_expectations()
@@ -135,7 +135,7 @@ def run_holdfast(path: Path) -> tuple[float, list[int | None]]:
 
 def run_gx(path: Path, result_format: str) -> tuple[float, list[int | None]]:
     """GX on a frame, as its documentation has it."""
-    from tasks.expectations import great_expectations
+    from tasks.validation.expectations import great_expectations
 
     gx = great_expectations()
     import pandas as pd

@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 
 from configs.contradiction import Check, Contradiction
 from configs.document import KeyPath
-from configs.schema import PERIODS, Pipeline
+from configs.schema import Pipeline
+from configs.sections.source import PERIODS
 from configs.wording import shown
 
 PATH: KeyPath = ("source", "batch")

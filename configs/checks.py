@@ -27,8 +27,9 @@ from configs.drift_checks import DRIFT_CHECKS
 from configs.expectations import expectation_contradictions
 from configs.flow_checks import FLOW_CHECKS
 from configs.privacy_checks import PRIVACY_CHECKS
-from configs.schema import BinaryMetric, MulticlassMetric, Pipeline, RegressionMetric, UndeclaredSectionError
+from configs.schema import Pipeline, UndeclaredSectionError
 from configs.score_checks import SCORE_CHECKS
+from configs.sections.train import BinaryMetric, MulticlassMetric, RegressionMetric
 from configs.source_checks import SOURCE_CHECKS
 from configs.train_checks import TRAIN_CHECKS
 from configs.wording import listed, shown

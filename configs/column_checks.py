@@ -7,7 +7,8 @@ from datetime import date, datetime
 
 from configs.contradiction import MOMENTS, NUMBERS, Check, Contradiction, repeated
 from configs.document import KeyPath
-from configs.schema import EPOCHS, WIDEST_DECIMAL, Bound, Column, Pipeline
+from configs.schema import Pipeline
+from configs.sections.columns import EPOCHS, WIDEST_DECIMAL, Bound, Column
 from configs.wording import listed, shown
 
 FRACTIONS = ("float", "decimal")

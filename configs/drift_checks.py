@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from configs.contradiction import Check, Contradiction
-from configs.schema import Pipeline, per_day
+from configs.schema import Pipeline
+from configs.sections.drift import per_day
 
 NEARLY = 1 - 1e-9  # 12 per year are 1 per month, whatever their last bits say
 LEAST_SAMPLE = 200  # rows; a classifier that is to tell two samples apart learns nothing from fewer

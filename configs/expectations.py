@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from configs.document import KeyPath
-from configs.schema import CUSTOM, SQL, Expectation
+from configs.sections.expectations import CUSTOM, SQL, Expectation
 from configs.wording import hint, listed, shown
 
 CATALOGUE = Path(__file__).with_name("expectations.json")

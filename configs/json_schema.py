@@ -14,7 +14,8 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core.core_schema import DictSchema
 
 from configs.expectations import Known, known_expectations
-from configs.schema import Pipeline, format_duration
+from configs.schema import Pipeline
+from configs.sections.values import format_duration
 
 FILE = Path(__file__).with_name("pipeline.schema.json")
 EMPTY = {"type": "object", "maxProperties": 0}

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from configs.document import Document, DocumentError, KeyPath, Mistake, read_document
 from configs.errors import ConfigError
-from configs.schema import PIPELINE_NAME, WRITTEN, Pipeline
+from configs.schema import PIPELINE_NAME, Pipeline
+from configs.sections.values import WRITTEN
 from configs.wording import hint, listed, shown
 
 CONFIGS = Path("configs")

@@ -14,7 +14,10 @@ from pydantic_core import ErrorDetails
 
 from configs.document import Key, KeyPath, Mistake, Node
 from configs.expectations import UNREADABLE
-from configs.schema import WRITTEN, Column, ColumnName, Expectation, Pipeline
+from configs.schema import Pipeline
+from configs.sections.columns import Column
+from configs.sections.expectations import Expectation
+from configs.sections.values import WRITTEN, ColumnName
 from configs.wording import hint, listed, shown
 
 NO_DEFAULT = {

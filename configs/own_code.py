@@ -8,7 +8,9 @@ from pathlib import Path
 
 from configs.contradiction import Contradiction
 from configs.document import KeyPath
-from configs.schema import CUSTOM, DOTTED, Pipeline
+from configs.schema import Pipeline
+from configs.sections.expectations import CUSTOM
+from configs.sections.features import DOTTED
 from configs.wording import hint, listed, shown
 
 

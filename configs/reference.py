@@ -14,7 +14,7 @@ FILE = Path(__file__).parent.parent / "docs/configuration.md"
 INTRODUCTION = """\
 # The configuration of a pipeline
 
-Written from the models in `configs/schema.py` by `python -m configs.reference`; a test keeps the two equal.
+Written from the models in `configs/sections/` by `python -m configs.reference`; a test keeps the two equal.
 
 One file, `configs/<pipeline>.yaml`, declares a pipeline; `params.yaml` lists the pipelines that `dvc repro` and
 `make run` know. A name is lower-case words of letters and digits joined by `-`. `holdfast check` reads the file and

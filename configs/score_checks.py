@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from configs.contradiction import Check, Contradiction
 from configs.document import KeyPath
-from configs.schema import Costs, Pipeline
+from configs.schema import Pipeline
+from configs.sections.train import Costs
 from configs.wording import listed, shown
 
 REFER = "refer"

@@ -21,7 +21,9 @@ from prefect.events import DeploymentEventTrigger
 from prefect.runner.storage import GitRepository
 from prefect.schedules import Cron
 
-from configs.schema import Monitor, Pipeline, Retrain, Score
+from configs.schema import Pipeline
+from configs.sections.loop import Monitor, Retrain
+from configs.sections.score import Score
 from flows.monitor import DRIFT, resource_of
 
 ENTRYPOINTS = {

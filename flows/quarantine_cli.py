@@ -14,7 +14,7 @@ from flows.tables import show, table_of
 
 if TYPE_CHECKING:
     from tasks.erasure import Plan
-    from tasks.refused_rows import Refused
+    from tasks.quarantine.summary import Refused
 
 app = typer.Typer()
 SHOWN_TEXT = 80
@@ -32,12 +32,12 @@ def quarantine(  # noqa: PLR0913, PLR0917 - one word each of what a user may ask
 ) -> None:
     """Say which rows were refused and why: by stage, reason, column and batch; private values are hidden."""
     from configs.load import check_pipeline
-    from tasks.refused_rows import grouped, refused_rows, told_batches
+    from tasks.quarantine.summary import grouped, refused_rows, told_batches
 
     declared = check_pipeline(pipeline)
     found = refused_rows(declared, batch, reason, stopped=stopped)
     if export is not None:
-        from tasks.repair import export_rows
+        from tasks.quarantine.repair import export_rows
 
         export_rows(declared, found, export)
         print(f"{export}: {len(found):,} rows written. Correct them, then `holdfast land {pipeline} --repair {export}`")
@@ -79,7 +79,7 @@ def cut(text: str) -> str:
 def land_repairs(pipeline: str, file: Path) -> None:
     """Land corrected rows, and say of which batches."""
     from configs.load import check_pipeline
-    from tasks.repair import repair
+    from tasks.quarantine.repair import repair
 
     changed = repair(check_pipeline(pipeline), file)
     told = ", ".join(f"{batch}: {rows:,}" for batch, rows in changed.items())

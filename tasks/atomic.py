@@ -78,6 +78,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def standing(file: Path) -> Path:
+    """The file, there or not, whose place a file directly in an `atomic_folder` will take; else the file itself."""
+    name = file.parent.name.removeprefix(".").rpartition(f".{os.getpid()}-")[0]
+    return file.parent.with_name(name) / file.name if name else file
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic_file(path) as temporary:

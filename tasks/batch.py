@@ -12,7 +12,7 @@ from operator import itemgetter
 from pathlib import Path, PurePath, PurePosixPath
 
 from configs.errors import DataError
-from configs.schema import BatchKind
+from configs.sections.source import BatchKind
 from configs.wording import hint
 
 RAW = Path("data/raw")

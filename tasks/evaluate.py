@@ -29,13 +29,13 @@ from tasks.metrics import greater_is_better
 from tasks.model.bundle import load_bundle, read_manifest
 from tasks.model.calibration import fitted_calibration
 from tasks.model.decision import cost_matrix, costs_of_decisions
+from tasks.reporting.wording import Comparison, spare_sentence, verdict
 from tasks.split import HOLDOUT, load_split
 from tasks.stage import run_as_command
 from tasks.table import read_batches, read_table, to_frame
 from tasks.target import target_column, target_values
 from tasks.training.matrices import fit_matrices, prepare
 from tasks.training.rows import MisalignedRowsError, load_rows
-from tasks.wording import Comparison, spare_sentence, verdict
 
 if TYPE_CHECKING:
     import pandas as pd

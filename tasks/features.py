@@ -12,8 +12,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from configs.errors import ConfigError
-from configs.schema import Column
-from tasks.reading import InputError, read_columns
+from configs.sections.columns import Column
+from tasks.cells.columns import InputError, read_columns
 from tasks.sql import check_expression, evaluate_expressions, readable_columns
 
 if TYPE_CHECKING:

@@ -15,22 +15,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import DataError
-from configs.schema import Column, DeclaredDialect, Pipeline
-from tasks.account import SURE, Account, add_up
+from configs.schema import Pipeline
+from configs.sections.columns import Column
+from configs.sections.source import DeclaredDialect
 from tasks.atomic import atomic_folder, write_json
 from tasks.batch import folder_batch, landed_by_name, refuse_folders
-from tasks.cells import OnChange, refuse_unknown_formats
-from tasks.chunks import ContractError, Reading, category_names, stored_schema, type_chunk
+from tasks.cells.values import OnChange, refuse_unknown_formats
 from tasks.contract.header import HeaderDifference, HeaderError, compare_header, refuse_header
-from tasks.dealing import Dealing, deal_file, declared_dealing
-from tasks.gathering import DealtFile, Gathered, gathered, make_gathered
-from tasks.quarantine import CONTRACT, quarantine_schema, quarantine_table
+from tasks.ingestion.account import SURE, Account, add_up
+from tasks.ingestion.chunks import ContractError, Reading, category_names, stored_schema, type_chunk
+from tasks.ingestion.dealing import Dealing, deal_file, declared_dealing
+from tasks.ingestion.gathering import DealtFile, Gathered, gathered, make_gathered
+from tasks.ingestion.write_behind import WriteBehind
+from tasks.quarantine.limit import Counted, require_few_refused
+from tasks.quarantine.rows import CONTRACT, quarantine_schema, quarantine_table
 from tasks.raw_files import Dialect, RawChunk, RawFile, UnreadableFileError, open_raw
-from tasks.refusal_limit import Counted, require_few_refused
 from tasks.stage import run_as_command
 from tasks.store import BatchStore, file_hash
 from tasks.table import table_writer
-from tasks.write_behind import WriteBehind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

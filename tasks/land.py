@@ -275,8 +275,8 @@ def land(pipeline: Pipeline, replace: Sequence[str] = (), secrets: Secrets | Non
     SourceError, ImmutableBatchError, BatchNameError, IncompleteRawError, SourceChangedError
         Nothing was pinned; what was copied before the error is pinned by the next landing.
     """
+    from tasks.quarantine.superseded import current_sources
     from tasks.query_source.landing import land_query
-    from tasks.superseded import current_sources
 
     if pipeline.source.sql:
         make_code_folder(pipeline.name)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tasks.expectations import Check
+    from tasks.validation.expectations import Check
 
 HIDDEN = "(private)"
 COUNTS = (

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from configs.errors import DataError
 from tasks.atomic import read_json, write_text
-from tasks.model_facts import (
+from tasks.reporting.model_facts import (
     SHOWN_CLASSES,
     direction_note,
     evidence_facts,
@@ -24,10 +24,10 @@ from tasks.model_facts import (
     target_sentence,
     training_facts,
 )
-from tasks.pages import templates
-from tasks.plots import bar_plot, calibration_plot, confusion_plot, interval_plot, learning_curves, split_plot
+from tasks.reporting.pages import templates
+from tasks.reporting.plots import bar_plot, calibration_plot, confusion_plot, interval_plot, learning_curves, split_plot
+from tasks.reporting.wording import NAMES, headline, shift_sentence
 from tasks.stage import run_as_command
-from tasks.wording import NAMES, headline, shift_sentence
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -6,7 +6,8 @@ declares in dvc.yaml, the installed versions of the libraries that it declares, 
 never wrong, only unused. It holds the stage's files and `entry.json`: a line with the hash of the next one, which has
 the hashes of the files and the batch's summary. Bytes that do not match are never handed out: the entry is dropped and
 made again. Files are copied out and hashed in the same pass, never hard-linked: an edit of the workspace, or a `chmod`
-by DVC, cannot reach the store.
+by DVC, cannot reach the store. Where the folder that is about to be replaced has a file of these very bytes, that file
+stays as it is, with its inode and times, and DVC need not hash it again.
 
 The store is a cache. Deleting `.holdfast/` costs time and nothing else.
 """
@@ -17,13 +18,14 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.atomic import atomic_folder, read_json, write_text
+from tasks.atomic import atomic_folder, read_json, standing, write_text
 from tasks.closure import code_hash
 from tasks.stage import LIBRARIES, declared_params, declared_sections, installed_version
 
@@ -84,6 +86,29 @@ def verified_copy(source: Path, target: Path, expected: str) -> bool:
         return True
     target.unlink()
     return False
+
+
+def delivered(source: Path, target: Path, expected: str) -> bool:
+    """Put a file of the expected bytes where it is wanted: the standing one if it has them, else a verified copy."""
+    return kept_standing(source, target, expected) or verified_copy(source, target, expected)
+
+
+def kept_standing(source: Path, target: Path, expected: str) -> bool:
+    """Whether the file that `target` would replace has the expected bytes; it is then `target` too.
+
+    Never a link, nor a file with other names: those may belong to DVC's cache, and the workspace's file is then none.
+    """
+    there = standing(target)
+    try:
+        found = there.lstat()
+    except FileNotFoundError:
+        return False
+    plain = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+    if not plain or found.st_size != source.stat().st_size or file_hash(there) != expected:
+        return False
+    if there != target:
+        os.link(there, target)
+    return True
 
 
 class BatchStore:
@@ -183,7 +208,7 @@ class BatchStore:
             return None
         hashes, summary = held
         try:
-            whole = all(verified_copy(entry / name, into[name], hashes[name]) for name in sorted(into.keys() & hashes))
+            whole = all(delivered(entry / name, into[name], hashes[name]) for name in sorted(into.keys() & hashes))
             os.utime(entry)
         except FileNotFoundError:
             return None

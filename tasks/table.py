@@ -187,7 +187,7 @@ def row_numbers(files: pa.ChunkedArray, lines: pa.ChunkedArray) -> pa.ChunkedArr
 
 
 def file_number(file: str) -> int:
-    """A number of 31 bits for a file, by its name; two files of one batch never have the same (`tasks.gathering`)."""
+    """A number of 31 bits for a file, by its name; no two files of a batch share one (`tasks.ingestion.gathering`)."""
     return int.from_bytes(hashlib.sha256(file.encode()).digest()[:4], "little") >> 1
 
 

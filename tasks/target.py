@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from configs.errors import DataError
-from configs.schema import Target, Task
+from configs.sections.columns import Target
+from configs.sections.train import Task
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,28 +21,29 @@ from typing import TYPE_CHECKING, Any
 
 from configs.errors import DataError
 from configs.load import line_of
-from configs.schema import CUSTOM
+from configs.sections.expectations import CUSTOM
 from tasks.atomic import atomic_folder, write_json, write_text
 from tasks.batch import COMPRESSIONS
-from tasks.data_docs import Entry, batch_page, index_page, page_name
-from tasks.expectations import ExpectationError, ExpectationRaisedError, Suite, plain
-from tasks.findings import examples, failing_rows, finding, quarantining, refusals
 from tasks.own_features.user_code import code_folder
 from tasks.private import masked_check, told_error
-from tasks.quarantine import count_reasons, merge_counts, quarantine_schema, quarantine_table
-from tasks.refusal_limit import Counted, refused_before, require_few_refused
+from tasks.quarantine.limit import Counted, refused_before, require_few_refused
+from tasks.quarantine.rows import count_reasons, merge_counts, quarantine_schema, quarantine_table
 from tasks.stage import run_as_command
 from tasks.store import BatchStore, combined_hash, content_hash, file_hash
 from tasks.table import FILE, LINE, batch_files, table_writer
 from tasks.table_chunks import RowsOfFile
+from tasks.validation.data_docs import Entry, batch_page, index_page, page_name
 from tasks.validation.declared import remember_accepted
+from tasks.validation.expectations import ExpectationError, ExpectationRaisedError, Suite, plain
+from tasks.validation.findings import examples, failing_rows, finding, quarantining, refusals
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from configs.schema import Pipeline, Source
-    from tasks.expectations import Check
+    from configs.schema import Pipeline
+    from configs.sections.source import Source
     from tasks.table_chunks import Rows
+    from tasks.validation.expectations import Check
 
 SHOWN_PROBLEMS = 10
 

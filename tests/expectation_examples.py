@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from configs.schema import Column
+from configs.sections.columns import Column
 
 COLUMNS = {
     "n": Column(type="integer"),

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.schema import Column, DeclaredDialect
-from tasks.account import Account
-from tasks.cells import type_cells
-from tasks.chunks import Reading
+from configs.sections.columns import Column
+from configs.sections.source import DeclaredDialect
+from tasks.cells.values import type_cells
 from tasks.contract.header import compare_header
 from tasks.ingest import NoRowError, read_batch
+from tasks.ingestion.account import Account
+from tasks.ingestion.chunks import Reading
 from tasks.raw_files import AskedColumns, RawChunk, delimited, line_records, open_raw
 from tasks.raw_files.blocks import BLOCK
 from tests.dirty_files import DirtyFile, all_files

@@ -7,7 +7,7 @@ import pytest
 from tasks.evaluation.baselines import Filling, baseline_predictions, describe
 from tasks.evaluation.ladder import has_earned
 from tasks.metrics import score
-from tasks.wording import NAMES, Comparison, figure, shift_sentence, spare_sentence, verdict
+from tasks.reporting.wording import NAMES, Comparison, figure, shift_sentence, spare_sentence, verdict
 
 
 def rows(task, seed=0, count=600):

@@ -16,12 +16,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from configs.checks import contradictions
-from configs.schema import PERIODS, Period
-from tasks import dealing, gathering, ingest
+from configs.sections.source import PERIODS, Period
+from tasks import ingest
 from tasks.atomic import read_json
 from tasks.batch import BatchKindError, BatchNameError
 from tasks.ingest import LostRowError
-from tasks.refusal_limit import TooManyRefusedError
+from tasks.ingestion import dealing, gathering
+from tasks.quarantine.limit import TooManyRefusedError
 from tasks.stage import declared_sections
 from tasks.table import FILE, LINE, line_of_row, read_batches, read_table
 from tests.pipelines import make_pipeline

@@ -15,8 +15,8 @@ from tasks.erasure import ErasureError, erase, plan_erasure
 from tasks.land import land
 from tasks.ledger import reproduce
 from tasks.model.bundle import read_manifest
-from tasks.refused_rows import refused_rows
-from tasks.repair import export_rows, repair
+from tasks.quarantine.repair import export_rows, repair
+from tasks.quarantine.summary import refused_rows
 from tasks.table import BATCH, FILE, LINE, read_table
 from tests.conftest import commit_all, copy_project, enter_copy, holdfast
 from tests.test_erasure import left_over

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.schema import Column
-from tasks.cells import FormatError, TypedCells, refuse_unknown_formats, type_cells
+from configs.sections.columns import Column
+from tasks.cells.values import FormatError, TypedCells, refuse_unknown_formats, type_cells
 
 UTC = dt.UTC
 

@@ -6,7 +6,7 @@ import pytest
 
 from configs.document import parse_document
 from configs.load import InvalidPipelineError, pipeline_from
-from configs.schema import YEAR, per_day
+from configs.sections.drift import YEAR, per_day
 
 ROOT = Path(__file__).parents[1]
 

@@ -24,7 +24,10 @@ from configs.load import (
     pipeline_names,
     read_yaml,
 )
-from configs.schema import Column, Expectation, Pipeline, UndeclaredSectionError, format_duration, parse_duration
+from configs.schema import Pipeline, UndeclaredSectionError
+from configs.sections.columns import Column
+from configs.sections.expectations import Expectation
+from configs.sections.values import format_duration, parse_duration
 
 ROOT = Path(__file__).parent.parent
 FLIGHTS = (ROOT / "configs/flights.yaml").read_text()

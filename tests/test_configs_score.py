@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from configs.load import InvalidPipelineError
-from configs.schema import Pipeline, Score, UndeclaredSectionError
+from configs.schema import Pipeline, UndeclaredSectionError
+from configs.sections.score import Score
 from tests.pipelines import make_pipeline
 from tests.test_configs_train import HEAD, TARGETS, parse_document, pipeline_from
 from tests.test_configs_train import Path as Path_

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from configs.schema import Pipeline
 from tasks import ingest
 from tasks.atomic import read_json
-from tasks.chunks import ContractError
 from tasks.contract.header import HeaderError, compare_header
 from tasks.contract.inferred import InferredColumn
 from tasks.ingest import ChangedFileError
+from tasks.ingestion.chunks import ContractError
 from tasks.stage import declared_sections
 from tasks.table import read_table
 from tests.pipelines import make_pipeline

@@ -53,8 +53,10 @@ def test_stage_lists_every_library_that_it_imports(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage_lists_every_template_beside_its_code(stage: str) -> None:
-    templates = {f"tasks/{path.name}" for path in (ROOT / "tasks").glob("*.j2")} if stage == "report" else set()
-    assert templates <= set(stage_entry(stage)["deps"])
+    deps = stage_entry(stage)["deps"]
+    folders = {(ROOT / dep).parent for dep in deps if dep.startswith("tasks/")}
+    templates = {path.relative_to(ROOT).as_posix() for folder in folders for path in folder.glob("*.j2")}
+    assert (templates if stage == "report" else set()) == {dep for dep in deps if dep.endswith(".j2")}
 
 
 @pytest.mark.parametrize("package", LAYERS)

@@ -7,9 +7,10 @@ from html.parser import HTMLParser
 import pyarrow as pa
 import pytest
 
-from configs.schema import Column, Expectation
-from tasks.data_docs import Entry, batch_page, index_page, sanitized
-from tasks.expectations import Check, Suite
+from configs.sections.columns import Column
+from configs.sections.expectations import Expectation
+from tasks.validation.data_docs import Entry, batch_page, index_page, sanitized
+from tasks.validation.expectations import Check, Suite
 from tests.references import fetched_references
 
 HOSTILE = '<script src="https://evil.example/x.js"></script><img src=//evil.example/p onerror=alert(1)>'

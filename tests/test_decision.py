@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.schema import Costs
+from configs.sections.train import Costs
 from tasks.model.bundle import canonical
 from tasks.model.calibration import fitted_calibration, logistic
 from tasks.model.decision import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.schema import DeclaredDialect
+from configs.sections.source import DeclaredDialect
 from tasks.raw_files import RawTable, UnreadableFileError, read_raw
 from tests.dirty_files import DirtyFile, all_files
 from tests.test_raw_files import bytes_read

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.schema import Drift, per_day
+from configs.sections.drift import Drift, per_day
 from tasks.drift.schedule import MOST, Schedule, rhythm, schedule_of
 
 START = datetime(2013, 1, 1)

@@ -8,7 +8,7 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.model_selection import cross_val_score
 
 from configs.errors import DataError
-from configs.schema import Costs
+from configs.sections.train import Costs
 from tasks.encoding.encoder import TargetEncoding
 from tasks.features import DerivedFeatures
 from tasks.metrics import score

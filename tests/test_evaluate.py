@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from configs.load import load_pipeline
-from configs.schema import Evaluate
+from configs.sections.evaluate import Evaluate
 from tasks import evaluate, split, train
 from tasks.atomic import write_json
 from tasks.evaluation.intervals import Question

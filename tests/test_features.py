@@ -15,9 +15,9 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from configs.load import load_pipeline
-from tasks.cells import type_cells
+from tasks.cells.columns import InfiniteValueError, InputError, MissingColumnError, UnreadableValueError
+from tasks.cells.values import type_cells
 from tasks.features import PARTS, DerivedFeatures, DuplicateFeatureError, derived_features
-from tasks.reading import InfiniteValueError, InputError, MissingColumnError, UnreadableValueError
 from tasks.sql import ExpressionError, ExpressionValueError, check_declared
 from tasks.table import to_frame
 from tests.pipelines import make_pipeline
@@ -188,7 +188,7 @@ def test_parts_have_the_values_written_here():
 def test_every_declared_part_is_made():
     from typing import get_args
 
-    from configs.schema import DatePart
+    from configs.sections.features import DatePart
 
     assert tuple(PARTS) == get_args(DatePart)
 

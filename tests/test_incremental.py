@@ -126,7 +126,7 @@ def test_after_a_change_the_store_gives_what_a_build_from_nothing_gives(what: st
 def test_after_a_change_of_code_the_store_gives_what_a_build_from_nothing_gives() -> None:
     read_in_a_process()
     before = outputs()
-    replaced("tasks/cell_queries.py", 'FALSE = ("false"', 'FALSE = ("off", "false"')()
+    replaced("tasks/cells/queries.py", 'FALSE = ("false"', 'FALSE = ("off", "false"')()
     anew, incremental = read_in_a_process(), outputs()
     assert (anew, incremental == from_nothing(read_in_a_process), incremental == before) == (3, True, False)
 

@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 from configs.schema import Pipeline
 from tasks import ingest
 from tasks.atomic import read_json
-from tasks.chunks import Reading
 from tasks.contract.header import compare_header
 from tasks.ingest import HeaderError, NoRowError, read_batch
+from tasks.ingestion.chunks import Reading
 from tasks.raw_files import RawChunk, RawTable, UnreadableFileError, read_raw
 from tasks.stage import declared_sections
 from tasks.table import read_table
@@ -361,7 +361,7 @@ def test_same_bytes_for_any_number_of_threads(tmp_path: Path) -> None:
     for threads in ("1", "4"):
         shutil.rmtree(".holdfast", ignore_errors=True)
         code = (
-            "import duckdb, pyarrow as pa, tests.test_ingest as t, tasks.cells as c\n"
+            "import duckdb, pyarrow as pa, tests.test_ingest as t, tasks.cells.values as c\n"
             f"pa.set_cpu_count({threads}); c.engine().execute('SET threads = {threads}'); t.run()"
         )
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": threads, "TZ": f"Etc/GMT+{threads}"}

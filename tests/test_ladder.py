@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from configs.schema import Evaluate
+from configs.sections.evaluate import Evaluate
 from tasks.evaluation.judge import Blocks
 from tasks.evaluation.ladder import Validated, dealt, has_earned, judge_ladder, mean_of_folds
 from tasks.metrics import score

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.schema import PERIODS, Period
-from tasks.periods import period_names
+from configs.sections.source import PERIODS, Period
+from tasks.ingestion.periods import period_names
 
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia")
 JUMPS = [  # instants about which clocks are put forward or back, and, in Apia, a day is left out

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from configs.privacy_checks import PRIVACY_CHECKS
-from configs.schema import Column
+from configs.sections.columns import Column
+from tasks.cells.columns import UnreadableValueError, read_columns
 from tasks.model.golden import golden_rows
-from tasks.reading import UnreadableValueError, read_columns
 from tasks.sql import ExpressionValueError
 from tests.conftest import enter_copy, holdfast, run_python
 from tests.pipelines import make_pipeline

@@ -7,7 +7,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tasks.quarantine import Refusal, count_reasons, merge_counts, quarantine_schema, quarantine_table, write_quarantine
+from tasks.quarantine.rows import (
+    Refusal,
+    count_reasons,
+    merge_counts,
+    quarantine_schema,
+    quarantine_table,
+    write_quarantine,
+)
 from tasks.table import read_table
 
 

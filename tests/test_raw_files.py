@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from configs.errors import HoldfastError
-from configs.schema import DeclaredDialect
+from configs.sections.source import DeclaredDialect
 from tasks.raw_files import RawTable, UnreadableFileError, delimited, open_raw, read_raw
 from tasks.raw_files.blocks import Block, blocks
 from tasks.raw_files.rows import LONGEST_RECORD

@@ -118,7 +118,7 @@ def test_other_raw_data_are_named_as_data(version, change):
     [
         ("ingest", "tasks/ingest.py", '"""', '"""A '),
         ("train", "tasks/model/boosting.py", "1e-6", "1e-5"),
-        ("report", "tasks/model_card.md.j2", "#", "##"),
+        ("report", "tasks/reporting/model_card.md.j2", "#", "##"),
     ],
 )
 def test_edited_code_is_named_as_code(version, stage, path, old, new):
@@ -320,7 +320,7 @@ PLANTED = {  # what: (the stage and the cause that should be named, what is done
         text("tasks/model/boosting.py", '"hist",', '"hist", "max_leaves": 3,'),
         nothing,
     ),
-    "code of a template": ("report", "code", text("tasks/model_card.md.j2", "#", "##"), nothing),
+    "code of a template": ("report", "code", text("tasks/reporting/model_card.md.j2", "#", "##"), nothing),
     "code that throws dice": ("train", "code", dice, nothing),
     "code that fails": ("evaluate", "code", failing, nothing),
     "the depth": ("train", "parameter", text(CONFIG, "max_depth: 2", "max_depth: 3"), nothing),

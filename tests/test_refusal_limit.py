@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks import ingest, validate
-from tasks.refusal_limit import Counted, TooManyRefusedError, above
+from tasks.quarantine.limit import Counted, TooManyRefusedError, above
 from tasks.stage import declared_sections
 from tasks.table import read_table
 from tests.pipelines import make_pipeline

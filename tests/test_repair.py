@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from configs.schema import DeclaredDialect
+from configs.sections.source import DeclaredDialect
 from tasks import land as land_module
 from tasks import registry
 from tasks.batch import landed_files
-from tasks.raw_rows import Layout, NotYetReadError, OtherFormatError, RawRows, layout_of
-from tasks.refused_rows import UnknownRefusalError, grouped, refused_rows
-from tasks.repair import RepairError, export_rows, repair
-from tasks.superseded import Superseded, note
+from tasks.quarantine.raw_rows import Layout, NotYetReadError, OtherFormatError, RawRows, layout_of
+from tasks.quarantine.repair import RepairError, export_rows, repair
+from tasks.quarantine.summary import UnknownRefusalError, grouped, refused_rows
+from tasks.quarantine.superseded import Superseded, note
 from tasks.table import read_batches
 from tasks.version.storage import file_md5
 from tests.conftest import enter_copy, holdfast

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tasks.model_facts import training_facts
-from tasks.plots import Scale, bar_plot, interval_plot, learning_curves, spread, ticks
 from tasks.report import (
     UnbalancedRowsError,
     Written,
@@ -18,6 +16,8 @@ from tasks.report import (
     page,
     plots,
 )
+from tasks.reporting.model_facts import training_facts
+from tasks.reporting.plots import Scale, bar_plot, interval_plot, learning_curves, spread, ticks
 from tests.references import fetched_references
 from tests.report_facts import TARGET, evaluation, leak_audit, metrics, validation, written
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tasks.cells.columns import MissingColumnError
 from tasks.features import PARTS as PARTS_OF_SERIES
 from tasks.model.model_matrix import model_matrix
-from tasks.reading import MissingColumnError
 from tasks.scoring.one_row import PART_OF
 from tasks.scoring.overrides import UnknownDecisionError
 from tasks.sql import ExpressionError

@@ -21,8 +21,8 @@ import pytest
 from configs.errors import CorruptionError
 from configs.load import load_pipeline
 from tasks import registry
+from tasks.cells.columns import MissingColumnError
 from tasks.raw_files import UnreadableFileError
-from tasks.reading import MissingColumnError
 from tasks.scoring import scorer
 from tasks.scoring.batch import ChangedInputError, score_files
 from tasks.scoring.job import Job, NoInputError, OutputError, finished, plan_job

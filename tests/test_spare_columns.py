@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from configs.schema import Evaluate
+from configs.sections.evaluate import Evaluate
 from tasks.evaluation.explain import tree_contributions
 from tasks.evaluation.intervals import Interval
 from tasks.evaluation.judge import Blocks

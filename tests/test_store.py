@@ -11,6 +11,7 @@ import pytest
 
 from configs.schema import Pipeline
 from tasks import store as store_module
+from tasks.atomic import atomic_folder
 from tasks.store import BatchStore, file_hash, verified_copy
 from tests.pipelines import make_pipeline
 
@@ -123,6 +124,47 @@ def test_edit_of_a_delivered_file_does_not_reach_the_store() -> None:
     calls: list[str] = []
     fetch(calls=calls)
     assert (Path("out.parquet").read_text(), calls) == ("made", [])
+
+
+def fetch_into_folder(content: str = "made", key: str = "hash") -> Path:
+    """What stands at `typed/2013-01.parquet` after the folder was made anew."""
+    store = BatchStore("ingest", make_pipeline({"a": {"type": "text"}}))
+    with atomic_folder(Path("typed")) as typed:
+        store.get_or_make("2013-01", key, writer(content), {"typed.parquet": typed / "2013-01.parquet"})
+    return Path("typed/2013-01.parquet")
+
+
+def test_file_that_stands_as_it_should_stays_the_same_file() -> None:
+    before = fetch_into_folder().stat()
+    after = fetch_into_folder().stat()
+    assert (after.st_ino, after.st_mtime_ns, after.st_nlink) == (before.st_ino, before.st_mtime_ns, 1)
+
+
+def test_standing_file_is_no_part_of_the_store() -> None:
+    fetch_into_folder()
+    with fetch_into_folder().open("r+") as file:
+        file.write("harm")
+    assert fetch_into_folder().read_text() == "made"
+
+
+@pytest.mark.parametrize("harm", ["mada", "longer", ""])
+def test_standing_file_of_other_bytes_is_replaced(harm: str) -> None:
+    fetch_into_folder().write_text(harm)
+    assert fetch_into_folder().read_text() == "made"
+
+
+def test_new_result_replaces_the_standing_file() -> None:
+    fetch_into_folder()
+    assert fetch_into_folder("else", key="other").read_text() == "else"
+
+
+@pytest.mark.parametrize("link", ["hardlink_to", "symlink_to"])
+def test_standing_link_into_another_folder_is_replaced_by_a_copy(link: str) -> None:
+    standing = fetch_into_folder()
+    shutil.move(standing, "cached")
+    getattr(standing, link)(Path("cached").absolute())
+    made = fetch_into_folder()
+    assert (made.read_text(), made.is_symlink(), made.stat().st_nlink) == ("made", False, 1)
 
 
 def test_failed_make_leaves_no_entry() -> None:

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from configs.schema import Target
+from configs.sections.columns import Target
 from tasks.target import (
     InfiniteTargetError,
     NoTargetError,

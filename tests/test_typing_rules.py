@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from configs.schema import Column
-from tasks.cells import FormatError, OnChange, TypedCells, refuse_unknown_formats, type_cells
+from configs.sections.columns import Column
+from tasks.cells.values import FormatError, OnChange, TypedCells, refuse_unknown_formats, type_cells
 
 UTC = dt.UTC
 SPACES, APOSTROPHES = " \u00a0\u202f", "'\u2019"

@@ -12,12 +12,12 @@ import pytest
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from tasks.cells.columns import MissingColumnError
 from tasks.model.bundle import canonical
 from tasks.own_features.plain_state import UnkeptStateError
 from tasks.own_features.user_features import ChangedTransformerError, NotRepeatableError, UserFeatures, user_features
 from tasks.own_features.user_output import TransformerError
 from tasks.own_features.user_transformer import UnknownTransformerError
-from tasks.reading import MissingColumnError
 from tests.conftest import run_python
 from tests.pipelines import make_pipeline
 

@@ -16,14 +16,17 @@ import pyarrow as pa
 import pytest
 
 from configs.expectations import CATALOGUE
-from configs.schema import Column, Expectation, Pipeline, Source
+from configs.schema import Pipeline
+from configs.sections.columns import Column
+from configs.sections.expectations import Expectation
+from configs.sections.source import Source
 from tasks.atomic import read_json
-from tasks.expectations import ExpectationError, ExpectationRaisedError, Suite, great_expectations, plain
-from tasks.findings import failing_rows
 from tasks.stage import declared_sections
 from tasks.table import read_batches, read_table, write_table
 from tasks.validate import ExpectationsNotMetError, main, raw_file
 from tasks.validation.catalogue import catalogue
+from tasks.validation.expectations import ExpectationError, ExpectationRaisedError, Suite, great_expectations, plain
+from tasks.validation.findings import failing_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = {

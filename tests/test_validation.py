@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from configs.errors import CorruptionError
 from configs.expectations import known_expectations
-from configs.schema import SHORT_FORMS, Expectation
-from tasks.expectations import ExpectationRaisedError, Suite, great_expectations, plain
+from configs.sections.expectations import SHORT_FORMS, Expectation
 from tasks.table import to_frame, write_table
 from tasks.table_chunks import RowsInMemory, RowsOfFile
 from tasks.validation import catalogue
+from tasks.validation.expectations import ExpectationRaisedError, Suite, great_expectations, plain
 from tasks.validation.frames import distinct_rows
 from tasks.validation.row_checks import BESIDE_OTHERS
 from tasks.validation.row_set import RowSet
@@ -210,7 +210,7 @@ def test_query_of_unexpected_rows_counts_them() -> None:
     ],
 )
 def test_query_that_is_not_about_the_batch_alone_is_refused(query: str, text: str) -> None:
-    from tasks.expectations import ExpectationError
+    from tasks.validation.expectations import ExpectationError
 
     with pytest.raises(ExpectationError, match=text):
         Suite([expectation(QUERY, unexpected_rows_query=query)], COLUMNS, "UTC")

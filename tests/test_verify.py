@@ -297,7 +297,7 @@ def test_vanished_remote_is_told_and_the_rest_is_checked(remote, version):
         ("metrics/diabetes/train.json", "metrics/diabetes/train.json in dvc.lock"),
         ("requirements.lock", "requirements.lock"),
         ("tasks/train.py", "code of stage train"),
-        ("tasks/report.html.j2", "code of stage report"),
+        ("tasks/reporting/report.html.j2", "code of stage report"),
     ],
 )
 def test_file_of_the_commit_that_the_record_does_not_know_is_found(version, path, told):

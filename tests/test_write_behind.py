@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from tasks.write_behind import BEHIND, WriteBehind
+from tasks.ingestion.write_behind import BEHIND, WriteBehind
 
 
 def test_calls_are_made_in_order_and_all_before_the_end() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from sklearn.base import clone
 
-from configs.schema import Task
+from configs.sections.train import Task
 from tasks.splitting.folds import microseconds, order_keys
 from tasks.table import BATCH, LINE
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from configs.schema import Column, Pipeline
-from tasks.account import joined
-from tasks.cells import Change, type_cells
+from configs.schema import Pipeline
+from configs.sections.columns import Column
+from tasks.cells.values import Change, type_cells
 from tasks.contract.header import HeaderDifference, compare_header, reordered
 from tasks.contract.inferred import InferredColumn
+from tasks.ingestion.account import joined
 from tasks.raw_files import RawFile, open_raw
 
 SHOWN = 5  # names or levels in one cell of the table

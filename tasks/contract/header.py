@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from configs.errors import DataError
-from tasks.cells import OnChange
+from tasks.cells.values import OnChange
 
 
 class HeaderError(DataError):

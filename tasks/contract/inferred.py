@@ -1,7 +1,7 @@
 """What type a column seems to have that nobody declared: the first one by which all of its texts can be read.
 
-The texts are typed by `tasks.cells`, as ingest would; nothing else is looked at, so that what is proposed here is also
-what can be read.
+The texts are typed by `tasks.cells.values`, as ingest would; nothing else is looked at, so that what is proposed
+here is also what can be read.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from configs.schema import Column, ColumnType
-from tasks.cells import type_cells
+from configs.sections.columns import Column, ColumnType
+from tasks.cells.values import type_cells
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from configs.wording import listed
-from tasks.cell_queries import FALSE, TRUE
+from tasks.cells.queries import FALSE, TRUE
 from tasks.drafting.fitting import fits
 from tasks.drafting.moments import MomentFormat, moment_format
 from tasks.drafting.naming import looks_like_identifier, looks_like_moment

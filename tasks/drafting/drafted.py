@@ -12,9 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 from configs.document import DocumentError, KeyPath, parse_document
 from configs.errors import DataError
 from configs.load import CONFIGS, pipeline_from
-from configs.schema import ColumnName, DroppedName, Pipeline
+from configs.schema import Pipeline
+from configs.sections.values import ColumnName, DroppedName
 from configs.wording import shown
-from tasks.cell_queries import OFFSET
+from tasks.cells.queries import OFFSET
 from tasks.drafting.bounds import draft_expectations
 from tasks.drafting.null_tokens import sentinel_of
 from tasks.drafting.profile import MOMENTS, NUMBERS, Profile, profile_columns

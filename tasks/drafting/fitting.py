@@ -31,8 +31,8 @@ def typed_levels(levels: pa.StringArray, declared: Declared) -> pa.Array:
     """
     import pyarrow as pa
 
-    from configs.schema import Column
-    from tasks.cells import type_column, without_nulls
+    from configs.sections.columns import Column
+    from tasks.cells.values import type_column, without_nulls
 
     column = Column.model_validate({**declared, "nulls": tuple(declared.get("nulls", ()))})
     texts = without_nulls(pa.chunked_array([levels]), column.nulls)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.cell_queries import DATE, TIMESTAMP
+from tasks.cells.queries import DATE, TIMESTAMP
 from tasks.drafting.fitting import fits
 from tasks.drafting.naming import looks_like_moment
 

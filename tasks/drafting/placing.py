@@ -16,7 +16,7 @@ from pathlib import Path
 
 from configs.errors import ConfigError, DataError
 from configs.load import CONFIGS, PARAMS, pipeline_names
-from configs.schema import path_inside
+from configs.sections.values import path_inside
 from configs.wording import listed
 from tasks.atomic import write_text
 from tasks.batch import RAW, refuse_unfit_name

@@ -53,7 +53,7 @@ def try_splits(
     NoSplitError
         With the objection to the last proposal.
     """
-    from configs.schema import Split
+    from configs.sections.split import Split
 
     needed = {pipeline.target.name, pipeline.time.column, group} - {None}
     chosen = {name: profile for name, profile in profiles.items() if name in needed}

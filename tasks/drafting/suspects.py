@@ -17,7 +17,7 @@ from tasks.drafting.profile import MOMENTS, NUMBERS, Profile
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from configs.schema import Task
+    from configs.sections.train import Task
 
     Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from configs.errors import DataError
-from configs.schema import Task
+from configs.sections.train import Task
 from configs.wording import hint, listed, shown
 from tasks.drafting.profile import NUMBERS, Profile
 from tasks.target import MOST_CLASSES

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from configs.errors import DataError
 from configs.wording import hint
 from tasks.batch import folder_batch
-from tasks.cells import refuse_unknown_formats
-from tasks.chunks import ContractError, stored_schema
+from tasks.cells.values import refuse_unknown_formats
 from tasks.contract.header import HeaderError
-from tasks.gathering import gathered
 from tasks.ingest import QUARANTINE, TYPED, NoRowError, RawBatches, declared_for_batches
-from tasks.quarantine import merge_counts
+from tasks.ingestion.chunks import ContractError, stored_schema
+from tasks.ingestion.gathering import gathered
+from tasks.quarantine.rows import merge_counts
 from tasks.raw_files import UnreadableFileError
 from tasks.store import BatchStore, content_hash, file_hash
 from tasks.table import read_named

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.drift.plots import Cell, Past, history_plot, share_plot
-from tasks.pages import templates
+from tasks.reporting.pages import templates
 
 if TYPE_CHECKING:
     from tasks.drift.document import Verdict

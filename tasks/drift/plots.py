@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tasks.plots import ROW, WIDTH, Drawing, Scale, around, bottom_axis, left_axis, number, shortened
+from tasks.reporting.plots import ROW, WIDTH, Drawing, Scale, around, bottom_axis, left_axis, number, shortened
 
 LEFT = 168.0  # where bars begin, right of their names
 LABELS = 8  # batches named below a history at the most

@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Literal
 
-from configs.schema import DAYS_PER, Drift, per_day
+from configs.sections.drift import DAYS_PER, Drift, per_day
 
 Span = tuple[datetime | None, datetime | None]
 DAY = timedelta(days=1)

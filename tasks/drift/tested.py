@@ -28,8 +28,9 @@ from tasks.table import to_frame
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from configs.schema import Drift, Pipeline
-    from configs.schema import EffectFloor as DeclaredFloor
+    from configs.schema import Pipeline
+    from configs.sections.drift import Drift
+    from configs.sections.drift import EffectFloor as DeclaredFloor
     from tasks.drift.batch import GivenBatch
     from tasks.drift.cause import Cause
     from tasks.drift.champion import Champion

@@ -11,7 +11,7 @@ from tasks.drift import document
 from tasks.drift.document import CausePart, FindingPart, HashesPart, Verdict
 from tasks.drift.tested import at, owner_of
 from tasks.model.bundle import canonical, sha256
-from tasks.refusal_limit import Counted, above
+from tasks.quarantine.limit import Counted, above
 
 if TYPE_CHECKING:
     from configs.schema import Pipeline

@@ -10,7 +10,7 @@ from tasks.atomic import atomic_file, atomic_folder, read_json, write_json, writ
 from tasks.batch import RAW
 from tasks.erasure.pinned import listing, places
 from tasks.erasure.plan import Plan
-from tasks.superseded import Superseded, note
+from tasks.quarantine.superseded import Superseded, note
 from tasks.version.pins import LOCK, raw_pin
 from tasks.version.storage import file_md5, path_in
 

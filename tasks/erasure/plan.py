@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import ConfigError
-from configs.schema import PERIODS
+from configs.sections.source import PERIODS
 from configs.wording import hint, listed
 from tasks.batch import RAW, folder_batch, landed_by_name, name_of
 from tasks.erasure.pinned import State, files_told, listing, run_cache, states
-from tasks.raw_rows import RawRows, batches_of_rows, rows_of_files
-from tasks.superseded import erased_names
+from tasks.quarantine.raw_rows import RawRows, batches_of_rows, rows_of_files
+from tasks.quarantine.superseded import erased_names
 from tasks.version.dvc_config import remote_url
 from tasks.version.storage import file_md5, md5_of, without_secrets
 

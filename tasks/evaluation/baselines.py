@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from configs.schema import Task
+from configs.sections.train import Task
 
 if TYPE_CHECKING:
     import pandas as pd

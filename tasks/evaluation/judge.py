@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from configs.schema import Task
+from configs.sections.train import Task
 from tasks.evaluation.baselines import describe
 from tasks.evaluation.intervals import Bootstrap, Question, Score, interval
 from tasks.evaluation.slices import slices_of
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from configs.schema import Evaluate, Pipeline
+    from configs.schema import Pipeline
+    from configs.sections.evaluate import Evaluate
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]

@@ -21,7 +21,7 @@ from tasks.metrics import greater_is_better
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from configs.schema import Evaluate
+    from configs.sections.evaluate import Evaluate
     from tasks.model.estimator import TabularModel
     from tasks.training.matrices import Prepared
 

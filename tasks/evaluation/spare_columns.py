@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from configs.schema import Task
+from configs.sections.train import Task
 from tasks.evaluation.intervals import Bootstrap, Interval, Question, interval
 from tasks.metrics import greater_is_better
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from configs.schema import Evaluate
+    from configs.sections.evaluate import Evaluate
     from tasks.evaluation.judge import Blocks
     from tasks.model.boosting import BoostedTrees
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from configs.schema import Costs
+from configs.sections.train import Costs
 from tasks.model.decision import Decision, cost_matrix, costs_of_decisions, implied_decision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from configs.schema import Task
+    from configs.sections.train import Task
 
     Floats = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from configs.schema import Gate
+from configs.sections.gate import Gate
 from tasks.evaluation.intervals import Interval, Score
 from tasks.gate.paired import CHALLENGER, CHAMPION, Resampling
 

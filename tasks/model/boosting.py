@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from configs.errors import DataError
-from configs.schema import Task
+from configs.sections.train import Task
 from tasks.metrics import greater_is_better, score
 from tasks.model.device import Crew, Device, device_taken, thread_count
 from tasks.model.model_matrix import NoFeatureError, column_names, model_matrix, row_weights

@@ -16,7 +16,7 @@ from configs.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from configs.schema import Task
+    from configs.sections.train import Task
 
     Floats = NDArray[np.float64]
 

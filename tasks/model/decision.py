@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from configs.schema import Costs, Task
+    from configs.sections.train import Costs, Task
 
     Floats = NDArray[np.float64]
     Classes = NDArray[np.int64]

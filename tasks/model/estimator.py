@@ -16,7 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from configs.errors import DataError
-from configs.schema import Task
+from configs.sections.train import Task
 from tasks.encoding.encoder import TargetEncoding
 from tasks.features import DerivedFeatures
 from tasks.model.boosting import BoostedTrees, class_probabilities, most_probable

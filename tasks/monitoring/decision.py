@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from configs.cron import persistence
-from configs.schema import format_duration, parse_duration
+from configs.sections.values import format_duration, parse_duration
 
 if TYPE_CHECKING:
-    from configs.schema import Retrain
+    from configs.sections.loop import Retrain
 
 Outcome = Literal["retrain", "wait", "alert", "none"]
 

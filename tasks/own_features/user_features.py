@@ -19,13 +19,13 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from configs.errors import DataError, EnvironmentMismatchError
-from configs.schema import Column
+from configs.sections.columns import Column
+from tasks.cells.columns import read_columns
 from tasks.features import as_float, derived_features
 from tasks.own_features.plain_state import UnkeptStateError, from_plain, to_plain
 from tasks.own_features.user_code import forget_code, load_module, package_name, source_hashes
 from tasks.own_features.user_output import KEY, as_features, refused, told
 from tasks.own_features.user_transformer import new_transformer
-from tasks.reading import read_columns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +54,7 @@ class UserFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         `<module>.<name>` in `configs/<pipeline>/`: a class, made without arguments, or a transformer, which is cloned.
     pipeline : str
     columns : dict of name to declaration
-        The columns that it is given, in their order, and how their text is read (`configs.schema.Column`'s keys).
+        The columns that it is given, in their order, and how their text is read: keys of `configs.sections.columns`.
     timezone : str
         Zone of timestamps without an offset.
     taken : tuple of str

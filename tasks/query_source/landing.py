@@ -56,8 +56,8 @@ def refuse_replacing(replace: Sequence[str]) -> None:
 
 def names_gone(pipeline: str, events: Iterable[Mapping[str, Any]]) -> set[str]:
     """Names of batches that lost rows: by the ledger, and by what is noted in the current directory."""
+    from tasks.quarantine.superseded import superseded
     from tasks.retrain.landings import erased_batches
-    from tasks.superseded import superseded
 
     return {name for name, _ in erased_batches(events)} | {entry.name for entry in superseded(pipeline)}
 

@@ -20,7 +20,7 @@ from tasks.raw_files.dialect import LineEnds
 from tasks.raw_files.grammar import Grammar, with_line_ends
 
 if TYPE_CHECKING:
-    from configs.schema import DeclaredDialect
+    from configs.sections.source import DeclaredDialect
 
 SAMPLE = 1 << 16  # bytes that candidates are tried on
 MOST_RECORDS = 400

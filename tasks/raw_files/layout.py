@@ -12,7 +12,7 @@ from tasks.raw_files.errors import UnreadableFileError
 from tasks.raw_files.rows import column_aliases
 
 if TYPE_CHECKING:
-    from configs.schema import DeclaredDialect
+    from configs.sections.source import DeclaredDialect
     from tasks.raw_files.detection import Trial
 
 WIDEST = 4096  # columns

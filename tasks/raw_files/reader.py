@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from configs.schema import DeclaredDialect
+from configs.sections.source import DeclaredDialect
 from tasks.raw_files.asked import AskedColumns
 from tasks.raw_files.dialect import Dialect
 from tasks.raw_files.errors import UnreadableFileError

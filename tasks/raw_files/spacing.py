@@ -17,7 +17,7 @@ from tasks.raw_files.dialect import Spaces
 from tasks.raw_files.grammar import STAND_INS, Grammar
 
 if TYPE_CHECKING:
-    from configs.schema import DeclaredDialect
+    from configs.sections.source import DeclaredDialect
     from tasks.raw_files.detection import FoundGrammar
     from tasks.raw_files.texts import Text
 

@@ -21,7 +21,7 @@ from tasks.raw_files.rows import LONGEST_RECORD
 from tasks.raw_files.spacing import NOTES, Spacing, find_spacing, one_spaced
 
 if TYPE_CHECKING:
-    from configs.schema import DeclaredDialect
+    from configs.sections.source import DeclaredDialect
     from tasks.raw_files.asked import AskedColumns
     from tasks.raw_files.rows import RawChunk
     from tasks.raw_files.texts import Text

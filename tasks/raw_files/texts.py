@@ -16,7 +16,7 @@ from tasks.raw_files.mixed_encodings import decoded_by_line
 from tasks.raw_files.rows import LONGEST_RECORD
 
 if TYPE_CHECKING:
-    from configs.schema import DeclaredDialect
+    from configs.sections.source import DeclaredDialect
     from tasks.raw_files.opened import OpenedFile
 
 HEAD = 1 << 20  # bytes that encoding and dialect are told by

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tasks.plots import SERIES, WIDTH, Drawing, Scale, around, left_axis, number, shortened, spread
+from tasks.reporting.plots import SERIES, WIDTH, Drawing, Scale, around, left_axis, number, shortened, spread
 
 if TYPE_CHECKING:
     from tasks.replay.history import Replayed

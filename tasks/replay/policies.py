@@ -13,7 +13,8 @@ from tasks.monitoring.decision import Inputs, Seen, decide, window_of
 from tasks.monitoring.decision import policy_of as policy_of_section
 
 if TYPE_CHECKING:
-    from configs.schema import Pipeline, Retrain
+    from configs.schema import Pipeline
+    from configs.sections.loop import Retrain
     from tasks.monitoring.signal import Signal
 
 NONE = timedelta(0)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.atomic import read_json, write_json, write_text
-from tasks.pages import templates
 from tasks.replay.history import Replayed, Step
 from tasks.replay.losses import loss_name
 from tasks.replay.plots import loss_plot
+from tasks.reporting.pages import templates
 
 if TYPE_CHECKING:
     from configs.schema import Pipeline

@@ -94,8 +94,8 @@ def find_batches(tree: Worktree, replace: Sequence[str]) -> Batches:
     from configs.load import load_pipeline
     from tasks.batch import by_landed_path
     from tasks.land import find_sources, require_any_batch
+    from tasks.quarantine.superseded import current_sources, superseded
     from tasks.query_source.landing import refuse_replacing, require_one_history
-    from tasks.superseded import current_sources, superseded
 
     events = registry.events(tree.pipeline)
     landed = landings(events)

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from configs.errors import DataError
 from tasks.atomic import atomic_file, write_json
-from tasks.cells import type_cells
+from tasks.cells.values import type_cells
 from tasks.raw_files import open_raw
 from tasks.scoring.inputs import read_positions
 from tasks.scoring.job import LIBRARIES, Job, fingerprint
@@ -29,8 +29,9 @@ from tasks.store import content_hash, file_hash
 from tasks.table import LINE, to_frame
 
 if TYPE_CHECKING:
-    from configs.schema import Pipeline, Source
-    from tasks.cells import OnChange
+    from configs.schema import Pipeline
+    from configs.sections.source import Source
+    from tasks.cells.values import OnChange
     from tasks.raw_files import RawChunk
 
 FILE = "_file"

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.cells.columns import cell_text, distinct, read_columns
 from tasks.features import as_float
-from tasks.reading import cell_text, distinct, read_columns
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from configs.schema import Column
+    from configs.sections.columns import Column
     from tasks.model.estimator import TabularModel
 
 

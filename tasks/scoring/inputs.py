@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from configs.schema import Column
+    from configs.sections.columns import Column
     from tasks.features import DerivedFeatures
     from tasks.model.estimator import TabularModel
 
@@ -53,7 +53,7 @@ def read_positions(file: Path, names: Sequence[str], columns: Iterable[str]) -> 
         Says which are missing or there twice, and the nearest of each.
     """
     from configs.wording import hint, listed
-    from tasks.reading import MissingColumnError
+    from tasks.cells.columns import MissingColumnError
 
     complaints = [
         f"column {name!r} is missing{hint(name, names)}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from configs.schema import Column
+    from configs.sections.columns import Column
     from tasks.features import DerivedFeatures
     from tasks.model.estimator import TabularModel
 

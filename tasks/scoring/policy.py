@@ -13,7 +13,7 @@ from tasks.model.decision import expected_costs
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from configs.schema import Refer
+    from configs.sections.score import Refer
     from tasks.model.estimator import TabularModel
 
     Floats = NDArray[np.float64]

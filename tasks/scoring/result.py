@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from configs.schema import Task
+    from configs.sections.train import Task
     from tasks.scoring.reasons import Reason
 
 

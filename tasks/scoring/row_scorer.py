@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from configs.errors import DataError
+from tasks.cells.columns import MissingColumnError, UnreadableValueError
 from tasks.model.boosting import as_scores
-from tasks.reading import MissingColumnError, UnreadableValueError
 from tasks.scoring.familiarity import Familiarity, familiarity
 from tasks.scoring.inputs import model_columns
 from tasks.scoring.one_row import RowReader, row_reader
@@ -27,7 +27,8 @@ from tasks.scoring.result import ScoredRow, ScoredRows, Shape, joined
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from configs.schema import Column, Pipeline
+    from configs.schema import Pipeline
+    from configs.sections.columns import Column
     from tasks.features import DerivedFeatures
     from tasks.model.estimator import TabularModel
     from tasks.scoring.serving import Served

@@ -1,7 +1,7 @@
 """One value of one column as its declared type, without a frame where its notation is plain.
 
-What is not plain is read by `tasks.reading`, as a frame of one row, and remembered. So the two ways can differ in what
-is plain alone, and that is little: Python's own numbers and truth values, decimal notation, ISO 8601.
+What is not plain is read by `tasks.cells.columns`, as a frame of one row, and remembered. So the two ways can differ
+in what is plain alone, and that is little: Python's own numbers and truth values, decimal notation, ISO 8601.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from tasks.reading import cell_text, read_columns
+from tasks.cells.columns import cell_text, read_columns
 
 if TYPE_CHECKING:
-    from configs.schema import Column
+    from configs.sections.columns import Column
 
 Reader = Callable[[Any], Any]
 
@@ -30,7 +30,7 @@ PLAIN_INTEGER = re.compile(r"-?[0-9]{1,18}")
 PLAIN_FLOAT = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,2})?")
 PLAIN_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 PLAIN_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?")
-READING = threading.RLock()  # DuckDB's connection of `tasks.cells` is the process's
+READING = threading.RLock()  # DuckDB's connection of `tasks.cells.values` is the process's
 TEXT, NUMBER, MOMENT = ("category", "text"), ("float", "decimal"), ("date", "timestamp")
 
 
@@ -49,7 +49,7 @@ def value_reader(name: str, column: Column, timezone: str) -> Reader:
     Returns
     -------
     function
-        Raises `tasks.reading.InputError` where a value cannot be read.
+        Raises `tasks.cells.columns.InputError` where a value cannot be read.
 
     Examples
     --------
@@ -220,8 +220,8 @@ def is_calm(day: date, zone: str) -> bool:
     >>> is_calm(date(2013, 3, 10), "America/New_York"), is_calm(date(2013, 6, 10), "America/New_York")
     (False, True)
     """
-    from tasks.calm_times import calm_instants
-    from tasks.cells import engine
+    from tasks.cells.calm_times import calm_instants
+    from tasks.cells.values import engine
 
     if not 1 < day.year < 9999:
         return False

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from configs.schema import Task
+from configs.sections.train import Task
 from tasks.splitting.folds import (
     MICROSECOND,
     Kind,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from configs.errors import DataError
-from configs.schema import Task
+from configs.sections.train import Task
 
 if TYPE_CHECKING:
     import pandas as pd

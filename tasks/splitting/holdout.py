@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from configs.errors import ConfigError, DataError
-from configs.schema import Pipeline, format_duration, parse_duration
+from configs.schema import Pipeline
+from configs.sections.values import format_duration, parse_duration
 from tasks.splitting.folds import (
     MICROSECOND,
     TooFewRowsError,

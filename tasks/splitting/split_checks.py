@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from configs.errors import DataError
-from configs.schema import format_duration
+from configs.sections.values import format_duration
 from tasks.splitting.folds import MICROSECOND, lack
 from tasks.splitting.holdout import NO_TIME, Rows, embargo, embargo_key, needs_every_class
 from tasks.splitting.splitter import DeclaredSplit, FoldError

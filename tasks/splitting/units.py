@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from configs.schema import Task
+from configs.sections.train import Task
 from tasks.splitting.folds import TooFewRowsError, group_codes, group_keys, lightest_first, strata
 
 if TYPE_CHECKING:

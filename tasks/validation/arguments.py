@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from configs.errors import ConfigError
 
 if TYPE_CHECKING:
-    from configs.schema import Column, Expectation
+    from configs.sections.columns import Column
+    from configs.sections.expectations import Expectation
 
 VALUE_ARGUMENTS = ("max_value", "min_value", "value_set")
 

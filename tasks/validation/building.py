@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from configs.errors import ConfigError
 from configs.expectations import named_columns
-from configs.schema import CUSTOM, SQL
+from configs.sections.expectations import CUSTOM, SQL
 from tasks.validation.arguments import condition_columns, parsed_condition, typed_arguments, words_of
 
 if TYPE_CHECKING:
-    from configs.schema import Column, Expectation
-    from tasks.expectations import AnyCheck
+    from configs.sections.columns import Column
+    from configs.sections.expectations import Expectation
+    from tasks.validation.expectations import AnyCheck
 
 
 class RefusedError(ConfigError):
@@ -29,7 +30,7 @@ def check_maker(
     Raises
     ------
     RefusedError, ArgumentError, ExpressionError
-        See `tasks.expectations.Suite`.
+        See `tasks.validation.expectations.Suite`.
     """
     zones = {name: column.timezone or timezone for name, column in columns.items()}
     if expectation.name == SQL:
@@ -70,7 +71,7 @@ def gx_maker(
     expectation: Expectation, columns: Mapping[str, Column], timezone: str, zones: Mapping[str, str]
 ) -> Callable[[], AnyCheck]:
     """Of an expectation of GX."""
-    from tasks.expectations import row_level
+    from tasks.validation.expectations import row_level
     from tasks.validation.row_checks import RowCheck
     from tasks.validation.sql_only import QUERY, query_columns
     from tasks.validation.table_checks import TableCheck
@@ -98,7 +99,7 @@ def build(expectation: Expectation, arguments: Mapping[str, Any], condition: Any
     """GX's own object, if it reads each argument as it is declared."""
     from great_expectations.expectations.registry import get_expectation_impl
 
-    from tasks.expectations import describe
+    from tasks.validation.expectations import describe
     from tasks.validation.sql_only import LIKE, add_like_metrics
 
     if expectation.name in LIKE:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from configs.expectations import CATALOGUE, known_expectations
-from configs.schema import SHORT_FORMS
+from configs.sections.expectations import SHORT_FORMS
 from tasks.atomic import write_json, write_text
-from tasks.expectations import great_expectations
+from tasks.validation.expectations import great_expectations
 from tasks.validation.row_checks import BESIDE_OTHERS
 from tasks.validation.sql_only import LIKE, QUERY
 from tasks.validation.table_checks import ABOUT_TYPES

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from configs.errors import ConfigError
 from configs.load import line_of, load_pipeline
-from configs.schema import SQL
+from configs.sections.expectations import SQL
 from tasks.closure import code_hash
 from tasks.stage import installed_version
 
 if TYPE_CHECKING:
-    from configs.schema import Expectation, Pipeline
+    from configs.schema import Pipeline
+    from configs.sections.expectations import Expectation
 
 ACCEPTED = Path(".holdfast/expectations")
 
@@ -36,8 +37,8 @@ def check_expectations(pipeline: Pipeline) -> None:
     """
     if not pipeline.expectations or accepted_mark(pipeline).exists():
         return
-    from tasks.expectations import great_expectations
     from tasks.validation.building import check_maker
+    from tasks.validation.expectations import great_expectations
 
     great_expectations()
     columns, timezone = pipeline.columns, pipeline.time.timezone

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from configs.schema import Column
+    from configs.sections.columns import Column
 
 
 class TruthError(ValueError):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.cells.columns import InputError, only_column, read_columns
 from tasks.drift.model.labels import Labels, known_labels
 from tasks.drift.pseudo_columns import pseudo_columns
-from tasks.reading import InputError, only_column, read_columns
 
 if TYPE_CHECKING:
     from datetime import datetime

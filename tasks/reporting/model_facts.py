@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.wording import figure, listed, thousands
+from tasks.reporting.wording import figure, listed, thousands
 
 SHOWN_CLASSES = 12  # with more, a confusion table is a list of the commonest mistakes
 SHOWN_MISTAKES = 10

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from configs.errors import ConfigError, DataError
 from configs.wording import hint, listed
 from tasks.private import masked_raw
-from tasks.refusal_limit import STOPPED
+from tasks.quarantine.limit import STOPPED
 from tasks.table import BATCH, LINE, read_table
 
 if TYPE_CHECKING:

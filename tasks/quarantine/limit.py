@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from configs.errors import DataError
-from tasks.quarantine import CONTRACT, count_reasons
+from tasks.quarantine.rows import CONTRACT, count_reasons
 from tasks.table import read_table
 
 if TYPE_CHECKING:
-    from configs.schema import Source
+    from configs.sections.source import Source
 
 STOPPED = Path(".holdfast/stopped")
 SHOWN_BATCHES = 10

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from configs.schema import Bound, Column
+    from configs.sections.columns import Bound, Column
 
 INT64 = 2**63
 EXACT = Context(prec=1000, Emin=-99999, Emax=99999)
@@ -52,7 +52,7 @@ def refuse_outside(typed: pa.Table, low: Any, high: Any) -> pa.Table:
     Parameters
     ----------
     typed : Table of value, reason, note
-        As the queries of `tasks.cell_queries` make it.
+        As the queries of `tasks.cells.queries` make it.
     low, high : Scalar of the values' type, or None
         Least and greatest value that is let in; each None where there is no bound.
     """

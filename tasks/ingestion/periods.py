@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from configs.schema import Period
-from tasks.cell_queries import quoted
-from tasks.cells import engine
+from configs.sections.source import Period
+from tasks.cells.queries import quoted
+from tasks.cells.values import engine
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,15 +17,15 @@ from configs.errors import DataError
 from configs.wording import listed
 from tasks.atomic import atomic_file, write_text
 from tasks.batch import RAW, landed_by_name
-from tasks.raw_rows import RawRows, name_of_row, rows_of_files
-from tasks.refused_rows import refused_rows
-from tasks.superseded import Superseded, note, superseded
+from tasks.quarantine.raw_rows import RawRows, name_of_row, rows_of_files
+from tasks.quarantine.summary import refused_rows
+from tasks.quarantine.superseded import Superseded, note, superseded
 from tasks.table import BATCH, FILE, LINE
 from tasks.version.storage import file_md5
 
 if TYPE_CHECKING:
     from configs.schema import Pipeline
-    from tasks.refused_rows import Refused
+    from tasks.quarantine.summary import Refused
 
 REASON, DETAIL, RAW_TEXT = "_reason", "_detail", "_raw"
 OURS = (BATCH, LINE, REASON, DETAIL, RAW_TEXT)
@@ -84,7 +84,7 @@ def repair(pipeline: Pipeline, file: Path) -> dict[str, int]:
 
     Raises
     ------
-    RepairError, tasks.raw_rows' errors, tasks.land's errors
+    RepairError, tasks.quarantine.raw_rows' errors, tasks.land's errors
         Nothing has landed.
     """
     from tasks.land import take_in

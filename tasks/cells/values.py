@@ -1,6 +1,6 @@
 """How the text of a cell becomes a value of its declared type, and why it may not.
 
-One DuckDB query types the distinct texts of a column (`tasks.cell_queries`); where all texts of a number have the
+One DuckDB query types the distinct texts of a column (`tasks.cells.queries`); where all texts of a number have the
 plainest notation, Arrow's casts give the same values sooner. Nothing is guessed. Time zones are those inside the pinned
 DuckDB, not the machine's.
 """
@@ -14,11 +14,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from configs.errors import ConfigError
-from configs.schema import EPOCHS, Column
-from tasks.bounds import numeric_bounds, refuse_outside
-from tasks.calm_times import calm_instants, utc_times, wall_times
-from tasks.cell_details import PRIVATE, detail
-from tasks.cell_queries import column_query, decimal_digits, quoted
+from configs.sections.columns import EPOCHS, Column
+from tasks.cells.bounds import numeric_bounds, refuse_outside
+from tasks.cells.calm_times import calm_instants, utc_times, wall_times
+from tasks.cells.details import PRIVATE, detail
+from tasks.cells.queries import column_query, decimal_digits, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -372,7 +372,7 @@ def type_calm_times(texts: pa.Array, column: Column, timezone: str) -> pa.Table 
 
 
 def run_query(texts: pa.Array, query: str) -> pa.Table:
-    """Run a query of `tasks.cell_queries` over texts."""
+    """Run a query of `tasks.cells.queries` over texts."""
     import numpy as np
     import pyarrow as pa
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tasks.cells import SHOWN_LEVELS, Change, TypedCells
+from tasks.cells.values import SHOWN_LEVELS, Change, TypedCells
 from tasks.contract.header import HeaderDifference, reordered
-from tasks.quarantine import CONTRACT, Refusal, merge_counts
+from tasks.quarantine.rows import CONTRACT, Refusal, merge_counts
 from tasks.raw_files import Dialect
 
 SURE = 0.9  # certainty of a dialect below which a reader should look at its second choice

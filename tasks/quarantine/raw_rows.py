@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from configs.errors import DataError
-from configs.schema import DeclaredDialect, Pipeline
+from configs.schema import Pipeline
+from configs.sections.source import DeclaredDialect
 from tasks.batch import RAW, landed_by_name, name_of
 from tasks.raw_files import open_raw
 from tasks.table import FILE, LINE, read_table

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.wording import figure, thousands
+from tasks.reporting.wording import figure, thousands
 
 if TYPE_CHECKING:
     from jinja2 import Environment

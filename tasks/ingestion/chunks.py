@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from configs.errors import DataError
-from configs.schema import Column
-from tasks.cells import OnChange, TypedCells, is_number, read_as, type_cells, typed_schema
+from configs.sections.columns import Column
+from tasks.cells.values import OnChange, TypedCells, is_number, read_as, type_cells, typed_schema
 from tasks.contract.header import HeaderChange, HeaderDifference
-from tasks.quarantine import Refusal
+from tasks.quarantine.rows import Refusal
 from tasks.raw_files import AskedColumns, RawChunk, column_alias
 from tasks.table import LINE
 

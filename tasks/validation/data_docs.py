@@ -15,10 +15,10 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tasks.expectations import great_expectations
+from tasks.validation.expectations import great_expectations
 
 if TYPE_CHECKING:
-    from tasks.expectations import Check
+    from tasks.validation.expectations import Check
 
 TAGS = frozenset(
     {"a", "b", "blockquote", "br", "code", "dd", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i"}

@@ -6,16 +6,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tasks.expectations import describe, plain
 from tasks.private import HIDDEN
-from tasks.quarantine import Refusal
+from tasks.quarantine.rows import Refusal
 from tasks.table import FILE, LINE
+from tasks.validation.expectations import describe, plain
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from tasks.expectations import Check
     from tasks.table_chunks import Rows
+    from tasks.validation.expectations import Check
 
 EXAMPLES = 5
 

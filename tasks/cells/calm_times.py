@@ -2,14 +2,14 @@
 
 Asking DuckDB what a zone's clock showed costs a microsecond per time; a year has 365 days. A day is calm where the
 offset from UTC is the same one day before it begins and one day after it ends; on the days around a change, and for
-texts in other than the plainest ISO 8601, the query of `tasks.cell_queries` decides.
+texts in other than the plainest ISO 8601, the query of `tasks.cells.queries` decides.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tasks.cell_queries import FIRST_INSTANT, quoted
+from tasks.cells.queries import FIRST_INSTANT, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from configs.schema import EPOCHS, WIDEST_DECIMAL
+from configs.sections.columns import EPOCHS, WIDEST_DECIMAL
 
 if TYPE_CHECKING:
-    from configs.schema import Column
+    from configs.sections.columns import Column
 
 NOT_FINITE = r"(?i)[+-]?(inf|infinity|nan)"
 DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"

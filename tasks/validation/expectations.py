@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from configs.errors import ConfigError, DataError
 from configs.expectations import known_expectations, named_columns
-from configs.schema import CUSTOM, SHORT_FORMS, SQL, Column, Expectation
+from configs.sections.columns import Column
+from configs.sections.expectations import CUSTOM, SHORT_FORMS, SQL, Expectation
 from tasks.table_chunks import Rows, RowsInMemory
 from tasks.validation.row_set import RowSet
 

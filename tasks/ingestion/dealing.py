@@ -1,7 +1,7 @@
 """Rows of one raw file are dealt to batches: all to that of its folder, or each to the period of its time.
 
 What the store keeps of a file is two Parquet files, of typed and of refused rows, whose row groups are of one batch
-each; the summary says which. So `tasks.gathering` reads of each file what a batch needs of it and nothing else.
+each; the summary says which. So `tasks.ingestion.gathering` reads of each file what a batch needs of it and no more.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from configs.schema import PERIODS, Period, Pipeline
-from tasks.account import Account
+from configs.schema import Pipeline
+from configs.sections.source import PERIODS, Period
 from tasks.batch import UNDATED
-from tasks.chunks import Reading, TypedChunk, stored_schema, type_chunk
-from tasks.periods import period_names
-from tasks.quarantine import Refusal, quarantine_schema, quarantine_table
+from tasks.ingestion.account import Account
+from tasks.ingestion.chunks import Reading, TypedChunk, stored_schema, type_chunk
+from tasks.ingestion.periods import period_names
+from tasks.quarantine.rows import Refusal, quarantine_schema, quarantine_table
 from tasks.table import LINE, table_writer
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Columns of a frame as their declared types: typed rows as they are, a user's raw frame as ingest would read it.
 
-What is text is typed by `tasks.cells`, the very code that ingest uses, so that scoring a raw row and training on it
-cannot differ.
+What is text is typed by `tasks.cells.values`, the very code that ingest uses, so that scoring a raw row and training
+on it cannot differ.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from configs.errors import DataError
-from configs.schema import Column
-from tasks.cells import type_cells
+from configs.sections.columns import Column
+from tasks.cells.values import type_cells
 from tasks.table import nearest_doubles
 
 if TYPE_CHECKING:

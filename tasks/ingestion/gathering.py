@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasks.atomic import write_json
 from tasks.batch import BatchNameError
-from tasks.dealing import REFUSED, TYPED
-from tasks.quarantine import merge_counts, quarantine_schema
+from tasks.ingestion.dealing import REFUSED, TYPED
+from tasks.quarantine.rows import merge_counts, quarantine_schema
 from tasks.store import content_hash
 from tasks.table import FILE, LINE, LINE_BITS, file_number, read_errors_told, table_writer
 

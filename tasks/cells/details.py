@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from configs.schema import Column
-from tasks.cell_queries import FALSE, TRUE, decimal_digits
+from configs.sections.columns import Column
+from tasks.cells.queries import FALSE, TRUE, decimal_digits
 
 PRIVATE = "a private value"  # what is shown of a cell that nobody is to see
 DETAILS = {

@@ -1,0 +1,1 @@
+"""What pages and cards are made of: words, plots as SVG, templates."""
