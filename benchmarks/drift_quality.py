@@ -2,9 +2,10 @@
 
     python benchmarks/drift_quality.py [--quick] [--parts rate power] [--kinds KIND ...] [--columns N ...]
 
-`rate`: quiet streams (`drift_streams.py`); 200 references a cell, 30 batches judged with each, two budgets. `realised`
-is the mean over references, with its 95 % interval; `expected` is how many alarms the budget would let through. It is
-without an effect floor, so that the threshold itself is measured; `with_floor` is what a user gets.
+`rate`: quiet streams (`drift_streams.py`, and of real rows `drift_flights.py`); 200 references a cell, 30 batches
+judged with each, two budgets. `realised` is the mean over references, with its 95 % interval; `expected` is how many
+alarms the budget would let through. It is without an effect floor, so that the threshold itself is measured;
+`with_floor` is what a user gets.
 
 `power`: one planted change in one of 20 columns. Each other rule's threshold is set so that it alarms as often as we do
 on the same quiet batches, by looking at them, which no user can.
@@ -27,7 +28,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from drift_rules import RULES  # noqa: E402 - the clone's own code is measured
+from drift_flights import FLIGHT_KINDS, FlightStream  # noqa: E402 - the clone's own code is measured
+from drift_rules import RULES  # noqa: E402
 from drift_streams import KINDS, ROW_KINDS, Batches, Planted, Stream  # noqa: E402
 
 from tasks.drift.thresholds import EffectFloor, History  # noqa: E402
@@ -36,6 +38,7 @@ ALPHAS = {"1 per quarter, weekly": 1 / 13, "1 per year, weekly": 1 / 52}
 ROWS = (1_000, 20_000, 1_000_000)
 HISTORIES = (10, 20, 50, 100)
 JUDGED = 30
+ALL_KINDS = [*KINDS, *FLIGHT_KINDS]
 NO_DEFAULT = "evidently_worst"  # told, but nobody's default: Evidently's score of any column, at an ideal threshold
 PLANTED = {
     "0.1 sd": Planted(shift=0.1),
@@ -53,8 +56,9 @@ PLANTED = {
 def surprises(history: History, batches: Batches, floor: EffectFloor | None = None) -> np.ndarray:
     """Largest surprise of each batch; with a floor, of the tests whose effect reaches it."""
     summaries, largest = batches.summaries(), np.zeros(len(batches.days))
+    ahead = np.array([history.ahead(summary) for summary in summaries])
     for null in history.tests:
-        found = null.measure(summaries)
+        found = null.measure(summaries, ahead)
         least = np.array([floor.of(name) if floor else 0.0 for name in null.distance.names])
         surprise = np.where(found.effect >= least[:, None], -np.log(found.p_value), 0.0)
         largest = np.maximum(largest, surprise.max(axis=0))
@@ -75,7 +79,7 @@ def mean_and_interval(rates: np.ndarray) -> tuple[float, float, float]:
 # ---- how often quiet batches alarm
 
 
-def rate_cell(stream: Stream, history: int, references: int) -> list[dict[str, Any]]:
+def rate_cell(stream: Stream | FlightStream, history: int, references: int) -> list[dict[str, Any]]:
     """Realised rates of one kind of stream and length of history, for each budget."""
     ours = {name: np.empty((references, 2)) for name in ALPHAS}
     others: dict[str, list[np.ndarray]] = {}
@@ -180,9 +184,12 @@ def power_facts(found: np.ndarray, limits: list[float]) -> dict[str, Any]:
 # ---- all of it
 
 
-def streams(options: argparse.Namespace) -> Iterator[tuple[Stream, int]]:
+def streams(options: argparse.Namespace) -> Iterator[tuple[Stream | FlightStream, int]]:
     """Each kind of stream, number of columns, size of batch and length of history."""
-    for kind in options.kinds:
+    for kind in FLIGHT_KINDS.keys() & options.kinds:
+        for history in options.histories:
+            yield FlightStream(FLIGHT_KINDS[kind]), history
+    for kind in [kind for kind in options.kinds if kind in KINDS]:
         for rows in options.rows:
             for columns in options.columns:
                 for history in options.histories:
@@ -221,7 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small counts, within a minute: figures are rough")
     parser.add_argument("--parts", nargs="+", default=["rate", "power"], choices=["rate", "power"])
-    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
+    parser.add_argument("--kinds", nargs="+", default=ALL_KINDS, choices=ALL_KINDS)
     parser.add_argument("--columns", nargs="+", type=int, default=[20, 200])
     parser.add_argument("--rows", nargs="+", type=int, default=list(ROWS))
     parser.add_argument("--histories", nargs="+", type=int, default=list(HISTORIES))

@@ -55,11 +55,19 @@ def jensen_shannon(counts: np.ndarray, base: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(parts.sum(axis=1) / 2, 0.0))
 
 
-def binned(counts: np.ndarray, bins: int = 30) -> np.ndarray:
-    """Fine cells in bins of equal width."""
-    if counts.shape[-1] != len(MIDDLES):
+def values_of(batches: Batches) -> list[np.ndarray | None]:
+    """What the counts of each column are of; None of a category, and of numbers in cells that are not fine."""
+    if batches.values is not None:
+        return list(batches.values)
+    return [MIDDLES if counts.shape[1] == len(MIDDLES) + 1 else None for counts in batches.counts]
+
+
+def binned(counts: np.ndarray, values: np.ndarray | None, bins: int = 30) -> np.ndarray:
+    """Numbers in bins of equal width."""
+    if values is None:
         return counts
-    place = np.clip(((MIDDLES + 3.5) / 7 * bins).astype(int), 0, bins - 1)
+    low, high = (-3.5, 3.5) if values is MIDDLES else (values[0], values[-1])
+    place = np.clip(((values - low) / (high - low) * bins).astype(int), 0, bins - 1)
     starts = np.flatnonzero(np.diff(place, prepend=-1))
     return np.add.reduceat(counts, starts, axis=-1)
 
@@ -67,13 +75,17 @@ def binned(counts: np.ndarray, bins: int = 30) -> np.ndarray:
 def distances_js(batches: Batches, base: list[np.ndarray]) -> np.ndarray:
     """Jensen and Shannon's distance of each column; shape (columns, batches)."""
     return np.stack(
-        [jensen_shannon(binned(counts[:, :-1]), total) for counts, total in zip(batches.counts, base, strict=True)]
+        [
+            jensen_shannon(binned(counts[:, :-1], values), total)
+            for counts, values, total in zip(batches.counts, values_of(batches), base, strict=True)
+        ]
     )
 
 
 def nannyml(batches: Batches, reference: Batches) -> np.ndarray:
     """Largest distance over the reference's own batches' mean, in their sd; NannyML alarms above 3."""
-    base = [binned(counts[:, :-1].sum(axis=0)) for counts in reference.counts]
+    pairs = zip(reference.counts, values_of(reference), strict=True)
+    base = [binned(counts[:, :-1].sum(axis=0), values) for counts, values in pairs]
     own = distances_js(reference, base)
     sd = np.maximum(own.std(axis=1, keepdims=True), 1e-12)
     return ((distances_js(batches, base) - own.mean(axis=1, keepdims=True)) / sd).max(axis=0)
@@ -82,20 +94,22 @@ def nannyml(batches: Batches, reference: Batches) -> np.ndarray:
 def evidently_scores(batches: Batches, reference: Batches) -> np.ndarray:
     """Evidently's drift score over its 0.1: Wasserstein's distance in sd, or Jensen and Shannon's."""
     found = []
-    for kind, counts, base in zip(batches.kinds, batches.counts, reference.counts, strict=True):
-        total = base[:, :-1].sum(axis=0)
-        found.append(
-            jensen_shannon(counts[:, :-1], total) if kind == "category" else wasserstein(counts[:, :-1], total)
-        )
+    for kind, counts, values, base in zip(
+        batches.kinds, batches.counts, values_of(batches), reference.counts, strict=True
+    ):
+        own, total = counts[:, :-1], base[:, :-1].sum(axis=0)
+        found.append(jensen_shannon(own, total) if kind == "category" else wasserstein(own, total, values))
     return np.stack(found) / 0.1
 
 
-def wasserstein(counts: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """Distance in sd of the reference, which is 1."""
-    if counts.shape[1] != len(MIDDLES):
+def wasserstein(counts: np.ndarray, base: np.ndarray, values: np.ndarray | None) -> np.ndarray:
+    """Distance in sd of the reference, which is 1 of the fine cells."""
+    if values is None:
         raise ValueError("Wasserstein's distance needs the fine cells")
-    apart = np.cumsum(counts, axis=1) / counts.sum(axis=1, keepdims=True) - np.cumsum(base) / base.sum()
-    return (np.abs(apart[:, :-1]) * np.diff(MIDDLES)).sum(axis=1)
+    shares = base / base.sum()
+    sd = 1.0 if values is MIDDLES else float(np.sqrt(shares @ np.square(values - shares @ values)))
+    apart = np.cumsum(counts, axis=1) / counts.sum(axis=1, keepdims=True) - np.cumsum(shares)
+    return (np.abs(apart[:, :-1]) * np.diff(values)).sum(axis=1) / sd
 
 
 def evidently(batches: Batches, reference: Batches) -> np.ndarray:

@@ -8,7 +8,8 @@ Rows are simulated where that is done in time; where it is not, their counts are
   change the variance of a mean by less than 1 %); one of 1M rows is drawn from the normal law with their mean and
   covariance, which the sum of 1,000 segments has by the central limit theorem.
 - `weekly`: a batch is a day; means move by the day of the week, up to 0.3 sd. Counts are multinomial: exact.
-- `level05`, `level09`: the mean of each column wanders from batch to batch as an AR(1) of 0.1 sd. Multinomial: exact.
+- `level05`, `level09`: a batch is a week; the mean of each column wanders from batch to batch as an AR(1) of 0.1 sd.
+  Multinomial: exact.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ SHARES = np.array([0.35, 0.25, 0.2, 0.12, 0.08])
 MISSING = 0.05
 DAY = 86_400.0
 MONDAY = 4 * DAY
+LASTING = {"weekly": DAY, "level05": 7 * DAY, "level09": 7 * DAY}
 ROW_KINDS = {"independent": 0.0, "ar05": 0.5, "ar09": 0.9}
 LEVEL_KINDS = {"level05": 0.5, "level09": 0.9}
 KINDS = (*ROW_KINDS, "weekly", *LEVEL_KINDS)
@@ -148,7 +150,7 @@ class Stream:
             if place == target and planted is not None:
                 found[quiet:] = self.column(random, kind, planted, means[quiet:, place])
             counts.append(found)
-        return Batches(tuple(kinds), tuple(counts), days, self.rows, self.kind == "weekly")
+        return Batches(tuple(kinds), tuple(counts), days, self.rows, LASTING.get(self.kind))
 
     def means(self, random: np.random.Generator, days: np.ndarray) -> np.ndarray:
         """Mean of each column and batch, in sd; shape (batches, columns)."""
@@ -182,14 +184,16 @@ class Stream:
 class Batches:
     """Consecutive batches: counts per column, shape (batches, cells + 1), of which the last are missing values.
 
-    A batch of `dated` ones is one of `days`; others are longer than the rhythm of the week.
+    Each begins at one of `days`, counted in its own length, and lasts so many seconds, or None, if nobody knows when it
+    is from. Numbers are counted in the fine cells, or else by `values`, one array per column, None of a category.
     """
 
     kinds: tuple[str, ...]
     counts: tuple[np.ndarray, ...]
     days: np.ndarray
     rows: int
-    dated: bool
+    lasting: float | None
+    values: tuple[np.ndarray | None, ...] | None = None
 
     def part(self, which: slice) -> Batches:
         """Some of them."""
@@ -207,8 +211,8 @@ class Batches:
             Summary(
                 self.rows,
                 {name: column[batch] for name, column in zip(names, columns, strict=True)},
-                start=MONDAY + DAY * int(day) if self.dated else None,
-                end=MONDAY + DAY * int(day) + DAY - 60 if self.dated else None,
+                start=MONDAY + self.lasting * int(day) if self.lasting else None,
+                end=MONDAY + self.lasting * int(day) + self.lasting - 60 if self.lasting else None,
             )
             for batch, day in enumerate(self.days)
         ]

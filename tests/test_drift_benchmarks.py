@@ -6,16 +6,19 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import chi2_contingency, ks_2samp, norm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
+import drift_flights
 import drift_rules
 import drift_streams
 from drift_streams import FINE_EDGES, SHARES, Planted, Stream
 
+from tasks.drift.profile import observe
 from tasks.drift.thresholds import History
 
 
@@ -68,7 +71,9 @@ def test_distances_are_scipys():
     assert drift_rules.jensen_shannon(one[None], other)[0] == pytest.approx(jensenshannon(one, other, base=2))
     shares = np.diff(norm.cdf(FINE_EDGES), prepend=0.0, append=1.0)
     moved = np.diff(norm.cdf(FINE_EDGES - 0.3), prepend=0.0, append=1.0)
-    assert drift_rules.wasserstein(moved[None] * 1e6, shares * 1e6)[0] == pytest.approx(0.3, abs=0.005)
+    assert drift_rules.wasserstein(moved[None] * 1e6, shares * 1e6, drift_rules.MIDDLES)[0] == pytest.approx(
+        0.3, abs=0.005
+    )
 
 
 def test_each_batch_of_the_history_is_judged_as_if_it_had_not_been():
@@ -79,3 +84,24 @@ def test_each_batch_of_the_history_is_judged_as_if_it_had_not_been():
         for null, known in zip(history.tests, others.tests, strict=True):
             p_values = known.measure([batches.summaries()[left_out]]).p_value[:, 0]
             assert null.surprise[:, left_out] == pytest.approx(-np.log(p_values), rel=0.03, abs=0.01)
+
+
+def test_flights_of_drawn_days_are_counted_as_their_rows_are():
+    month = drift_flights.month("2013-02")
+    batches = drift_flights.FlightStream("2013-02").batches(0, 4)
+    for summary, days in zip(batches.summaries(), batches.drawn, strict=True):
+        known = observe(pa.concat_tables([month.tables[day] for day in days]), month.grid)
+        assert summary.rows == known.rows
+        assert all((summary.counts[name] == counts).all() for name, counts in known.counts.items())
+
+
+def test_rules_see_the_values_of_the_flights_that_were_drawn():
+    month = drift_flights.month("2013-02")
+    batches = drift_flights.FlightStream("2013-02").batches(0, 2)
+    place = batches.names().index("distance")
+    rows = pa.concat_tables([month.tables[day] for day in batches.drawn[1]])["distance"].to_numpy()
+    values, counts = np.unique(rows, return_counts=True)
+    found = batches.counts[place][1, :-1]
+    assert dict(zip(batches.values[place][found > 0], found[found > 0], strict=True)) == dict(
+        zip(values, counts, strict=True)
+    )

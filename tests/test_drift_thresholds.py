@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import replace
 
@@ -26,9 +27,21 @@ from tasks.drift.thresholds import (
 from tasks.drift.thresholds.company import Company
 from tasks.drift.thresholds.distances import SHIFT, SPREAD, NumberDistance, arcsine
 from tasks.drift.thresholds.family import family_threshold
-from tasks.drift.thresholds.null import Shape, Spread, at_least_by_chance, expected_each
+from tasks.drift.thresholds.null import at_least_by_chance, expected_each, ratio_to
 from tasks.drift.thresholds.pseudo_batches import peers_of, pseudo_batches
-from tasks.drift.thresholds.wandering import UNSURE, Wandering, fitted, lag_correlations, surely_alike
+from tasks.drift.thresholds.shape import Shape, Spread
+from tasks.drift.thresholds.wandering import (
+    AT_RHO,
+    RHOS,
+    SHARE,
+    Wandering,
+    expected_power,
+    growth_of_batches,
+    growth_of_history,
+    likeness,
+    surely_alike,
+    waves,
+)
 from tests.drift_tables import ROLES, batch, chunks, profile
 
 BUDGET = Budget(1, "quarter", 13)
@@ -295,7 +308,15 @@ def test_one_odd_row_is_no_surprise():
     assert p_value == pytest.approx(0.01)
 
 
+# ---- levels that wander
+
+
+ONE, FAR = np.ones(1), np.array([np.inf])
+ONE_NUMBER = Shape.of(Spread(np.ones((1, 1)), np.ones((1, 1)))).deeper
+
+
 def wandering_levels(rho, n, many=300, chance=0.0):
+    """Levels of variance 1, and chance on top; shape (many, n, 1)."""
     random = np.random.default_rng(0)
     rows = np.empty((many, n, 1))
     rows[:, 0] = random.normal(size=(many, 1))
@@ -304,38 +325,99 @@ def wandering_levels(rho, n, many=300, chance=0.0):
     return rows + chance * random.normal(size=rows.shape)
 
 
+def mixed(quiet, ratio):
+    """P-values of ratios to the means of some models."""
+    return (quiet.weights * ONE_NUMBER.p_value(ratio, quiet.batches)).sum(axis=2)
+
+
+def model(rho, share):
+    """Place of a model of the grid."""
+    return int(np.flatnonzero((np.flatnonzero(rho == RHOS)[0] == AT_RHO) & (share == SHARE))[-1])
+
+
+def fitted(rows):
+    """Models of vectors of shape (tests, n, 1)."""
+    apart = rows - rows.mean(axis=1, keepdims=True)
+    power = np.square(waves(apart))[..., 0]
+    return Wandering.of(power, np.ones(len(rows)), Company(np.ones(rows.shape[1])))
+
+
+@pytest.mark.parametrize("n", [5, 30])
+@pytest.mark.parametrize(("rho", "share"), [(0.5, 1.0), (0.9, 0.6)])
+def test_expected_power_is_that_of_the_covariance(n, rho, share):
+    places = np.arange(n)
+    covariance = share * rho ** np.abs(places[:, None] - places) + (1 - share) * np.eye(n)
+    turned = waves(np.eye(n)[None])[0]  # the transform as a matrix
+    assert expected_power(n)[model(rho, share)] == pytest.approx(np.diag(turned @ covariance @ turned.T))
+
+
 @pytest.mark.parametrize(("rho", "chance", "share"), [(0.5, 0.0, 1.0), (0.9, 0.0, 1.0), (0.9, 1.0, 0.5)])
 def test_wandering_of_a_level_is_found_behind_chance(rho, chance, share):
-    rows = wandering_levels(rho, 100, chance=chance)
-    found = fitted(lag_correlations(rows - rows.mean(axis=1, keepdims=True)).mean(axis=0), 100)
-    assert (found.rho, found.share) == (pytest.approx(rho, abs=0.06), pytest.approx(share, abs=0.12))
+    weights = fitted(wandering_levels(rho, 100, many=60, chance=chance)).weights.mean(axis=0)
+    found = weights @ np.concatenate(([0.0], RHOS))[np.where(SHARE > 0, AT_RHO + 1, 0)]
+    assert (found, weights @ SHARE) == (pytest.approx(rho, abs=0.06), pytest.approx(share, abs=0.1))
+
+
+def test_columns_that_wander_otherwise_are_told_apart():
+    found = fitted(np.concatenate([wandering_levels(0.9, 100, many=20), wandering_levels(0.3, 100, many=20)]))
+    rhos = found.weights @ np.where(SHARE > 0, RHOS[AT_RHO], 0.0)
+    assert (rhos[:20].mean(), rhos[20:].mean()) == (pytest.approx(0.9, abs=0.05), pytest.approx(0.3, abs=0.1))
+
+
+def test_test_that_never_moved_tells_the_others_nothing():
+    moving = wandering_levels(0.9, 30, many=8)
+    alone, beside = fitted(moving), fitted(np.concatenate([moving, np.zeros((40, 30, 1))]))
+    assert beside.weights[:8] == pytest.approx(alone.weights)
 
 
 def test_independent_batches_are_not_taken_to_be_alike():
     rows = wandering_levels(0.0, 100, many=1_000)
-    found = surely_alike(lag_correlations(rows - rows.mean(axis=1, keepdims=True)), 100)
+    found = surely_alike(likeness(rows - rows.mean(axis=1, keepdims=True)), 100)
     assert found.mean() < 0.005
 
 
 def test_batches_whose_levels_wander_are_taken_to_be_alike():
     rows = wandering_levels(0.9, 100, many=100)
-    assert surely_alike(lag_correlations(rows - rows.mean(axis=1, keepdims=True)), 100).all()
+    assert surely_alike(likeness(rows - rows.mean(axis=1, keepdims=True)), 100).all()
 
 
-def test_growth_is_what_a_batch_of_another_time_is_farther_away():
-    rows, n = wandering_levels(0.8, 12, many=20_000), 12
-    company = Company(np.ones(n), None, Wandering(1.0, 0.8))
-    others = (company.peers[:-1] & ~np.eye(n, dtype=bool)) / company.others[:, None]
-    inside = np.square(rows[..., 0] - rows[..., 0] @ others.T).mean()
-    later = np.square(np.random.default_rng(1).normal(size=20_000) - rows.mean(axis=(1, 2))).mean()
-    unsure = 1 + UNSURE * (company.wandering.time / n) ** 2.5
-    assert company.wandering.growth(company.peers) == pytest.approx(unsure * later / inside, rel=0.03)
+@pytest.mark.parametrize(("ahead", "rho"), [(1, 0.9), (5, 0.9), (np.inf, 0.9), (2, 0.5)])
+def test_growth_of_a_batch_is_how_far_it_is_from_the_history(ahead, rho):
+    n, gap = 12, 60 if ahead == np.inf else int(ahead)
+    rows = wandering_levels(rho, n + gap, many=40_000)[..., 0]
+    known = np.square(rows[:, -1] - rows[:, :n].mean(axis=1)).mean()
+    found = growth_of_batches(Company(np.ones(n)), np.ones(1), np.array([float(ahead)]))
+    assert found[model(rho, 1.0), 0] == pytest.approx(known, rel=0.03)
 
 
-def test_neighbours_are_left_out_where_levels_wander():
-    company = Company(np.ones(20), None, Wandering(1.0, 0.5))
-    assert company.horizon == 4
-    assert np.flatnonzero(~company.peers[9]).tolist() == [5, 6, 7, 8, 10, 11, 12, 13]
+def test_growth_of_the_history_is_how_far_each_is_from_its_peers():
+    n, like = 12, np.arange(13)[:, None] % 2 == np.arange(12) % 2
+    rows, company = wandering_levels(0.8, n, many=40_000, chance=0.5)[..., 0], Company(np.ones(n), like)
+    known = np.square(rows - rows @ company.shares[:-1].T).mean(axis=0) / 1.25
+    assert growth_of_history(company)[model(0.8, 0.8)] == pytest.approx(known, rel=0.04)
+
+
+def test_merged_models_have_about_the_p_values_of_all():
+    company = Company(np.ones(20))
+    found, growth = fitted(wandering_levels(0.9, 20, many=6, chance=0.5)), growth_of_batches(company, ONE, FAR)
+    quiet = found.merged(growth)
+    for distance in (3.0, 10.0, 30.0):
+        merged = mixed(quiet, ratio_to(np.full((6, 1, 1), distance), quiet.means))
+        each = ONE_NUMBER.p_value(distance / (found.scales * growth[:, 0])[:, None], found.batches)
+        assert merged[:, 0] == pytest.approx((found.weights * each[:, 0]).sum(axis=1), rel=0.35)
+
+
+@pytest.mark.parametrize(
+    ("n", "rho", "least", "most"), [(100, 0.5, 0.8, 1.2), (100, 0.9, 0.6, 1.2), (15, 0.9, 0.0, 1.2)]
+)
+def test_small_p_values_of_levels_that_wander_are_as_rare_as_they_say(n, rho, least, most):
+    levels = wandering_levels(rho, n + 60, many=2_000)
+    passed = []
+    for some in np.split(levels, 100):
+        quiet = fitted(some[:, :n]).merged(growth_of_batches(Company(np.ones(n)), ONE, FAR))
+        squared = np.square(some[:, -1] - some[:, :n].mean(axis=1))
+        passed.append(mixed(quiet, ratio_to(squared[..., None], quiet.means)))
+    assert least * 0.05 <= np.mean(np.array(passed) < 0.05) <= most * 0.05
 
 
 # ---- pseudo-batches
@@ -420,9 +502,15 @@ def test_long_history_says_nothing():
     assert family_threshold(np.random.default_rng(0).gumbel(size=100), 1 / 13).widened is None
 
 
-def test_where_levels_wander_the_threshold_is_not_below_bonferronis():
+def test_where_levels_wander_the_threshold_is_sidaks():
     found = family_threshold(np.random.default_rng(0).gumbel(size=100) / 9, 0.1, wandering_tests=40)
-    assert (found.value, found.widened[:40]) == (pytest.approx(np.log(800)), "levels wander from batch to batch, so 10")
+    assert 1 - (1 - np.exp(-found.value)) ** 40 == pytest.approx(0.1)
+    assert found.widened == "levels wander from batch to batch, so 100 batches show less of it"
+
+
+def test_history_that_wanders_more_than_any_model_sets_its_own_threshold():
+    surprises = np.random.default_rng(0).gumbel(size=100) * 9
+    assert family_threshold(surprises, 0.1, wandering_tests=40).value > 20
 
 
 def test_without_history_nothing_is_judged():
@@ -451,6 +539,13 @@ def test_wandering_level_between_batches_widens_what_is_quiet():
     moved = pa.table({"x0": random.normal(0.2, 1, 2_000)})
     assert not judge(observe(moved, made.grid), made, BUDGET).alarmed
     assert judge(observe(moved, numbers(60, 2_000).grid), numbers(60, 2_000), BUDGET).alarmed
+
+
+def test_verdict_says_how_much_farther_wandering_levels_are_taken_to_be():
+    made = numbers(30, 500, columns=6, level=wandering_levels(0.9, 30)[3, :, 0])
+    widened = judge(observe(pa.table({f"x{place}": np.zeros(500) for place in range(6)}), made.grid), made, BUDGET)
+    said = re.fullmatch(r"levels wander .*: one to come is taken to be ([\d.]+) times as far away", widened.widened)
+    assert float(said[1]) > 1.3
 
 
 def test_one_broken_column_of_twenty_alarms_at_once():

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.drift.thresholds.wandering import Wandering
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-TestKey = tuple[str, str]  # column and test
-
 
 @dataclass(frozen=True, eq=False)
 class Company:
-    """Peers of each, by the time of the week and by how near they are.
+    """Peers of each, by the time of the week.
 
     Attributes
     ----------
@@ -30,15 +25,10 @@ class Company:
     like : array of bool, shape (n + 1, n), or None
         Who is of the same time of the week or day; the last row is that of the batch to judge. None where it is of no
         matter.
-    wandering : Wandering or None
-        How levels wander from batch to batch, of the tests in `alike`.
-    alike : frozenset of (column, test)
     """
 
     rows: Floats
     like: NDArray[np.bool_] | None = None
-    wandering: Wandering | None = None
-    alike: frozenset[TestKey] = frozenset()
 
     @property
     def n(self) -> int:
@@ -46,26 +36,15 @@ class Company:
         return len(self.rows)
 
     @cached_property
-    def horizon(self) -> int:
-        """Neighbours on each side that nobody is compared with."""
-        return self.wandering.horizon(self.n) if self.wandering else 0
-
-    @cached_property
-    def far(self) -> NDArray[np.bool_]:
-        """Who is beyond the horizon of whom, shape (n, n)."""
-        places = np.arange(self.n)
-        return np.asarray(np.abs(places[:, None] - places[None, :]) > self.horizon)
-
-    @cached_property
     def peers(self) -> NDArray[np.bool_]:
         """Whom each, and the batch in the last row, is compared with; each with itself too; shape (n + 1, n)."""
-        near = np.concatenate((self.far | np.eye(self.n, dtype=bool), np.ones((1, self.n), dtype=bool)))
-        if self.like is None:
-            return near
-        both = near & self.like
-        lonely = both.sum(axis=1) < 3
-        both[lonely] = self.like[lonely]
-        return both
+        return np.ones((self.n + 1, self.n), dtype=bool) if self.like is None else self.like
+
+    @cached_property
+    def shares(self) -> Floats:
+        """What each one's peers, without itself, weigh in their mean; shape (n + 1, n)."""
+        others = self.peers & ~np.eye(self.n + 1, self.n, dtype=bool)
+        return np.asarray(others / np.maximum(others.sum(axis=1, keepdims=True), 1))
 
     @cached_property
     def others(self) -> Floats:
@@ -77,10 +56,11 @@ class Company:
         """What each one's squared distance weighs in the sum of all: itself, and how it moved the others' centre."""
         return np.asarray(1 + 1 / self.others)
 
-    def reckoned(self, columns: Sequence[str], tests: Sequence[str]) -> tuple[Floats, Floats]:
-        """How many independent batches the history is as good as, and the growth of distances; shapes (columns, 1)."""
-        if self.wandering is None:
-            return np.full((len(columns), 1), float(self.n)), np.ones((len(columns), 1))
-        is_alike = np.array([key in self.alike for key in zip(columns, tests, strict=True)])[:, None]
-        growth = self.wandering.growth(self.peers)
-        return np.where(is_alike, self.wandering.batches(self.n), self.n), np.where(is_alike, growth, 1.0)
+    @cached_property
+    def free(self) -> float:
+        """How many of the n are left when each group's mean has been estimated."""
+        return max(self.n - float((1 / self.peers[:-1].sum(axis=1)).sum()), 1.0)
+
+    def smallness(self, rows: Floats) -> Floats:
+        """How many times as large chance is in a batch of some rows as in the history's; not below 1."""
+        return np.asarray(np.maximum(float(np.median(self.rows)) / rows, 1.0))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TAIL_SHARE = 4  # one in so many pseudo-batches, the most surprising ones, tells of the tail
 FEWEST_IN_TAIL = 3
+MISFIT = 0.001  # probability of as many alarms in the history, below which the p-values are not believed
 SURE = 2.33  # standard errors, one chance in a hundred, from which on neighbouring batches are taken to be alike
 
 
@@ -53,9 +54,8 @@ def family_threshold(surprises: Floats, alpha: float, wandering_tests: int = 0) 
     alpha : float
         False alarms per batch.
     wandering_tests : int
-        How many tests there are, if levels wander from batch to batch. The history's surprises are then too small,
-        since each was part of the scale that it is measured by, and the threshold is not below Bonferroni's for half of
-        the rate: its p-values reckon with that, but by correlations that are themselves estimated.
+        How many tests there are, if levels wander from batch to batch; else 0. Few batches are independent then, so
+        that their largest surprises tell little, while each p-value reckons with it.
 
     Examples
     --------
@@ -65,25 +65,24 @@ def family_threshold(surprises: Floats, alpha: float, wandering_tests: int = 0) 
     n = len(surprises)
     if n < FEWEST_IN_TAIL + 1:
         return Threshold(float("inf"), f"the history has {n} batches of that size; with fewer than 4 nothing is judged")
-    time, ordered, rank = (
-        clustering(surprises, 0.0 if wandering_tests else SURE),
-        np.sort(surprises)[::-1],
-        alpha * (n + 1),
-    )
+    ordered = np.sort(surprises)[::-1]
     if wandering_tests:
-        return of_wandering(continued(ordered, alpha, time), np.log(2 * wandering_tests / alpha), n)
+        return of_wandering(surprises, ordered, alpha, wandering_tests)
+    time, rank = clustering(surprises, SURE), alpha * (n + 1)
     if time == 1.0 and rank >= 1:
         return Threshold(at_rank(ordered, rank))
     return continued(ordered, alpha, time)
 
 
-def of_wandering(found: Threshold, bonferroni: float, n: int) -> Threshold:
-    """Not below Bonferroni's."""
-    value = max(found.value, float(bonferroni))
-    return Threshold(
-        value,
-        f"levels wander from batch to batch, so {n} batches show less of it: {value / found.value:.2f} times as wide",
-    )
+def of_wandering(surprises: Floats, ordered: Floats, alpha: float, tests: int) -> Threshold:
+    """Sidak's, unless the history surely passed it oftener than the budget says: then what the history shows."""
+    from scipy.special import pdtrc
+
+    n, sidak = len(surprises), -float(np.log(-np.expm1(np.log1p(-alpha) / tests)))
+    passed = int((surprises > sidak).sum())
+    if passed and pdtrc(passed - 1, n * alpha) < MISFIT:
+        return continued(ordered, alpha, clustering(surprises, 0.0))
+    return Threshold(sidak, f"levels wander from batch to batch, so {n} batches show less of it")
 
 
 def continued(ordered: Floats, alpha: float, time: float) -> Threshold:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import compress
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -15,8 +14,8 @@ from tasks.drift.thresholds.company import Company
 from tasks.drift.thresholds.distances import Distance, distances
 from tasks.drift.thresholds.family import Threshold, family_threshold
 from tasks.drift.thresholds.null import Null
-from tasks.drift.thresholds.pseudo_batches import ALIKE, FEWEST, PseudoBatches, peers_of, pseudo_batches
-from tasks.drift.thresholds.wandering import fitted, surely_alike
+from tasks.drift.thresholds.pseudo_batches import ALIKE, FEWEST, PseudoBatches, peers_of, pseudo_batches, span
+from tasks.drift.thresholds.wandering import Wandering, surely_alike
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Counts = NDArray[np.int64]
 
+LONG = 60  # pseudo-batches, from which on it counts how soon after them a batch comes
 Test = Literal["distribution", "mix", "missing", "co_missing", "range", "new_levels", "break"]
 
 
@@ -184,8 +184,8 @@ class History:
         return pseudo_batches(self.profile, self.rows)
 
     @cached_property
-    def plain(self) -> Company:
-        """Whom each is compared with, if neighbours are not alike."""
+    def company(self) -> Company:
+        """Whom each is compared with."""
         return Company(self.pseudo.rows.astype(np.float64), peers_of(self.like, self.pseudo))
 
     @cached_property
@@ -208,37 +208,64 @@ class History:
     @cached_property
     def first_look(self) -> tuple[Null, ...]:
         """Each kind of test, as if neighbours were not alike."""
-        return tuple(Null.of(*stack, self.plain) for stack in self.stacks)
+        return tuple(Null.of(*stack, self.company) for stack in self.stacks)
 
     @cached_property
-    def company(self) -> Company:
-        """Whom each is compared with, after it was seen whether neighbours are alike."""
-        n = self.plain.n
-        correlations = np.concatenate([null.correlations for null in self.first_look])
-        keys = [key for null in self.first_look for key in zip(null.distance.columns, null.distance.names, strict=True)]
-        alike = surely_alike(correlations, n)
-        if n < FEWEST or not alike.any():
-            return self.plain
-        wandering = fitted(correlations[alike].mean(axis=0), n)
-        return replace(self.plain, wandering=wandering, alike=frozenset(compress(keys, alike)))
+    def wanders(self) -> bool:
+        """Whether neighbouring batches are alike beyond chance."""
+        found = surely_alike(np.concatenate([null.likeness for null in self.first_look]), self.company.n)
+        return self.company.n >= FEWEST and bool(found.any())
 
     @cached_property
     def tests(self) -> tuple[Null, ...]:
         """Each kind of test with what quiet batches do."""
-        if self.company is self.plain:
+        if not self.wanders:
             return self.first_look
-        return tuple(Null.of(*stack, self.company) for stack in self.stacks)
+        power = np.concatenate([np.einsum("cfk,cfk->cf", null.waves, null.waves) for null in self.first_look])
+        dimensions = np.concatenate([null.shape.mean_dof[:, 0] for null in self.first_look])
+        wandering, found, first = Wandering.of(power, dimensions, self.company), [], 0
+        for null in self.first_look:
+            last = first + len(null.within)
+            found.append(null.where_levels(wandering.part(slice(first, last))))
+            first = last
+        return tuple(found)
 
     @cached_property
     def wandering_tests(self) -> int:
         """How many tests ever moved, if levels wander from batch to batch; else 0."""
-        if self.company.wandering is None:
+        if not self.wanders:
             return 0
         return sum(int((null.squared > 0).any(axis=1).sum()) for null in self.tests)
 
+    def ahead(self, batch: Summary) -> float:
+        """How many batches after the newest of the history a batch comes; infinite where nobody knows.
+
+        A short history does not tell how soon levels forget, so there nothing is made of it.
+        """
+        start, end = span(batch)
+        steps = np.diff(self.pseudo.middle)
+        if len(steps) < LONG or not np.isfinite(steps).all() or not np.isfinite(start) or np.median(steps) <= 0:
+            return np.inf
+        found = ((start + end) / 2 - self.pseudo.middle[-1]) / float(np.median(steps))
+        return float(found) if found > 0 else np.inf
+
     def threshold(self, alpha: float) -> Threshold:
         """The largest surprise that a quiet batch has as often as `alpha`."""
-        return family_threshold(self.surprises, alpha, self.wandering_tests)
+        found = family_threshold(self.surprises, alpha, self.wandering_tests)
+        if not self.wanders:
+            return found
+        return replace(
+            found, widened=f"{found.widened}: one to come is taken to be {self.farther:.1f} times as far away"
+        )
+
+    @cached_property
+    def farther(self) -> float:
+        """How much farther than the history's own a batch to come is taken to be, in the median of tests that moved."""
+        rows, found = np.array([float(np.median(self.pseudo.rows))]), []
+        for null in self.tests:
+            quiet, own = null.quiet(rows, np.array([np.inf])), null.squared.mean(axis=1)
+            found.append(((quiet.means * quiet.weights).sum(axis=2)[:, 0] / np.where(own > 0, own, 1.0))[own > 0])
+        return float(np.median(np.concatenate(found)))
 
     @cached_property
     def surprises(self) -> Floats:
@@ -260,7 +287,7 @@ class History:
             threshold.value,
             tuple(self.surprises.tolist()),
             float(np.median(self.pseudo.rows)),
-            self.plain.like is not None,
+            self.company.like is not None,
             alpha,
         )
 
@@ -278,8 +305,9 @@ class History:
 
     def findings(self, null: Null, batch: Summary, threshold: float, floor: EffectFloor) -> Iterator[Finding]:
         """All columns of one kind of test."""
-        measured = null.measure([batch])
-        limits = null.ratio_of(threshold)
+        ahead = self.ahead(batch)
+        measured = null.measure([batch], np.array([ahead]))
+        limits = null.ratio_of(threshold, float(batch.rows), ahead)
         for place, (column, test) in enumerate(zip(null.distance.columns, null.distance.names, strict=True)):
             effect = float(measured.effect[place, 0])
             surprise = -float(np.log(measured.p_value[place, 0]) / null.habit[place, 0])

@@ -1,134 +1,222 @@
 """Levels that wander from batch to batch: how strongly neighbours are alike, and what follows for a batch to come.
 
-Where neighbouring batches are alike, each is close to a mean that they have made together, and the next one is not. So
-each pseudo-batch is compared with those alone that are far enough in time, and what is left of likeness is reckoned in.
-Leaving out neighbours: P. Burman, E. Chow and D. Nolan (1994), "A cross-validatory method for dependent data",
-doi:10.1093/biomet/81.2.351.
+The model of a column is a level that is an AR(1) from batch to batch, and chance on top: of lag k the correlation is
+share * rho^k. A history of few batches does not tell which share and rho it has, so none is chosen. All of a grid are
+kept, weighted by how well they explain the history, and what a quiet batch does is averaged over them: the predictive
+distribution of Bayes, whose scale is that of generalised least squares, so that it is Student's for each model.
 
-The model is a level that is an AR(1) from batch to batch, and chance on top: of lag k the correlation is share * rho^k.
-It is fitted to the correlations around the estimated mean, with the bias that this mean gives them.
+- **Likelihood**: Whittle's, of the cosine transform (DCT-II) of the vectors, with its exactly expected power in the
+  place of the spectral density; so there is no bias of a short history, and the estimated mean is the frequency that
+  is left out. A. M. Sykulski, S. C. Olhede, A. P. Guillaumin, J. M. Lilly and J. J. Early (2019), "The debiased Whittle
+  likelihood", doi:10.1093/biomet/asy071. The transform all but decorrelates an AR(1): N. Ahmed, T. Natarajan and
+  K. R. Rao (1974), "Discrete Cosine Transform", doi:10.1109/T-C.1974.223784.
+- **Prior**: what the columns have in common, by expectation and maximisation (empirical Bayes: H. Robbins (1956)), and
+  as much as LONE columns of the flat one below. Columns that are alike are estimated together, others by themselves.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tasks.drift.thresholds.company import Company
+
     Floats = NDArray[np.float64]
 
-LAGS = 5
 FEW = 5  # tests from which on they are looked at together
 SURE = 3.1  # standard errors from which on a test's neighbours are taken to be alike; one chance in a thousand
-RHOS = np.concatenate((np.arange(0.1, 0.9, 0.05), np.arange(0.9, 0.99, 0.01)))
-UNSURE = 13.0
-FORGOTTEN = 0.1  # correlation from which on batches are compared
+SURE_TOGETHER = 2.5  # the same of all together, whose mean has to be above this, too
+ALIKE = 0.1
+RHOS = np.array([0.15, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98])
+SHARES = np.array([0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1.0])
+LONE = 0.2
+BORROWED = 1.5  # squared lengths that the columns' common prior says as much as of a single one's level, or chance
+STEPS = 60  # of expectation and maximisation
+# Models are merged where their quiet batches are about as far: at these cumulative weights.
+MERGED_AT = np.array([0.005, 0.02, 0.08, 0.3, 0.7, 0.92, 0.98, 0.995])
+
+AT_RHO = np.concatenate(([0], np.repeat(np.arange(len(RHOS)), len(SHARES))))
+SHARE = np.concatenate(([0.0], np.tile(SHARES, len(RHOS))))  # of each model; the first one has chance alone
+PRIOR = np.concatenate(([0.05], 0.95 * np.outer(np.full(len(RHOS), 1 / len(RHOS)), np.full(7, 1 / 7)).ravel()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Wandering:
-    """Correlation of batches that are k apart: share * rho^k."""
+    """How tests' levels wander.
 
-    share: float
-    rho: float
+    Attributes
+    ----------
+    weights : array of float, shape (tests, models)
+        How probable each model is, by the history.
+    scales : array of float, shape (tests, models)
+        Mean squared distance of a batch from the mean of all times, by each.
+    far : array of float, shape (models,)
+        Mean squared distance from the reference, over the scale, of a batch to judge that nothing brings near.
+    batches : array of float, shape (models,)
+        How many independent squared lengths say as much of that distance.
+    """
 
-    def horizon(self, n: int) -> int:
-        """How many neighbours on each side are left out of n; not so many that less than half were left."""
-        if self.share * self.rho <= FORGOTTEN:
-            return 0
-        wanted = np.log(FORGOTTEN / self.share) / np.log(self.rho)
-        return min(int(np.ceil(wanted)), n // 4)
+    weights: Floats
+    scales: Floats
+    far: Floats
+    batches: Floats
 
-    def correlations(self, n: int) -> Floats:
-        """Of n batches, shape (n, n)."""
-        found: Floats = self.share * level_correlations(n, self.rho) + (1 - self.share) * np.eye(n)
-        return found
-
-    def growth(self, peers: NDArray[np.bool_]) -> float:
-        """Squared distance of a batch of another time over that of the history's own, each from its peers' mean.
-
-        The less often levels came and went in the history, the less is known of how they do: that widens it, by a rule
-        that was tried on streams (docs/drift-method.md).
+    @classmethod
+    def of(cls, power: Floats, dimensions: Floats, company: Company) -> Wandering:
+        """Fit all models.
 
         Parameters
         ----------
-        peers : array of bool, shape (n + 1, n)
-            Whom each, and the batch in the last row, is compared with, beside itself.
+        power : array of float, shape (tests, n - 1)
+            Squared lengths of the transformed vectors, without the mean.
+        dimensions : array of float, shape (tests,)
+            How many numbers that vary alike say as much as a vector.
+        company : Company
         """
-        n = peers.shape[1]
-        others = peers & ~np.eye(n + 1, n, dtype=bool)
-        own, shares = self.correlations(n), others / np.maximum(others.sum(axis=1, keepdims=True), 1)
-        of_mean = np.einsum("mi,ij,mj->m", shares, own, shares)
-        inside = 1 + of_mean[:-1] - 2 * np.einsum("mi,mi->m", shares[:-1], own)
-        unsure = 1 + UNSURE * (self.time / n) ** 2.5
-        return float(unsure * max((1 + of_mean[-1]) / max(inside.mean(), 0.05), 1.0))
+        expected = expected_power(company.n)
+        scales = power @ (1 / expected).T / company.free
+        moves, weights = scales.min(axis=1) > 0, np.broadcast_to(PRIOR, scales.shape).copy()
+        logs = np.log(expected).mean(axis=1) + np.log(scales[moves])
+        weights[moves] = posterior(-0.5 * dimensions[moves, None] * company.free * logs)
+        far = growth_of_batches(company, company.rows.max(keepdims=True), np.array([np.inf]))[:, 0]
+        return cls(weights, scales, far, satterthwaite(expected, far, company))
 
-    @property
-    def time(self) -> float:
-        """How many batches say as much of a mean as one independent batch."""
-        return 1 + 2 * self.share * self.rho / (1 - self.rho)
+    def part(self, which: slice) -> Wandering:
+        """Some of the tests."""
+        return Wandering(self.weights[which], self.scales[which], self.far, self.batches)
 
-    def batches(self, n: int) -> float:
-        """How many independent batches say as much of the mean distance as n do; at least 1.
+    def merged(self, growth: Floats) -> Quiet:
+        """Models that are about as wide as one.
 
-        Neighbours' squared distances are alike too, and the mean that they are measured from was theirs to begin with.
+        Parameters
+        ----------
+        growth : array of float, shape (models, batches)
+            Mean squared distances of batches from their reference, over the scale.
         """
-        of_squares = 1 + 2 * (self.share * self.rho) ** 2 / (1 - self.rho**2)
-        return max((n - self.time) / of_squares, 1.0)
+        order = np.argsort(self.scales * self.far, axis=1)
+        ordered = np.take_along_axis(self.weights, order, axis=1)
+        middle, places = np.cumsum(ordered, axis=1) - ordered / 2, np.empty_like(order)
+        np.put_along_axis(places, order, np.searchsorted(MERGED_AT, middle), axis=1)
+        own = (places[:, None] == np.arange(len(MERGED_AT) + 1)[:, None]) * self.weights[:, None]
+        weights = own.sum(axis=2)
+        whole = np.where(weights > 0, weights, 1.0)
+        means = (own * self.scales[:, None]) @ growth / whole[:, :, None]
+        batches = whole / np.maximum((own / self.batches).sum(axis=2), 1e-9)
+        return Quiet(means.swapaxes(1, 2), weights[:, None], batches[:, None])
 
 
-def lag_correlations(apart: Floats) -> Floats:
-    """Correlation of vectors that are 1 to LAGS batches apart; shape (columns, LAGS). 0 where nothing moves."""
+class Quiet(NamedTuple):
+    """How far quiet batches are, by some models.
+
+    Attributes
+    ----------
+    means : array of float, shape (tests, batches, some)
+        Mean squared distances.
+    weights, batches : array of float, shape (tests, 1, some)
+        How probable each model is, and how many independent squared lengths its mean is of.
+    """
+
+    means: Floats
+    weights: Floats
+    batches: Floats
+
+
+def satterthwaite(expected: Floats, far: Floats, company: Company) -> Floats:
+    """How many independent squared lengths say as much of a distance that is made of level and chance; shape (models,).
+
+    Slow waves tell of the level, quick ones of chance; what is known of the one says little of the other.
+    F. E. Satterthwaite (1946), doi:10.2307/3002019, with Fisher's information of each.
+    """
+    of_chance = (1 - SHARE)[:, None] / expected
+    known = np.stack([np.square(part).mean(axis=1) * company.free for part in (1 - of_chance, of_chance)]) + BORROWED
+    chance = (1 - SHARE) * (1 + np.square(company.shares[-1]).sum()) / far
+    parts = np.square(np.stack([1 - chance, chance]))
+    return np.asarray(1 / (parts / known).sum(axis=0))
+
+
+def posterior(logs: Floats) -> Floats:
+    """Probabilities of the models for each test, from log-likelihoods, shape (tests, models)."""
+    likelihoods = np.exp(logs - logs.max(axis=1, keepdims=True))
+    common = PRIOR
+    for _ in range(STEPS):
+        found = likelihoods * common
+        found /= found.sum(axis=1, keepdims=True)
+        common = (LONE * PRIOR + found.sum(axis=0)) / (LONE + len(found))
+    return np.asarray(found)
+
+
+def waves(vectors: Floats) -> Floats:
+    """Cosine transform over batches, without the mean; shapes (columns, n, k) and (columns, n - 1, k)."""
+    from scipy.fft import dct
+
+    return np.asarray(dct(vectors, axis=1, norm="ortho")[:, 1:])
+
+
+def expected_power(n: int) -> Floats:
+    """Expected power of n batches of variance 1, by each model; shape (models, n - 1)."""
+    lags, turns = np.arange(n), np.pi * np.arange(1, n) / n
+    # sum over i of the cosine vector's products at a lag, which telescopes
+    own = ((n - lags) * np.cos(np.outer(turns, lags)) - np.sin(np.outer(turns, lags)) / np.sin(turns)[:, None]) / n
+    own[:, 1:] *= 2
+    return of_models((own @ (RHOS[None] ** lags[:, None])).T, np.ones(n - 1))
+
+
+def of_models(level: Floats, chance: Floats) -> Floats:
+    """Level and chance in their shares; shapes (rhos, m), (m,) and (models, m)."""
+    return np.asarray(SHARE[:, None] * level[AT_RHO] + (1 - SHARE)[:, None] * chance)
+
+
+def growth_of_history(company: Company) -> Floats:
+    """Mean squared distance of the history's batches from their peers' mean, shape (models, n)."""
+    apart = np.eye(company.n) - company.shares[:-1]
+    chance = company.smallness(company.rows) + np.square(company.shares[:-1]).sum(axis=1)
+    return of_models(np.stack([variances(apart, rho) for rho in RHOS]), chance)
+
+
+def growth_of_batches(company: Company, rows: Floats, ahead: Floats) -> Floats:
+    """Mean squared distance of batches to judge from their peers' mean, shape (models, batches).
+
+    Parameters
+    ----------
+    company : Company
+    rows : array of float, shape (batches,)
+    ahead : array of float, shape (batches,)
+        How many batches after the newest of the history they come; infinite where nobody knows.
+    """
+    shares, back = company.shares[-1], np.arange(company.n)[::-1]
+    of_mean = np.array([variances(shares[None], rho)[0] for rho in RHOS])
+    with_mean = np.stack([(rho ** (ahead[:, None] + back)) @ shares for rho in RHOS])
+    chance = company.smallness(rows) + np.square(shares).sum()
+    return of_models(1 + of_mean[:, None] - 2 * with_mean, chance)
+
+
+def variances(weights: Floats, rho: float) -> Floats:
+    """Variance of weighted sums of an AR(1) of variance 1; shapes (m, n) and (m,)."""
+    from scipy.signal import lfilter
+
+    before = lfilter([1.0], [1.0, -rho], weights, axis=1)
+    return np.asarray(2 * np.einsum("mn,mn->m", weights, before) - np.einsum("mn,mn->m", weights, weights))
+
+
+def likeness(apart: Floats) -> Floats:
+    """Correlation of neighbours, shape (columns,), of vectors of shape (columns, n, k); by chance it is -1 / n."""
     own = np.einsum("cnk,cnk->c", apart, apart)
-    n = apart.shape[1]
-    found = np.stack(
-        [np.einsum("cnk,cnk->c", apart[:, lag:], apart[:, : max(n - lag, 0)]) for lag in range(1, LAGS + 1)], axis=1
-    )
-    return np.asarray(np.where(own[:, None] > 0, found / np.where(own > 0, own, 1.0)[:, None], -1 / n))
+    found = np.einsum("cnk,cnk->c", apart[:, 1:], apart[:, :-1])
+    return np.asarray(np.where(own > 0, found / np.where(own > 0, own, 1.0), -1 / apart.shape[1]))
 
 
 def surely_alike(correlations: Floats, n: int) -> NDArray[np.bool_]:
-    """Of which tests neighbours are alike beyond chance, by themselves or all together; shape (columns,).
-
-    `correlations` have shape (columns, LAGS).
-    """
-    first = correlations[:, 0] + 1 / n
+    """Of which tests neighbours are alike beyond chance, by themselves or all together; both shapes (tests,)."""
+    first = correlations + 1 / n
     moving = np.abs(first) > 1e-9  # it is 0 where nothing moves
     alone = first > SURE / n**0.5
     if moving.sum() < FEW:
         return np.asarray(alone)
     error = float(first[moving].std()) / float(moving.sum()) ** 0.5
-    together = float(first[moving].mean()) > max(SURE * error, FORGOTTEN)
+    together = float(first[moving].mean()) > max(SURE_TOGETHER * error, ALIKE)
     return np.asarray(alone | (moving & together))
-
-
-def fitted(correlations: Floats, n: int) -> Wandering:
-    """Fit the model to correlations at lags from 1 on, shape (LAGS,), of n batches."""
-    known = correlations[: min(LAGS, n - 2)]
-    still = around_mean(np.eye(n))
-    found = []
-    for rho in RHOS:
-        level = around_mean(level_correlations(n, float(rho)))
-        # known[0] = (a level[1] + (1 - a) still[1]) / (a level[0] + (1 - a) still[0])
-        over = (level[1] - still[1]) - known[0] * (level[0] - still[0])
-        share = float(np.clip((known[0] * still[0] - still[1]) / over, 0.0, 1.0)) if over > 0 else 1.0
-        mixed = share * level + (1 - share) * still
-        missed = np.square(mixed[1 : len(known) + 1] / mixed[0] - known).sum()
-        found.append((float(missed), Wandering(share, float(rho))))
-    return min(found, key=lambda each: each[0])[1]
-
-
-def level_correlations(n: int, rho: float) -> Floats:
-    """Of an AR(1), shape (n, n)."""
-    places = np.arange(n)
-    return np.asarray(rho ** np.abs(places[:, None] - places[None, :]))
-
-
-def around_mean(correlations: Floats) -> Floats:
-    """Sums of products around the estimated mean at lags from 0 to LAGS, as they are on average; shape (LAGS + 1,)."""
-    centred = correlations - correlations.mean(axis=0) - correlations.mean(axis=1, keepdims=True) + correlations.mean()
-    return np.array([np.trace(centred, offset=lag) for lag in range(LAGS + 1)])
