@@ -239,14 +239,15 @@ def columns_of(written: Path) -> tuple[int, dict[str, Column]]:
     """Rows of a Parquet file, and the type of each column with what its cells come to."""
     import duckdb
 
-    told = duckdb.sql(f"DESCRIBE FROM read_parquet('{written}')").fetchall()
+    own = duckdb.connect()
+    told = own.sql(f"DESCRIBE FROM read_parquet('{written}')").fetchall()
     types = {name: type_ for name, type_, *_ in told if name != LINE}
     sums = {name: f'sum(hash("{name}")::HUGEINT)' for name in types}
     for name in types:
         if types[name].startswith("TIMESTAMP"):
             sums[name] = f'sum(epoch_us("{name}")::HUGEINT)'
     asked = ", ".join(f'count("{name}"), {sums[name]}' for name in types)
-    rows, *found = duckdb.sql(f"SELECT count(*), {asked} FROM read_parquet('{written}')").fetchall()[0]
+    rows, *found = own.sql(f"SELECT count(*), {asked} FROM read_parquet('{written}')").fetchall()[0]
     return int(rows), {name: Column(types[name], *found[2 * at : 2 * at + 2]) for at, name in enumerate(types)}
 
 

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import csv
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from flows.server import prefect_server
 
 PATIENCE_SECONDS = 420
 P = "diabetes"
 INCOMING = Path("data/incoming/diabetes")
+
+
+@contextmanager
+def own_server(folder: Path) -> Iterator[None]:
+    """A server with a database of its own: what is deployed on it, schedules too, is no other module's business."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", f"sqlite+aiosqlite:///{folder}/prefect.db")
+        with prefect_server():
+            yield
 
 
 def drifted_rows(seed: int) -> tuple[list[str], list[list[str]]]:

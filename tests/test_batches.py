@@ -259,6 +259,7 @@ def test_entry_of_the_store_with_other_bytes_is_read_again(capsys: pytest.Captur
     expected = outputs()
     for file in Path(".holdfast").rglob("*.parquet"):
         file.write_bytes(file.read_bytes()[:-1] + b"x")
+    shutil.rmtree("data/typed")  # what stands there as it should would not be asked of the store
     assert (read_anew(capsys, "month"), outputs() == expected) == (1, True)
 
 

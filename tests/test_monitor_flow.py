@@ -25,7 +25,18 @@ import pytest
 from flows.server import prefect_server, send_what_is_queued
 from tasks import monitoring, registry
 from tests.conftest import holdfast
-from tests.prefect_runs import INCOMING, PATIENCE_SECONDS, P, all_runs, drop_drifted, ended, logs, newest, run_by_hand
+from tests.prefect_runs import (
+    INCOMING,
+    PATIENCE_SECONDS,
+    P,
+    all_runs,
+    drop_drifted,
+    ended,
+    logs,
+    newest,
+    own_server,
+    run_by_hand,
+)
 from tests.registered import declare
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -74,7 +85,7 @@ def story(versioned_project: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
     project = tmp_path_factory.mktemp("watched") / "project"
     shutil.copytree(versioned_project, project, symlinks=True)
-    with pytest.MonkeyPatch.context() as patch, prefect_server(), inbox() as (address, messages):
+    with pytest.MonkeyPatch.context() as patch, own_server(project.parent), inbox() as (address, messages):
         patch.chdir(project)
         flows = 'monitor: {schedule: "0 5 1 1 *"}\nnotify: {blocks: [custom-webhook/ops]}'
         flows += f"\nscore: {{input: {INCOMING}/diabetes-1.csv, output: {SCORES}}}"

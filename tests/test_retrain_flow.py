@@ -55,7 +55,11 @@ def test_flow_waits_for_a_person_and_does_as_they_say(registered: Path, server: 
     words = ["-m", "flows.cli", "retrain", "diabetes", "--reason", "other rules", "--wait", "--json"]
     environment = {**os.environ, "PREFECT_API_URL": server}
     with subprocess.Popen([sys.executable, *words], env=environment, stdout=subprocess.PIPE, text=True) as process:
-        waiting = paused_run()
+        try:
+            waiting = paused_run()
+        except TimeoutError:
+            process.kill()  # it would wait for an answer for days
+            raise
         resume_flow_run(waiting.id, run_input={"approve": True, "reason": "looked at it"})
         printed, _ = process.communicate(timeout=PATIENCE_SECONDS)
     decision = json.loads(printed)

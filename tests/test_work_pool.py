@@ -20,12 +20,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from flows.server import prefect_server
 from tasks import registry
 from tasks.stage import declaration
 from tests.conftest import holdfast
 from tests.postgresql import ENCODED, PASSWORD, postgresql
-from tests.prefect_runs import P, drifted_rows, ended, logs, newest, run_by_hand
+from tests.prefect_runs import P, drifted_rows, ended, logs, newest, own_server, run_by_hand
 from tests.registered import declare, run
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -46,6 +45,7 @@ class Story:
     """What was seen: flow runs, the ledger's tips, what commands printed, in order; and where everything is."""
 
     site: Path
+    database: Path
     runs: dict[str, Any] = field(default_factory=dict)
     tips: list[str | None] = field(default_factory=list)
     printed: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
@@ -126,9 +126,9 @@ def story(versioned_project: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """Monitor by hand, wait for the retrain that it starts, monitor again, and once with a password that is refused."""
     from prefect.settings import PREFECT_API_URL
 
-    story = Story(tmp_path_factory.mktemp("pool"))
+    story = Story(tmp_path_factory.mktemp("pool"), tmp_path_factory.mktemp("database"))
     shutil.copytree(versioned_project, story.site / "project", symlinks=True)
-    with pytest.MonkeyPatch.context() as patch, prefect_server(), postgresql() as (url, _):
+    with pytest.MonkeyPatch.context() as patch, own_server(story.database), postgresql() as (url, _):
         patch.chdir(story.site / "project")
         server = PREFECT_API_URL.value()
         patch.setenv("PREFECT_API_URL", server)
@@ -230,9 +230,10 @@ def files_with(text: str, place: Path) -> list[str]:
 
 @pytest.mark.parametrize("secret", SECRETS)
 def test_no_secret_stands_in_a_file_of_either_machine_or_of_prefect(story: Story, secret: str) -> None:
-    for place in (story.site, Path.home() / ".prefect"):
+    for place in (story.site, story.database):
         assert files_with("clinic-db", place) != []  # the block's name is no secret
         assert files_with(secret, place) == []
+    assert files_with(secret, Path.home() / ".prefect") == []
 
 
 @pytest.mark.parametrize("secret", SECRETS)
