@@ -107,7 +107,11 @@ def worker(home: Path, server: str) -> Iterator[Path]:
             yield log
         finally:
             process.terminate()
-            process.wait(timeout=60)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:  # Prefect's worker does not always end when it is asked to
+                process.kill()
+                process.wait()
 
 
 def on_second_machine(story: Story, server: str) -> None:
