@@ -1,6 +1,6 @@
 """Drift: how often quiet batches alarm against the budget, and how often planted shifts do, beside other tools' rules.
 
-    python benchmarks/drift_quality.py [--quick] [--parts rate power] [--kinds KIND ...] [--columns N ...]
+    python benchmarks/drift_quality.py [--quick] [--parts rate power] [--kinds KIND ...] [--columns N ...] [--seed N]
 
 `rate`: quiet streams (`drift_streams.py`, and of real rows `drift_flights.py`); 200 references a cell, 30 batches
 judged with each, two budgets. `realised` is the mean over references, with its 95 % interval; `expected` is how many
@@ -28,7 +28,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from drift_flights import FLIGHT_KINDS, FlightStream  # noqa: E402 - the clone's own code is measured
+import drift_streams  # noqa: E402 - the clone's own code is measured
+from drift_flights import FLIGHT_KINDS, FlightStream  # noqa: E402
 from drift_rules import RULES  # noqa: E402
 from drift_streams import KINDS, ROW_KINDS, Batches, Planted, Stream  # noqa: E402
 
@@ -234,7 +235,9 @@ def main() -> None:
     parser.add_argument("--histories", nargs="+", type=int, default=list(HISTORIES))
     parser.add_argument("--references", type=int, default=200)
     parser.add_argument("--pool", type=int, default=100_000, help="batches of a column that are drawn from")
+    parser.add_argument("--seed", type=int, default=drift_streams.SEED, help="of the simulated streams")
     options = parser.parse_args()
+    drift_streams.SEED = options.seed
     if options.quick:
         options.kinds, options.columns, options.rows = ["independent", "ar09", "weekly"], [20], [1_000]
         options.histories, options.references, options.pool = [20, 100], 40, 10_000
