@@ -16,10 +16,10 @@ from functools import cache, reduce
 from operator import add
 from typing import NamedTuple
 
+import drift_streams
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import drift_streams
 from drift_streams import Batches
 
 from tasks.demo import flights
