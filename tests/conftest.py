@@ -53,6 +53,11 @@ LONG = (
 )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: servers, workers and killed processes are waited for, and cores would lie idle."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no worker is left alone with one of them at the end."""
     first = [f"test_{name}.py" for name in LONG]
