@@ -205,7 +205,7 @@ def tried_without(judged: Judged, contributions: Floats, sample: NDArray[np.int6
     read = judged.features[names].to_numpy(np.float32)
     tried = candidates(judged.model.task, target[sample], contributions, read[sample], columns)
     if not tried:
-        return nothing_tried()
+        return nothing_tried(len(columns.names))
     left_out, learnt = columns.mask(tried), rows.plan.final.learnt
     again = refitted(judged.model[-1], judged.final.learnt, rows.target[learnt], rows.weights(learnt), left_out)
     trial = Trial(target, judged.holdout.blocks, judged.scores, again.scores(read[:, ~left_out]), constant)

@@ -7,6 +7,7 @@ import pytest
 from tasks.evaluation.baselines import Filling, baseline_predictions, describe
 from tasks.evaluation.ladder import has_earned
 from tasks.metrics import score
+from tasks.evaluation.spare_columns import nothing_tried
 from tasks.reporting.wording import NAMES, Comparison, figure, shift_sentence, spare_sentence, verdict
 
 
@@ -151,6 +152,7 @@ TRIAL = {
         ({}, "No column was proven to cost nothing: fitted anew without a and b"),
         ({"gain_high": -0.001}, "a sure loss"),
         ({"tried": []}, "No column was found"),
+        (nothing_tried(1), "No column was tried to be left out: the model reads one column alone"),
         ({"reason": "because"}, "is open: because"),
     ],
 )

@@ -133,10 +133,35 @@ def date_query(form: str | None) -> str:
     if form is None:
         syntax = f"{matches(DATE)} AND left(c, 4) <> '0000'"
         return value_query(f"CASE WHEN {syntax} THEN TRY_CAST(c AS DATE) END", "'not_a_date'")
-    moment = f"CAST(try_strptime(c, {quoted(form)}) AS TIMESTAMP)"
+    moment = wall_of(form)
     return value_query(
         f"CASE WHEN {moment} = date_trunc('day', {moment}) THEN CAST({moment} AS DATE) END", "'not_a_date'"
     )
+
+
+def wall_of(form: str) -> str:
+    """SQL of the moment that a text in a format shows; a quarter, which strptime has no code for, is its first day."""
+    if not has_quarter(form):
+        return f"CAST(try_strptime(c, {quoted(form)}) AS TIMESTAMP)"
+    each = (
+        f"CAST(try_strptime(c, {quoted(with_quarter(form, number))}) AS TIMESTAMP) + INTERVAL {3 * number - 3} MONTH"
+        for number in (1, 2, 3, 4)
+    )
+    return f"coalesce({', '.join(each)})"
+
+
+def has_quarter(form: str) -> bool:
+    """Whether a format has `%q`, the number of a quarter."""
+    return with_quarter(form, 1) != form
+
+
+def with_quarter(form: str, number: int) -> str:
+    """A format with a quarter's number in place of `%q`, as strptime reads it.
+
+    >>> with_quarter("%Y-Q%q", 3), with_quarter("100%%q", 3)
+    ('%Y-Q3', '100%%q')
+    """
+    return re.sub("%.", lambda code: str(number) if code[0] == "%q" else code[0], form, flags=re.DOTALL)
 
 
 def epoch_query(form: str) -> str:
@@ -200,7 +225,7 @@ def wall_and_offset(form: str | None) -> tuple[str, str]:
     if form is not None:
         # with an offset DuckDB yields an instant; the engine's clock is UTC
         has_offset = re.search(r"%[zZ]", form.replace("%%", "")) is not None
-        return f"CAST(try_strptime(c, {quoted(form)}) AS TIMESTAMP)", f"CAST({'0' if has_offset else 'NULL'} AS BIGINT)"
+        return wall_of(form), f"CAST({'0' if has_offset else 'NULL'} AS BIGINT)"
     sound = f"{matches(TIMESTAMP)} AND NOT {matches(finer_than(6))} AND left(c, 4) <> '0000'"
     clock = f"regexp_extract(c, {quoted(f'^{DATE}([T ]{CLOCK})?')})"
     offset = f"regexp_extract(c, {quoted(f':[0-9.:]*{OFFSET}$')}, 1)"

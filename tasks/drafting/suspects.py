@@ -1,6 +1,8 @@
 """Columns that alone tell the target nearly perfectly: known only afterwards, or a copy. Cheap; the audit looks closer.
 
-A number is held against a class by the area under the ROC curve, against a number by its correlation. A category
+A number is held against a class by the area under the ROC curve, against a number by the correlation of the values or
+of their ranks, whichever is greater: a logarithm of the target is a copy too (not of one that only rises or falls from row
+to row, in whose order the years are too). A category
 counts as the mean target of its level in the other half of the rows, so that a rare level tells nothing of itself.
 """
 
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.drafting.profile import MOMENTS, NUMBERS, Profile
+from tasks.drafting.roles import is_ordered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -112,10 +115,13 @@ def means_of_other_half(codes: Floats, goal: Floats) -> Floats:
 
 def strength(values: Floats, goal: Floats, task: Task) -> float:
     """How well values order or follow the target: 1 is perfectly, either way round."""
+    from scipy.stats import rankdata
+
     if task == "regression":
         if not np.ptp(goal) or not np.isfinite(values).all():
             return 0.0
-        return float(abs(np.corrcoef(values, goal)[0, 1]))
+        pairs = [(values, goal)] if is_ordered(goal) else [(values, goal), (rankdata(values), rankdata(goal))]
+        return float(max(abs(np.corrcoef(*pair)[0, 1]) for pair in pairs))
     classes = np.unique(goal)
     if not 2 <= len(classes) <= MOST_CLASSES:
         return 0.0

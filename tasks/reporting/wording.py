@@ -17,16 +17,20 @@ NAMES = {
     "r2": "R²",
 }
 
+SHOWN = 0.00005  # least size that four decimals show
+
 
 def figure(value: float | None) -> str:
-    """Write a score: four decimals up to 1, two below 1000, none above; a dash for none.
+    """Write a score: four decimals up to 1, two below 1000, none above; one digit of what four do not show; a dash.
 
-    >>> figure(0.60834), figure(55.318), figure(12345.6), figure(None)
-    ('0.6083', '55.32', '12,346', '-')
+    >>> figure(0.60834), figure(55.318), figure(12345.6), figure(-0.000032), figure(-0.0), figure(None)
+    ('0.6083', '55.32', '12,346', '-3e-05', '0.0000', '-')
     """
     if value is None:
         return "-"
     size = abs(value)
+    if size < SHOWN:
+        return f"{value:.0e}" if size else "0.0000"
     return f"{value:.4f}" if size <= 1 else f"{value:.2f}" if size < 1000 else f"{value:,.0f}"
 
 
@@ -125,6 +129,8 @@ def spare_sentence(spare: Mapping[str, Any], metric: str, confidence: float) -> 
     >>> spare_sentence(none, "rmse", 0.95)
     'No column was found whose removal costs nothing: each helps to predict held-out rows.'
     """
+    if not spare["tried"] and spare["reason"] is not None:
+        return f"No column was tried to be left out: {spare['reason']}."
     if not spare["tried"]:
         return "No column was found whose removal costs nothing: each helps to predict held-out rows."
     named = listed(spare["tried"])
