@@ -174,4 +174,4 @@ def test_every_metric_has_a_name():
 
 
 def test_figures_keep_what_matters():
-    assert [figure(value) for value in (-0.00004, 0.5, 99.999, 123456.7)] == ["-0.0000", "0.5000", "100.00", "123,457"]
+    assert [figure(value) for value in (-0.00004, 0.5, 99.999, 123456.7)] == ["-4e-05", "0.5000", "100.00", "123,457"]
