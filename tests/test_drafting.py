@@ -385,6 +385,12 @@ def test_panel_of_few_years_keeps_its_members_together() -> None:
     assert (split.kind, split.group) == ("group", "country")
 
 
+def test_panel_of_few_quarters_keeps_its_members_together() -> None:
+    rows = [[f"s{state}", f"Q{1 + n % 4} {2010 + n // 4}", state * n % 7, state + n % 3] for state in range(20) for n in range(6)]
+    split = draft_of(written(["state", "quarter", "x", "y"], rows), "y").pipeline.split
+    assert (split.kind, split.group) == ("group", "state")
+
+
 def test_rows_of_one_member_and_year_are_no_panel() -> None:
     assert panel(years=15, twice=True).pipeline.split.kind == "stratified"
 
@@ -417,6 +423,12 @@ def test_target_that_most_rows_lack_ends_no_run() -> None:
     draft = draft_of(written(["x", "z", "y"], rows), "y")
     assert draft.pipeline.source.stop_above == "80%"
     assert any("200 of 300 rows have none, and go to quarantine" in remark for remark in draft.remarks)
+
+
+def test_copy_with_the_gaps_of_the_target_is_dropped() -> None:
+    values = [n * n * 31 % 977 if n % 4 else "" for n in range(200)]
+    rows = [[n % 7, f"{np.log(1 + value):.6f}" if value != "" else "", value] for n, value in enumerate(values)]
+    assert draft_of(written(["x", "log_y", "y"], rows), "y").pipeline.drop == ("log_y",)
 
 
 def test_hour_that_never_changes_is_no_feature() -> None:

@@ -61,8 +61,14 @@ def find_suspect(profile: Profile, target: Profile, task: Task) -> Suspect | Non
     profile, target : Profile
     task : {"binary", "multiclass", "regression"}
     """
-    if same_gaps(profile, target):
+    found = told_alone(profile, target, task)
+    if same_gaps(profile, target) and not (found and found.is_perfect):
         return Suspect(profile.name, GAPS, 0.0)
+    return found
+
+
+def told_alone(profile: Profile, target: Profile, task: Task) -> Suspect | None:
+    """What a column's values, or whether there is one, tell of the target; None where not suspiciously much."""
     known = ~target.is_missing
     outcome = np.unique(target.numbers[known], return_inverse=True)[1] if task != "regression" else None
     goal = target.numbers[known] if outcome is None else outcome.astype(np.float64)
