@@ -212,7 +212,11 @@ def how_read(dialect: Dialect) -> str:
     is_unsure = dialect.second is not None and dialect.certainty < SURE
     doubt = f"; or with {dialect.second}: declare source.dialect then" if is_unsure else ""
     headless = "".join(f"; {note}" for note in dialect.notes if note.startswith("there is no header"))
-    return f" (read as {dialect.format} with delimiter {dialect.delimiter!r}{doubt}{headless})" if dialect.delimiter else ""
+    return (
+        f" (read as {dialect.format} with delimiter {dialect.delimiter!r}{doubt}{headless})"
+        if dialect.delimiter
+        else ""
+    )
 
 
 def fingerprint(file: Path) -> tuple[int, int, int]:

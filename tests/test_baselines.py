@@ -6,8 +6,8 @@ import pytest
 
 from tasks.evaluation.baselines import Filling, baseline_predictions, describe
 from tasks.evaluation.ladder import has_earned
-from tasks.metrics import score
 from tasks.evaluation.spare_columns import nothing_tried
+from tasks.metrics import score
 from tasks.reporting.wording import NAMES, Comparison, figure, shift_sentence, spare_sentence, verdict
 
 

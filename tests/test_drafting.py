@@ -362,7 +362,13 @@ def test_subject_that_knows_its_target_is_a_group_and_no_leak() -> None:
 def panel(years: int, *, members: int = 20, months: int = 1, float_years: bool = False, twice: bool = False) -> Draft:
     """A draft of members observed in each year or month, member by member; `twice` sets one row twice."""
     rows = [
-        [f"m{member}", f"{1990 + year}{'.0' if float_years else ''}", month + 1, member * year % 7, member * month + year]
+        [
+            f"m{member}",
+            f"{1990 + year}{'.0' if float_years else ''}",
+            month + 1,
+            member * year % 7,
+            member * month + year,
+        ]
         for member in range(members)
         for year in range(years)
         for month in range(months)
@@ -386,7 +392,11 @@ def test_panel_of_few_years_keeps_its_members_together() -> None:
 
 
 def test_panel_of_few_quarters_keeps_its_members_together() -> None:
-    rows = [[f"s{state}", f"Q{1 + n % 4} {2010 + n // 4}", state * n % 7, state + n % 3] for state in range(20) for n in range(6)]
+    rows = [
+        [f"s{state}", f"Q{1 + n % 4} {2010 + n // 4}", state * n % 7, state + n % 3]
+        for state in range(20)
+        for n in range(6)
+    ]
     split = draft_of(written(["state", "quarter", "x", "y"], rows), "y").pipeline.split
     assert (split.kind, split.group) == ("group", "state")
 

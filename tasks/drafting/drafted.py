@@ -272,7 +272,8 @@ def sections(plan: Plan, source: str) -> tuple[dict[str, Any], dict[KeyPath, Seq
     writable = [each for each in expectations if can_be_written(each)]
     document: dict[str, Any] = {
         "owner": {},
-        "source": {"path": source, **limit_of(plan)} | ({"dialect": plan.sample.dialect} if plan.sample.dialect else {}),
+        "source": {"path": source, **limit_of(plan)}
+        | ({"dialect": plan.sample.dialect} if plan.sample.dialect else {}),
         "time": {} if moment is None else {"column": moment.name, "timezone": "UTC"},
         "target": {"name": target.profile.name},
         "columns": {name: declared(profile) for name, profile in plan.columns.items()},

@@ -38,7 +38,19 @@ MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%Y-%b", "%b-%Y", "%Y %b", "%b %Y"
 QUARTERS = tuple(
     form.replace("Q", letter)
     for letter in "Qq"
-    for form in ("%YQ%q", "%Y-Q%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y", "Q%q%Y", "%qQ%Y", "%qQ %Y", "Q%q-%y", "%qQ%y")
+    for form in (
+        "%YQ%q",
+        "%Y-Q%q",
+        "%Y Q%q",
+        "Q%q %Y",
+        "Q%q-%Y",
+        "Q%q/%Y",
+        "Q%q%Y",
+        "%qQ%Y",
+        "%qQ %Y",
+        "Q%q-%y",
+        "%qQ%y",
+    )
 )
 SCREEN = 200  # texts that a format must suit before all are tried
 EPOCHS = {"epoch_s": "1[0-9]{9}", "epoch_ms": "1[0-9]{12}"}  # from 2001 to 2033

@@ -12,7 +12,24 @@ CAMEL_IDENTIFIER = re.compile(r"[a-z](Id|ID|Code|Key)$")
 MOMENT = re.compile(r"(^|[\s_.-])(date|day|dt|ymd|time|timestamp|ts)($|[\s_.-])|date$|time$", re.IGNORECASE)
 YEAR = re.compile(r"(^|[\s_.-])(year|yr)$", re.IGNORECASE)
 PERIOD = re.compile(r"(^|[\s_.-])(month|mon|mo|quarter|qtr|qu?|week|wk|day)$", re.IGNORECASE)
-OVER = "end(?:ed)?|last|off|expir(?:y|es|ed)|closed?|exit|death|died|return(?:ed)?|delivered|resolved|completed|discharged?|updated"
+OVER = "|".join(
+    (
+        "end(ed)?",
+        "last",
+        "off",
+        "expir(y|es|ed)",
+        "closed?",
+        "exit",
+        "death",
+        "died",
+        "return(ed)?",
+        "delivered",
+        "resolved",
+        "completed",
+        "discharged?",
+        "updated",
+    )
+)
 END = re.compile(rf"(?i:(^|[\s_.-])({OVER})(date|time|$|[\s_.-]))|[a-z](End|Off|Last|Death|Exit)([A-Z]|$)")
 START = re.compile(
     r"(?i:(^|[\s_.-])(start|begin|begun|diag|onset|entry|enrol|enroll|admit|admission|opened|created|sign_?up))"

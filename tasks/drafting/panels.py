@@ -37,9 +37,9 @@ class Panel:
 def find_panel(profiles: Iterable[Profile]) -> Panel | None:
     """The panel that a file is; None where it is none.
 
-    Of a category, or of whole numbers, that has at least two rows per value no two rows are of one year or date - of one
-    month of the year, where a column names the months. By chance that does not happen: of two rows of one value, one in
-    so many as there are years would be of the same.
+    Of a category, or of whole numbers, that has at least two rows per value no two rows are of one year or date - of
+    one month of the year, where a column names the months. By chance that does not happen: of two rows of one value,
+    one in so many as there are years would be of the same.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def find_panel(profiles: Iterable[Profile]) -> Panel | None:
         if profile is not years
         and profile not in periods
         and profile.type in ("category", "integer")
-        and ROWS_PER_MEMBER <= profile.rows_per_value.mean()
+        and profile.rows_per_value.mean() >= ROWS_PER_MEMBER
         and len(np.unique(distinct_rows([times, profile.texts.codes]))) == len(times)
     ]
     fewest = min(members, key=lambda profile: len(profile.rows_per_value), default=None)

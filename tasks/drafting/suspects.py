@@ -1,9 +1,9 @@
 """Columns that alone tell the target nearly perfectly: known only afterwards, or a copy. Cheap; the audit looks closer.
 
 A number is held against a class by the area under the ROC curve, against a number by the correlation of the values or
-of their ranks, whichever is greater: a logarithm of the target is a copy too (not of one that only rises or falls from row
-to row, in whose order the years are too). A category
-counts as the mean target of its level in the other half of the rows, so that a rare level tells nothing of itself.
+of their ranks, whichever is greater: a logarithm of the target is a copy too. Ranks are not looked at where the target
+only rises or falls from row to row: the years do so too. A category counts as the mean target of its level in the other
+half of the rows, so that a rare level tells nothing of itself.
 """
 
 from __future__ import annotations
