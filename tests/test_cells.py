@@ -132,6 +132,12 @@ def test_quarter_is_its_first_day() -> None:
     assert quarters == [dt.date(2020, month, 1) for month in (1, 4, 7, 10)]
 
 
+def test_ordinal_is_a_day_of_the_month() -> None:
+    texts = ("May 1st, 2020", "May 2nd, 2020", "May 3rd, 2020", "May 14th, 2020")
+    found = [value(text, type="date", format="%B %d%o, %Y") for text in texts]
+    assert found == [dt.date(2020, 5, day) for day in (1, 2, 3, 14)]
+
+
 def test_fifth_quarter_is_refused() -> None:
     assert reason("2020Q5", type="date", format="%YQ%q") == "not_a_date"
 

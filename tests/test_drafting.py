@@ -334,6 +334,8 @@ def test_series_by_year_or_month_is_split_by_time(name: str, texts: list[str], k
         (["1977-Jan", "1977-Feb"], "%Y-%b"),
         (["01/2013", "11/2013"], "%m/%Y"),
         (["Jan-1-1995", "Feb-1-1995"], "%b-%d-%Y"),
+        (["May 5th, 2020", "June 21st, 2020", "May 2nd, 2020"], "%B %d%o, %Y"),
+        (["3rd Aug 2020", "21st Sep 2020"], "%d%o %b %Y"),
         (["2013M05", "2013M11"], "%YM%m"),
         (["1974Q1", "1974Q4"], "%YQ%q"),
         (["1974q1", "1974q4"], "%Yq%q"),
@@ -346,6 +348,15 @@ def test_series_by_year_or_month_is_split_by_time(name: str, texts: list[str], k
 def test_months_and_other_orders_are_dates(texts: list[str], formed: str) -> None:
     decision = decide_type(column_texts("when", pa.chunked_array([texts])))
     assert decision.declared == {"type": "date", "format": formed}
+
+
+def test_date_that_cannot_be_read_is_told() -> None:
+    decision = decide_type(column_texts("date", pa.chunked_array([["week 5 of 2020", "week 6 of 2020"]])))
+    assert "a date or time by its name, but not known how to read, such as 'week 5 of 2020'" in decision.remarks[0]
+
+
+def test_meals_under_the_name_of_a_time_are_no_date() -> None:
+    assert decide_type(column_texts("time", pa.chunked_array([["Lunch", "Dinner"]]))).remarks == ("2 levels",)
 
 
 def test_subject_that_knows_its_target_is_a_group_and_no_leak() -> None:

@@ -8,6 +8,7 @@ infinity, so each cast stands behind the syntax that is accepted.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from configs.sections.columns import EPOCHS, WIDEST_DECIMAL
@@ -24,6 +25,7 @@ TRUE = ("true", "t", "yes", "y", "1")
 FALSE = ("false", "f", "no", "n", "0")
 # what may stand between groups of three digits; a space may be one that breaks no line, an apostrophe typographic
 GROUPS = {",": ",", ".": r"\.", " ": "[ \u00a0\u202f]", "'": "['\u2019]"}
+ENDINGS = ("st", "nd", "rd", "th")  # of ordinals
 FIRST_INSTANT, LAST_INSTANT = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999, in microseconds
 
 
@@ -140,28 +142,32 @@ def date_query(form: str | None) -> str:
 
 
 def wall_of(form: str) -> str:
-    """SQL of the moment that a text in a format shows; a quarter, which strptime has no code for, is its first day."""
-    if not has_quarter(form):
-        return f"CAST(try_strptime(c, {quoted(form)}) AS TIMESTAMP)"
-    each = (
-        f"CAST(try_strptime(c, {quoted(with_quarter(form, number))}) AS TIMESTAMP) + INTERVAL {3 * number - 3} MONTH"
-        for number in (1, 2, 3, 4)
-    )
+    """SQL of the moment that a text in a format shows."""
+    each = [
+        f"CAST(try_strptime(c, {quoted(plain)}) AS TIMESTAMP){f' + INTERVAL {months} MONTH' if months else ''}"
+        for plain, months in plain_forms(form)
+    ]
     return f"coalesce({', '.join(each)})"
 
 
-def has_quarter(form: str) -> bool:
-    """Whether a format has `%q`, the number of a quarter."""
-    return with_quarter(form, 1) != form
+def plain_forms(form: str) -> Iterator[tuple[str, int]]:
+    """The formats of strptime that a format stands for, and the months that lie between what each reads and the moment.
 
+    strptime has no code for the number of a quarter, `%q`, which is read as its first day, and none for the ending of
+    an ordinal, `%o`.
 
-def with_quarter(form: str, number: int) -> str:
-    """A format with a quarter's number in place of `%q`, as strptime reads it.
-
-    >>> with_quarter("%Y-Q%q", 3), with_quarter("100%%q", 3)
-    ('%Y-Q3', '100%%q')
+    >>> list(plain_forms("%Y-Q%q"))[:2], [plain for plain, _ in plain_forms("%d%o")]
+    ([('%Y-Q1', 0), ('%Y-Q2', 3)], ['%dst', '%dnd', '%drd', '%dth'])
     """
-    return re.sub("%.", lambda code: str(number) if code[0] == "%q" else code[0], form, flags=re.DOTALL)
+    codes = re.findall("%.", form)
+    for number in (1, 2, 3, 4) if "%q" in codes else (1,):
+        for ending in ENDINGS if "%o" in codes else ("",):
+            yield rewritten(form, {"%q": str(number), "%o": ending}), 3 * number - 3
+
+
+def rewritten(form: str, codes: Mapping[str, str]) -> str:
+    """A format with other text in place of some codes; `%%q` is no `%q`."""
+    return re.sub("%.", lambda found: codes.get(found[0], found[0]), form, flags=re.DOTALL)
 
 
 def epoch_query(form: str) -> str:

@@ -32,6 +32,7 @@ CODES = {
     "%f": "[0-9]{1,6}",
     "%p": "[AaPp][Mm]",
     "%q": "[1-4]",
+    "%o": "(?:st|nd|rd|th)",
 }
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%Y-%b", "%b-%Y", "%Y %b", "%b %Y", "%B %Y", "%YM%m")
@@ -52,6 +53,7 @@ QUARTERS = tuple(
         "%qQ%y",
     )
 )
+ORDINALS = ("%B %d%o, %Y", "%b %d%o, %Y", "%B %d%o %Y", "%b %d%o %Y", "%d%o %B %Y", "%d%o %b %Y", "%d%o of %B %Y")
 SCREEN = 200  # texts that a format must suit before all are tried
 EPOCHS = {"epoch_s": "1[0-9]{9}", "epoch_ms": "1[0-9]{12}"}  # from 2001 to 2033
 ENOUGH = 0.99  # share of the rows that a format must read
@@ -74,7 +76,7 @@ def formats() -> Iterator[str]:
             yield from (day + clock for clock in CLOCKS)
     for day in ("%d %b %Y", "%d-%b-%Y", "%d/%b/%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y"):
         yield from (day + clock for clock in CLOCKS)
-    yield from ("%b-%d-%Y", "%Y%m%d", *MONTHS, *QUARTERS)
+    yield from ("%b-%d-%Y", "%Y%m%d", *MONTHS, *QUARTERS, *ORDINALS)
 
 
 @cache
