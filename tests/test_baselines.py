@@ -8,7 +8,7 @@ from tasks.evaluation.baselines import Filling, baseline_predictions, describe
 from tasks.evaluation.ladder import has_earned
 from tasks.evaluation.spare_columns import nothing_tried
 from tasks.metrics import score
-from tasks.reporting.wording import NAMES, Comparison, figure, shift_sentence, spare_sentence, verdict
+from tasks.reporting.wording import NAMES, Comparison, figure, shift_sentence, spare_sentence, too_good, verdict
 
 
 def rows(task, seed=0, count=600):
@@ -171,6 +171,21 @@ def test_every_metric_has_a_name():
     from tasks.metrics import GREATER_IS_BETTER
 
     assert set(NAMES) == set(GREATER_IS_BETTER)
+
+
+@pytest.mark.parametrize(
+    ("value", "constant", "greater", "is_told"),
+    [
+        (0.0014, 1.02, False, True),
+        (0.02, 1.02, False, False),
+        (0.9999, 0.5, True, True),
+        (0.98, 0.5, True, False),
+        (None, 0.5, True, False),
+        (0.0, 0.0, False, False),
+    ],
+)
+def test_nearly_perfect_model_is_doubted(value, constant, greater, is_told):
+    assert ("nearly perfect" in too_good(value, constant, greater_is_better=greater)) is is_told
 
 
 def test_figures_keep_what_matters():

@@ -17,6 +17,7 @@ NAMES = {
     "r2": "R²",
 }
 
+NEARLY_PERFECT = 0.005  # what is left of the constant's loss
 SHOWN = 0.00005  # least size that four decimals show
 
 
@@ -111,6 +112,31 @@ def verdict(metric: str, earned: bool | None, comparisons: Sequence[Comparison],
         return f"Whether the model has earned its complexity is open: {NAMES[metric]} has no interval on these rows."
     told = "; ".join(comparison.told(confidence) for comparison in comparisons)
     return f"The model has {'' if earned else 'not '}earned its complexity: {NAMES[metric]} {told}."
+
+
+def too_good(value: float | None, constant: float | None, *, greater_is_better: bool) -> str:
+    """Say that held-out rows are predicted nearly perfectly, which is a leak more often than not; nothing where not.
+
+    Parameters
+    ----------
+    value, constant : float or None
+        The model's metric, and that of a model that predicts the same of every row.
+    greater_is_better : bool
+        Whether 1 is perfect; else 0 is.
+
+    Examples
+    --------
+    >>> too_good(0.9712, 0.5, greater_is_better=True), too_good(0.35, 1.1, greater_is_better=False)
+    ('', '')
+    >>> print(too_good(0.0014, 1.02, greater_is_better=False))
+    It is nearly perfect, which honest data seldom allow: see that no column, nor several together, tell the outcome.
+    """
+    if value is None or constant is None or constant == float(greater_is_better):
+        return ""
+    left = (1 - value) / (1 - constant) if greater_is_better else value / constant
+    if left > NEARLY_PERFECT:
+        return ""
+    return "It is nearly perfect, which honest data seldom allow: see that no column, nor several together, tell the outcome."
 
 
 def spare_sentence(spare: Mapping[str, Any], metric: str, confidence: float) -> str:
