@@ -129,14 +129,16 @@ def too_good(value: float | None, constant: float | None, *, greater_is_better: 
     >>> too_good(0.9712, 0.5, greater_is_better=True), too_good(0.35, 1.1, greater_is_better=False)
     ('', '')
     >>> print(too_good(0.0014, 1.02, greater_is_better=False))
-    It is nearly perfect, which honest data seldom allow: see that no columns, alone or together, tell all.
+    It is nearly perfect, as honest data seldom allow: see that no columns, alone or together, tell the outcome.
     """
     if value is None or constant is None or constant == float(greater_is_better):
         return ""
     left = (1 - value) / (1 - constant) if greater_is_better else value / constant
     if left > NEARLY_PERFECT:
         return ""
-    return "It is nearly perfect, which honest data seldom allow: see that no columns, alone or together, tell all."
+    return (
+        "It is nearly perfect, as honest data seldom allow: see that no columns, alone or together, tell the outcome."
+    )
 
 
 def spare_sentence(spare: Mapping[str, Any], metric: str, confidence: float) -> str:
