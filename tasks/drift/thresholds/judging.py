@@ -230,7 +230,8 @@ class History:
         variance = np.concatenate([null.variance for null in self.first_look])
         squared = np.concatenate([null.squared.mean(axis=1, keepdims=True) for null in self.first_look])
         expected = np.concatenate([null.left_out.expected for null in self.first_look])
-        own, each = steadied(squared, by_chance, variance), steadied(expected, by_chance, variance)
+        kinds = np.repeat(np.arange(len(self.first_look)), [len(null.within) for null in self.first_look])
+        own, each = (steadied(of, by_chance, variance, kinds) for of in (squared, expected))
         return tuple(
             replace(null, own=Steadied(*(of[part] for of in own)), each=Steadied(*(of[part] for of in each)))
             for null, part in self.parts
