@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date, datetime
 
@@ -66,6 +67,22 @@ def check_format(path: KeyPath, column: Column) -> Iterator[Contradiction]:
             f'found {shown(column.format)}, expected strptime\'s codes, such as "%Y-%m-%d %H:%M", or '
             f"{' or '.join(EPOCHS)}",
         )
+    elif column.format is not None and (others := beside_quarter(column.format)):
+        yield (
+            (*path, "format"),
+            f"found {shown(column.format)}: `%q` is a quarter, read as its first day; beside it stands the year, `%Y` "
+            f"or `%y`, and not {listed(others)}",
+        )
+
+
+def beside_quarter(form: str) -> list[str]:
+    """The codes of a format with `%q` that contradict it: whatever is neither the quarter nor the year.
+
+    >>> beside_quarter("%Y-Q%q"), beside_quarter("%d.%q.%Y")
+    ([], ['%d'])
+    """
+    codes = re.findall("%.", form)
+    return [code for code in codes if code not in ("%q", "%Y", "%y", "%%")] if "%q" in codes else []
 
 
 def check_number(path: KeyPath, column: Column) -> Iterator[Contradiction]:

@@ -56,7 +56,23 @@ def read_mapping(path: Path) -> Document:
 
 
 def pipeline_names() -> tuple[str, ...]:
-    """The pipelines of `params.yaml`, in its order.
+    """The names that `params.yaml` lists, in its order.
+
+    Raises
+    ------
+    ConfigError
+        If the file does not hold a list of valid, distinct names under `pipelines`, or an empty one.
+    """
+    names = listed_names()
+    if not names:
+        raise ConfigError(
+            f"{PARAMS}: no pipeline is listed under 'pipelines'; `holdfast init FILE --target COL` drafts and lists one"
+        )
+    return names
+
+
+def listed_names() -> tuple[str, ...]:
+    """The names that `params.yaml` lists, in its order; none where its list is empty.
 
     Raises
     ------
@@ -64,7 +80,7 @@ def pipeline_names() -> tuple[str, ...]:
         If the file does not hold a list of valid, distinct names under `pipelines`.
     """
     names = read_yaml(PARAMS).get("pipelines")
-    if not isinstance(names, list) or not names:
+    if not isinstance(names, list):
         raise ConfigError(f"{PARAMS}: found {shown(names)} under 'pipelines', expected a list of names")
     for name in names:
         require_pipeline_name(name)

@@ -29,7 +29,7 @@ from tasks.metrics import greater_is_better
 from tasks.model.bundle import load_bundle, read_manifest
 from tasks.model.calibration import fitted_calibration
 from tasks.model.decision import cost_matrix, costs_of_decisions
-from tasks.reporting.wording import Comparison, spare_sentence, verdict
+from tasks.reporting.wording import Comparison, spare_sentence, too_good, verdict
 from tasks.split import HOLDOUT, load_split
 from tasks.stage import run_as_command
 from tasks.table import read_batches, read_table, to_frame
@@ -205,7 +205,7 @@ def tried_without(judged: Judged, contributions: Floats, sample: NDArray[np.int6
     read = judged.features[names].to_numpy(np.float32)
     tried = candidates(judged.model.task, target[sample], contributions, read[sample], columns)
     if not tried:
-        return nothing_tried()
+        return nothing_tried(len(columns.names))
     left_out, learnt = columns.mask(tried), rows.plan.final.learnt
     again = refitted(judged.model[-1], judged.final.learnt, rows.target[learnt], rows.weights(learnt), left_out)
     trial = Trial(target, judged.holdout.blocks, judged.scores, again.scores(read[:, ~left_out]), constant)
@@ -265,12 +265,15 @@ def evaluation(judged: Judged, kept: pd.DataFrame) -> dict[str, Any]:
     ladder = judge_ladder(validated_rows(rows), folds, metric, settings, seed)
     explanation, contributions = explaining.result()
     spare = tried_without(judged, contributions, sample, rungs["constant"])
+    reached, constant = on_holdout["holdout"][metric]["value"], on_holdout["baselines"]["constant"]["value"]
     earned = has_earned(ladder["rungs"][ladder["best_rung"]], on_holdout["baselines"][on_holdout["best_baseline"]])
+    judgement = verdict(metric, earned, comparisons(ladder, on_holdout, metric), settings.confidence)
+    doubt = too_good(reached, constant, greater_is_better=greater_is_better(metric))
     return {
         **on_holdout,
         "ladder": ladder,
         "beats_baselines": earned is True,
-        "verdict": verdict(metric, earned, comparisons(ladder, on_holdout, metric), settings.confidence),
+        "verdict": " ".join(filter(None, (judgement, doubt))),
         "spare_columns": {**spare, "sentence": spare_sentence(spare, metric, settings.confidence)},
         "pipeline": pipeline.name,
         "task": pipeline.task,

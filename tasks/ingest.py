@@ -29,7 +29,7 @@ from tasks.ingestion.chunks import ContractError, Reading, category_names, store
 from tasks.ingestion.dealing import Dealing, deal_file, declared_dealing
 from tasks.ingestion.gathering import DealtFile, Gathered, gathered, make_gathered
 from tasks.ingestion.write_behind import WriteBehind
-from tasks.quarantine.limit import Counted, example, require_few_refused
+from tasks.quarantine.limit import Counted, by_reason, example, require_few_refused, set_aside
 from tasks.quarantine.rows import CONTRACT, quarantine_schema, quarantine_table
 from tasks.raw_files import Dialect, RawChunk, RawFile, UnreadableFileError, open_raw
 from tasks.stage import import_libraries, run_as_command
@@ -211,7 +211,12 @@ def how_read(dialect: Dialect) -> str:
     """Tell how a file was read where that is not sure."""
     is_unsure = dialect.second is not None and dialect.certainty < SURE
     doubt = f"; or with {dialect.second}: declare source.dialect then" if is_unsure else ""
-    return f" (read as {dialect.format} with delimiter {dialect.delimiter!r}{doubt})" if dialect.delimiter else ""
+    headless = "".join(f"; {note}" for note in dialect.notes if note.startswith("there is no header"))
+    return (
+        f" (read as {dialect.format} with delimiter {dialect.delimiter!r}{doubt}{headless})"
+        if dialect.delimiter
+        else ""
+    )
 
 
 def fingerprint(file: Path) -> tuple[int, int, int]:
@@ -351,7 +356,7 @@ def main(pipeline: Pipeline) -> None:
         if metrics["rows_out"] == 0:
             seen = next(map(example, sorted(quarantine.rglob("*.parquet"))), "")
             raise NoRowError(
-                f"data/raw/{name}: all {metrics['rows_in']} rows were refused ({counted(metrics['reasons'])}){seen}\n"
+                f"data/raw/{name}: all {metrics['rows_in']} rows were refused ({by_reason(metrics['reasons'])}){seen}\n"
                 f"Compare the columns in configs/{name}.yaml with the files."
             )
     write_json(Path("metrics", name, "ingest.json"), metrics)
@@ -359,7 +364,7 @@ def main(pipeline: Pipeline) -> None:
     files = f" of {len(raw.files)} files" if declared.is_dealt else ""
     print(
         f"ingest: {batches} batches{files}, {len(raw.read)} of them read anew; {metrics['rows_in']} rows in, "
-        f"{metrics['rows_out']} out, {metrics['rows_quarantined']} in quarantine",
+        f"{metrics['rows_out']} out, {set_aside(name, metrics['reasons'])}",
         flush=True,
     )
     for change, times in metrics["schema"].items():
@@ -388,13 +393,6 @@ def stop_on_share(pipeline: Pipeline, raw: RawBatches, summaries: Sequence[Mappi
         raw.deliver(name, {QUARANTINE: path})
 
     require_few_refused(pipeline.name, pipeline.source, counts, "ingest", keep)
-
-
-def counted(reasons: Mapping[str, int]) -> str:
-    """Reasons with their counts, the most frequent first."""
-    return ", ".join(
-        f"{reason} {rows}" for reason, rows in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    )
 
 
 if __name__ == "__main__":

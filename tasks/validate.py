@@ -26,7 +26,7 @@ from tasks.atomic import atomic_folder, write_json, write_text
 from tasks.batch import COMPRESSIONS
 from tasks.own_features.user_code import code_folder
 from tasks.private import masked_check, told_error
-from tasks.quarantine.limit import Counted, refused_before, require_few_refused
+from tasks.quarantine.limit import Counted, refused_before, require_few_refused, set_aside
 from tasks.quarantine.rows import count_reasons, merge_counts, quarantine_schema, quarantine_table
 from tasks.stage import run_as_command
 from tasks.store import BatchStore, combined_hash, content_hash, file_hash
@@ -295,7 +295,7 @@ def report(summaries: Sequence[Mapping[str, Any]]) -> str:
     return '{"batches": [\n' + ",\n".join(lines) + "\n]}\n"
 
 
-def announce(summaries: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any], made: int) -> None:
+def announce(pipeline: str, summaries: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any], made: int) -> None:
     """Print what was done, and each warning up to ten."""
     warnings = [f"batch {summary['batch']!r}: {text}" for summary in summaries for text in summary["warnings"]]
     more = [f"{len(warnings) - SHOWN_PROBLEMS} more warnings"] if len(warnings) > SHOWN_PROBLEMS else []
@@ -303,7 +303,7 @@ def announce(summaries: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any],
         print(f"validate: warning: {text}", flush=True)
     print(
         f"validate: {metrics['batches']} batches, {made} of them checked anew; {metrics['rows_in']} rows in, "
-        f"{metrics['rows_out']} out, {metrics['rows_quarantined']} in quarantine",
+        f"{metrics['rows_out']} out, {set_aside(pipeline, metrics['reasons'])}",
         flush=True,
     )
 
@@ -341,7 +341,7 @@ def main(pipeline: Pipeline) -> None:
     write_text(Path("reports", name, "validation.json"), report(summaries))
     write_json(Path("metrics", name, "validate.json"), metrics)
     store.forget_unused()
-    announce(summaries, metrics, len(store.made))
+    announce(name, summaries, metrics, len(store.made))
 
 
 if __name__ == "__main__":

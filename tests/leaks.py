@@ -929,6 +929,16 @@ def by_name(*made: Callable[[int], Case]) -> Zoo:
     return {each.__name__: each for each in made}
 
 
+def census(seed: int) -> Case:
+    """Few ages, whose numbers are those of people in the smallest places too."""
+    random = np.random.default_rng(seed)
+    age = 5 * (np.arange(12600) % 21)
+    size = np.repeat(random.lognormal(8.5, 3, 600), 21)
+    people = np.floor(size * np.exp(-age / 40) * random.lognormal(0, 0.1, 12600))
+    columns = {"place": ("category", np.repeat([f"p{code}" for code in range(600)], 21)), "age": ("integer", age)}
+    return Case(with_target(columns, people), sections={"split": {"kind": "group", "group": "place"}})
+
+
 BUILD_LEAKS = by_name(
     noisy_copy, rounded_copy, logarithm, bucketed, two_parts, patients, duplicated, shuffled_series, only_positives,
     whole_table_mean, numbered_by_outcome, missing_together, next_value, departure_delay, class_codes,
@@ -951,4 +961,5 @@ CHECK_LEAKS = by_name(
 )  # fmt: skip
 CHECK_HONEST = by_name(
     insurance, energy, mushrooms, digits, snapshots, schools, claims, car_models, exams, year_ago, quick_test,
+    census,
 )  # fmt: skip

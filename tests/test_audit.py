@@ -35,7 +35,7 @@ QUICK_LEAKS = (
 )  # fmt: skip
 QUICK_HONEST = (
     "iris", "strong_feature", "few_values", "plain_ids", "trend", "informative_holes", "zip_codes", "lagged",
-    "declared_patients", "last_years_mean",
+    "declared_patients", "last_years_mean", "census",
 )  # fmt: skip
 
 OWN = """

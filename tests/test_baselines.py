@@ -6,8 +6,9 @@ import pytest
 
 from tasks.evaluation.baselines import Filling, baseline_predictions, describe
 from tasks.evaluation.ladder import has_earned
+from tasks.evaluation.spare_columns import nothing_tried
 from tasks.metrics import score
-from tasks.reporting.wording import NAMES, Comparison, figure, shift_sentence, spare_sentence, verdict
+from tasks.reporting.wording import NAMES, Comparison, figure, shift_sentence, spare_sentence, too_good, verdict
 
 
 def rows(task, seed=0, count=600):
@@ -151,6 +152,7 @@ TRIAL = {
         ({}, "No column was proven to cost nothing: fitted anew without a and b"),
         ({"gain_high": -0.001}, "a sure loss"),
         ({"tried": []}, "No column was found"),
+        (nothing_tried(1), "No column was tried to be left out: the model reads one column alone"),
         ({"reason": "because"}, "is open: because"),
     ],
 )
@@ -171,5 +173,20 @@ def test_every_metric_has_a_name():
     assert set(NAMES) == set(GREATER_IS_BETTER)
 
 
+@pytest.mark.parametrize(
+    ("value", "constant", "greater", "is_told"),
+    [
+        (0.0014, 1.02, False, True),
+        (0.02, 1.02, False, False),
+        (0.9999, 0.5, True, True),
+        (0.98, 0.5, True, False),
+        (None, 0.5, True, False),
+        (0.0, 0.0, False, False),
+    ],
+)
+def test_nearly_perfect_model_is_doubted(value, constant, greater, is_told):
+    assert ("nearly perfect" in too_good(value, constant, greater_is_better=greater)) is is_told
+
+
 def test_figures_keep_what_matters():
-    assert [figure(value) for value in (-0.00004, 0.5, 99.999, 123456.7)] == ["-0.0000", "0.5000", "100.00", "123,457"]
+    assert [figure(value) for value in (-0.00004, 0.5, 99.999, 123456.7)] == ["-4e-05", "0.5000", "100.00", "123,457"]

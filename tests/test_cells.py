@@ -127,6 +127,25 @@ def test_declared_format_reads_dates_and_times() -> None:
     )
 
 
+def test_quarter_is_its_first_day() -> None:
+    quarters = [value(f"2020Q{number}", type="date", format="%YQ%q") for number in (1, 2, 3, 4)]
+    assert quarters == [dt.date(2020, month, 1) for month in (1, 4, 7, 10)]
+
+
+def test_ordinal_is_a_day_of_the_month() -> None:
+    texts = ("May 1st, 2020", "May 2nd, 2020", "May 3rd, 2020", "May 14th, 2020")
+    found = [value(text, type="date", format="%B %d%o, %Y") for text in texts]
+    assert found == [dt.date(2020, 5, day) for day in (1, 2, 3, 14)]
+
+
+def test_fifth_quarter_is_refused() -> None:
+    assert reason("2020Q5", type="date", format="%YQ%q") == "not_a_date"
+
+
+def test_format_with_a_quarter_is_known() -> None:
+    refuse_unknown_formats({"a": Column(type="date", format="Q%q %Y")})
+
+
 def test_declared_format_with_offset_is_an_instant() -> None:
     found = value("31.12.2020 05:00 +0530", "America/New_York", type="timestamp", format="%d.%m.%Y %H:%M %z")
     assert found == dt.datetime(2020, 12, 30, 23, 30, tzinfo=UTC)

@@ -432,6 +432,7 @@ ONE_MISTAKE = {
     ),
     "ambiguous date": (DISTANCE, "{type: date, ambiguous: later}", "a column of type date has no local time that is"),
     "epoch of a date": (DISTANCE, "{type: date, format: epoch_s}", "found 'epoch_s', which is an instant"),
+    "month of a quarter": (DISTANCE, '{type: date, format: "%Y-%m Q%q"}', "found '%Y-%m Q%q': `%q` is a quarter"),
     "zone of an epoch": (
         "{type: timestamp,",
         "{type: timestamp, format: epoch_ms, timezone: UTC,",

@@ -322,3 +322,10 @@ def test_rows_of_one_inner_fold_are_refused():
 
 def test_two_groups_cannot_be_watched_learnt_and_encoded_apart():
     assert refused(drawn("time and group", folds=2, groups=3)).startswith("('split', 'group')")
+
+
+def test_class_that_a_fit_lacks_is_named():
+    draw = drawn("time", rows=60, folds=2)
+    numbers = np.where(draw.times == draw.times.max(), 2.0, np.arange(60) % 2)
+    with pytest.raises(TooFewRowsError, match="none of class 'snow', are left to learn from"):
+        planned(replace(draw, target=numbers, task="multiclass", classes=("fog", "rain", "snow")))

@@ -280,6 +280,7 @@ def test_one_misread_text_in_a_hundred_goes_to_quarantine() -> None:
         (b'"x\ny",b\n1,2\n', "b", UndraftableError, "column 1 is called 'x.ny'"),
         (b"_a,b\n1,2\n", "_a", UnfitTargetError, "no such column"),
         (b"price,b\n1,2\n", "prize", UnfitTargetError, "did you mean 'price'"),
+        (b"7,1.5\n8,2.5\n9,1.5\n", "price", UnfitTargetError, "has: 'c1', 'c2'; there is no header"),
         (b"a,b\n1,2\n2,2\n", "b", UnfitTargetError, "the same value in every row"),
         (b"a,b\n1,\n2,NA\n", "b", UnfitTargetError, "no value in any row"),
         (b"a,b\n1,2024-01-01\n2,2024-01-02\n", "b", UnfitTargetError, "is a date"),
@@ -333,11 +334,29 @@ def test_series_by_year_or_month_is_split_by_time(name: str, texts: list[str], k
         (["1977-Jan", "1977-Feb"], "%Y-%b"),
         (["01/2013", "11/2013"], "%m/%Y"),
         (["Jan-1-1995", "Feb-1-1995"], "%b-%d-%Y"),
+        (["May 5th, 2020", "June 21st, 2020", "May 2nd, 2020"], "%B %d%o, %Y"),
+        (["3rd Aug 2020", "21st Sep 2020"], "%d%o %b %Y"),
+        (["2013M05", "2013M11"], "%YM%m"),
+        (["1974Q1", "1974Q4"], "%YQ%q"),
+        (["1974q1", "1974q4"], "%Yq%q"),
+        (["2020-Q3", "2021-Q1"], "%Y-Q%q"),
+        (["Q3 2020", "Q1 2021"], "Q%q %Y"),
+        (["Q32020", "Q12021"], "Q%q%Y"),
+        (["3Q20", "1Q21"], "%qQ%y"),
     ],
 )
 def test_months_and_other_orders_are_dates(texts: list[str], formed: str) -> None:
     decision = decide_type(column_texts("when", pa.chunked_array([texts])))
     assert decision.declared == {"type": "date", "format": formed}
+
+
+def test_date_that_cannot_be_read_is_told() -> None:
+    decision = decide_type(column_texts("date", pa.chunked_array([["week 5 of 2020", "week 6 of 2020"]])))
+    assert "a date or time by its name, but not known how to read, such as 'week 5 of 2020'" in decision.remarks[0]
+
+
+def test_meals_under_the_name_of_a_time_are_no_date() -> None:
+    assert decide_type(column_texts("time", pa.chunked_array([["Lunch", "Dinner"]]))).remarks == ("2 levels",)
 
 
 def test_subject_that_knows_its_target_is_a_group_and_no_leak() -> None:
@@ -349,6 +368,118 @@ def test_subject_that_knows_its_target_is_a_group_and_no_leak() -> None:
     draft = draft_of(written(["subject", "weight", "visit", "ill"], rows), "ill")
     assert (draft.pipeline.split.kind, draft.pipeline.split.group) == ("group", "subject")
     assert any("no split may part them" in remark for remark in draft.remarks)
+
+
+def panel(years: int, *, members: int = 20, months: int = 1, float_years: bool = False, twice: bool = False) -> Draft:
+    """A draft of members observed in each year or month, member by member; `twice` sets one row twice."""
+    rows = [
+        [
+            f"m{member}",
+            f"{1990 + year}{'.0' if float_years else ''}",
+            month + 1,
+            member * year % 7,
+            member * month + year,
+        ]
+        for member in range(members)
+        for year in range(years)
+        for month in range(months)
+    ]
+    return draft_of(written(["country", "year", "month", "x", "y"], [*rows, *rows[:1] * twice]), "y")
+
+
+def test_panel_of_many_years_is_split_by_time() -> None:
+    draft = panel(years=15)
+    assert (draft.pipeline.split.kind, draft.pipeline.time.column) == ("time", "year")
+    assert any("a panel: each 'country' by 'year'" in remark for remark in draft.remarks)
+
+
+def test_panel_of_months_is_split_by_time() -> None:
+    assert panel(years=12, months=3).pipeline.split.kind == "time"
+
+
+def test_panel_of_few_years_keeps_its_members_together() -> None:
+    split = panel(years=4).pipeline.split
+    assert (split.kind, split.group) == ("group", "country")
+
+
+def test_panel_of_few_quarters_keeps_its_members_together() -> None:
+    rows = [
+        [f"s{state}", f"Q{1 + n % 4} {2010 + n // 4}", state * n % 7, state + n % 3]
+        for state in range(20)
+        for n in range(6)
+    ]
+    split = draft_of(written(["state", "quarter", "x", "y"], rows), "y").pipeline.split
+    assert (split.kind, split.group) == ("group", "state")
+
+
+def test_rows_of_one_member_and_year_are_no_panel() -> None:
+    assert panel(years=15, twice=True).pipeline.split.kind == "stratified"
+
+
+def test_years_written_as_floats_are_years() -> None:
+    draft = panel(years=15, float_years=True)
+    assert draft.pipeline.columns["year"].format == "%Y.0"
+
+
+def days(*started: int) -> list[str]:
+    return [str(np.datetime64("2020-03-01") + day) for day in started]
+
+
+def test_time_is_when_a_row_began() -> None:
+    began = [n * 37 % 90 for n in range(90)]
+    dates = zip(days(*began), days(*(day + 5 for day in began)), strict=True)
+    rows = [[end, start, n % 7, n * n % 11 / 3] for n, (start, end) in enumerate(dates)]
+    draft = draft_of(written(["end_date", "start_date", "x", "y"], rows), "y")
+    assert draft.pipeline.time.column == "start_date"
+    assert any("end_date: later than 'start_date' in 100% of the rows" in remark for remark in draft.remarks)
+
+
+def test_logarithm_of_the_target_is_dropped() -> None:
+    rows = [[n % 7, np.log(1 + n * n * 31 % 977), n * n * 31 % 977] for n in range(90)]
+    assert draft_of(written(["x", "log_y", "y"], rows), "y").pipeline.drop == ("log_y",)
+
+
+def test_target_that_most_rows_lack_ends_no_run() -> None:
+    rows = [[n % 7, n % 5, n * n % 11 / 3 if n % 3 == 0 else ""] for n in range(300)]
+    draft = draft_of(written(["x", "z", "y"], rows), "y")
+    assert draft.pipeline.source.stop_above == "80%"
+    assert any("200 of 300 rows have none, and go to quarantine" in remark for remark in draft.remarks)
+
+
+def test_copy_with_the_gaps_of_the_target_is_dropped() -> None:
+    values = [n * n * 31 % 977 if n % 4 else "" for n in range(200)]
+    rows = [[n % 7, f"{np.log(1 + value):.6f}" if value != "" else "", value] for n, value in enumerate(values)]
+    assert draft_of(written(["x", "log_y", "y"], rows), "y").pipeline.drop == ("log_y",)
+
+
+def test_hour_that_never_changes_is_no_feature() -> None:
+    rows = [[f"{day} 00:00:00", n % 7, n * n % 11 / 3] for n, day in enumerate(days(*range(90)))]
+    draft = draft_of(written(["sold_time", "x", "y"], rows), "y")
+    assert draft.pipeline.features.parts["sold_time"] == ("day_of_week",)
+
+
+@pytest.mark.parametrize(
+    ("started", "parts"),
+    [
+        (range(90), ("day_of_week",)),
+        (range(0, 630, 7), ()),
+        (range(0, 900, 10), ("day_of_week", "month")),
+        (range(0, 770, 7), ("month",)),
+    ],
+    ids=["days", "weeks", "years of days", "years of weeks"],
+)
+def test_parts_of_the_time_are_those_that_come_back(started: range, parts: tuple[str, ...]) -> None:
+    rows = [[day, n % 7, n * n % 11 / 3] for n, day in enumerate(days(*started))]
+    draft = draft_of(written(["day", "x", "y"], rows), "y")
+    assert draft.pipeline.features.parts.get("day", ()) == parts
+
+
+def test_split_leaves_every_class_to_each_fit() -> None:
+    """By time, early stopping of the first fold would watch two rows, both of one class: `train` would refuse that."""
+    rows = [[day, n % 7, int(n % 10 == 0)] for n, day in enumerate(days(*range(100)))]
+    draft = draft_of(written(["day", "x", "y"], rows), "y")
+    assert draft.pipeline.split.kind == "stratified"
+    assert "split: by time a fold of the sample would lack a class" in draft.remarks
 
 
 def test_years_alone_stay_a_feature() -> None:

@@ -345,6 +345,19 @@ def test_corrupt_store_does_not_reach_the_output() -> None:
     assert outputs() == before
 
 
+def test_file_without_a_header_is_said_to_have_none() -> None:
+    put("a,1,1.5\nb,2,2.5\nc,3,1.25\n")
+    with pytest.raises(HeaderError, match="there is no header; columns are named c1 to c3"):
+        run()
+
+
+def test_last_line_says_why_rows_are_in_quarantine(capsys: pytest.CaptureFixture[str]) -> None:
+    put('id,n,x\na,1,1\nb,"1,024",1\nc,x,1\nd,1,1\ne,1,y\nf,1,1\n')
+    run()
+    told = "3 in quarantine (not_an_integer 2, not_a_number 1); `holdfast quarantine demo` shows them"
+    assert told in capsys.readouterr().out
+
+
 def test_failed_stage_leaves_the_last_output() -> None:
     several()
     run()

@@ -73,6 +73,12 @@ def test_draft_is_placed_whole(bare: Path, homes: Path) -> None:
     assert read_yaml(Path("dvc.yaml"))["artifacts"]["homes"] == {"path": "models/homes", "type": "model"}
 
 
+def test_first_pipeline_is_placed_where_none_is_listed(bare: Path, homes: Path) -> None:
+    Path("params.yaml").write_text("pipelines: []\n")
+    place(TEXT, "homes", home_of(homes, "homes"))
+    assert pipeline_names() == ("homes",)
+
+
 @pytest.mark.parametrize("file", ["params.yaml", "dvc.yaml"])
 def test_one_line_is_added(bare: Path, homes: Path, file: str) -> None:
     before = Path(file).read_text().splitlines()

@@ -62,8 +62,8 @@ class Column(Section):
     )
     format: str | None = Field(
         None,
-        description="strptime format of a date or timestamp, or `epoch_s`, `epoch_ms` (time since 1970); ISO 8601 when "
-        "absent",
+        description="strptime format of a date or timestamp, `%q` in it the number of a quarter and `%o` an ordinal's "
+        "ending, or `epoch_s`, `epoch_ms` (time since 1970); ISO 8601 when absent",
     )
     timezone: Timezone | None = Field(None, description="zone of this timestamp where it differs from `time`'s")
     ambiguous: Literal["earlier", "later", "refuse"] = Field(

@@ -81,7 +81,8 @@ def from_later_rows(view: View) -> Iterable[Finding]:
         place = np.minimum(np.searchsorted(found, wanted), len(found) - 1)
         equal = found[place] == wanted
         later = equal & (last[place] > asked)
-        if later.mean() > 0.5 and later.sum() > 0.9 * equal.sum():
+        is_distinct = len(np.unique(wanted[later])) * 2 >= later.sum()  # as targets are: ages are numbers of people too
+        if is_distinct and later.mean() > 0.5 and later.sum() > 0.9 * equal.sum():
             yield later_finding(view, name, float(later.mean()))
 
 

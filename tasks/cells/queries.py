@@ -8,6 +8,7 @@ infinity, so each cast stands behind the syntax that is accepted.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from configs.sections.columns import EPOCHS, WIDEST_DECIMAL
@@ -24,6 +25,7 @@ TRUE = ("true", "t", "yes", "y", "1")
 FALSE = ("false", "f", "no", "n", "0")
 # what may stand between groups of three digits; a space may be one that breaks no line, an apostrophe typographic
 GROUPS = {",": ",", ".": r"\.", " ": "[ \u00a0\u202f]", "'": "['\u2019]"}
+ENDINGS = ("st", "nd", "rd", "th")  # of ordinals
 FIRST_INSTANT, LAST_INSTANT = -62_135_596_800_000_000, 253_402_300_799_999_999  # years 1 to 9999, in microseconds
 
 
@@ -133,10 +135,39 @@ def date_query(form: str | None) -> str:
     if form is None:
         syntax = f"{matches(DATE)} AND left(c, 4) <> '0000'"
         return value_query(f"CASE WHEN {syntax} THEN TRY_CAST(c AS DATE) END", "'not_a_date'")
-    moment = f"CAST(try_strptime(c, {quoted(form)}) AS TIMESTAMP)"
+    moment = wall_of(form)
     return value_query(
         f"CASE WHEN {moment} = date_trunc('day', {moment}) THEN CAST({moment} AS DATE) END", "'not_a_date'"
     )
+
+
+def wall_of(form: str) -> str:
+    """SQL of the moment that a text in a format shows."""
+    each = [
+        f"CAST(try_strptime(c, {quoted(plain)}) AS TIMESTAMP){f' + INTERVAL {months} MONTH' if months else ''}"
+        for plain, months in plain_forms(form)
+    ]
+    return f"coalesce({', '.join(each)})"
+
+
+def plain_forms(form: str) -> Iterator[tuple[str, int]]:
+    """The formats of strptime that a format stands for, and the months that lie between what each reads and the moment.
+
+    strptime has no code for the number of a quarter, `%q`, which is read as its first day, and none for the ending of
+    an ordinal, `%o`.
+
+    >>> list(plain_forms("%Y-Q%q"))[:2], [plain for plain, _ in plain_forms("%d%o")]
+    ([('%Y-Q1', 0), ('%Y-Q2', 3)], ['%dst', '%dnd', '%drd', '%dth'])
+    """
+    codes = re.findall("%.", form)
+    for number in (1, 2, 3, 4) if "%q" in codes else (1,):
+        for ending in ENDINGS if "%o" in codes else ("",):
+            yield rewritten(form, {"%q": str(number), "%o": ending}), 3 * number - 3
+
+
+def rewritten(form: str, codes: Mapping[str, str]) -> str:
+    """A format with other text in place of some codes; `%%q` is no `%q`."""
+    return re.sub("%.", lambda found: codes.get(found[0], found[0]), form, flags=re.DOTALL)
 
 
 def epoch_query(form: str) -> str:
@@ -200,7 +231,7 @@ def wall_and_offset(form: str | None) -> tuple[str, str]:
     if form is not None:
         # with an offset DuckDB yields an instant; the engine's clock is UTC
         has_offset = re.search(r"%[zZ]", form.replace("%%", "")) is not None
-        return f"CAST(try_strptime(c, {quoted(form)}) AS TIMESTAMP)", f"CAST({'0' if has_offset else 'NULL'} AS BIGINT)"
+        return wall_of(form), f"CAST({'0' if has_offset else 'NULL'} AS BIGINT)"
     sound = f"{matches(TIMESTAMP)} AND NOT {matches(finer_than(6))} AND left(c, 4) <> '0000'"
     clock = f"regexp_extract(c, {quoted(f'^{DATE}([T ]{CLOCK})?')})"
     offset = f"regexp_extract(c, {quoted(f':[0-9.:]*{OFFSET}$')}, 1)"

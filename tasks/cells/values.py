@@ -19,7 +19,7 @@ from configs.sections.columns import EPOCHS, Column
 from tasks.cells.bounds import numeric_bounds, refuse_outside
 from tasks.cells.calm_times import calm_instants, utc_times, wall_times
 from tasks.cells.details import PRIVATE, detail
-from tasks.cells.queries import column_query, decimal_digits, quoted
+from tasks.cells.queries import column_query, decimal_digits, plain_forms, quoted
 from tasks.cells.swapped_dates import Swapped, other_way
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def refuse_unknown_formats(columns: Mapping[str, Column], timezone: str = "UTC")
         import duckdb
 
         try:
-            engine().execute(f"SELECT try_strptime('', {quoted(column.format)})").fetchall()
+            engine().execute(f"SELECT try_strptime('', {quoted(next(plain_forms(column.format))[0])})").fetchall()
         except duckdb.Error as error:
             raise FormatError(
                 f"column {name!r}: format {column.format!r} is none that DuckDB's strptime knows ({error})"

@@ -161,11 +161,21 @@ def marks_of(texts: list[str]) -> tuple[str, ...]:
 def decide_moment(known: ColumnKnown, moment: MomentFormat | None, remarks: list[str]) -> Decision:
     """A date or timestamp; text where there is none, or where its day and month cannot be told apart."""
     if moment is None:
-        return decide_text(known, remarks)
+        return decide_text(known, [*remarks, *unread_moment(known)])
     if moment.type is None:
         return Decision({"type": "text"}, (*remarks, moment.remark))
     keys = {"type": moment.type} | ({"format": moment.form} if moment.form else {})
     return decide_read(known, keys, moment.remark) or decide_text(known, remarks)
+
+
+def unread_moment(known: ColumnKnown) -> list[str]:
+    """What to say of a column that by its name holds dates or times, and whose texts nothing reads."""
+    has_digits = np.array([re.search("[0-9]", text) is not None for text in known.texts])
+    if not looks_like_moment(known.name) or known.share(has_digits) < ENOUGH_BUT_WORDS:
+        return []
+    return [
+        f"a date or time by its name, but not known how to read, such as {listed(known.texts[:1])}; declare its format"
+    ]
 
 
 def is_boolean(texts: list[str]) -> bool:

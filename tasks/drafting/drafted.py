@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from configs.document import DocumentError, KeyPath, parse_document
@@ -18,8 +20,16 @@ from configs.wording import shown
 from tasks.cells.queries import OFFSET
 from tasks.drafting.bounds import draft_expectations
 from tasks.drafting.null_tokens import sentinel_of
+from tasks.drafting.panels import Panel, find_panel
 from tasks.drafting.profile import MOMENTS, NUMBERS, Profile, profile_columns
-from tasks.drafting.roles import as_years, group_candidates, time_candidates, why_dropped
+from tasks.drafting.roles import (
+    as_years,
+    dated_years,
+    group_candidates,
+    share_later,
+    time_candidates,
+    why_dropped,
+)
 from tasks.drafting.sample import Sample
 from tasks.drafting.split_trial import try_splits
 from tasks.drafting.suspects import Suspect, find_suspect
@@ -27,12 +37,15 @@ from tasks.drafting.target_task import TargetDraft, draft_target, require_target
 from tasks.drafting.yaml_text import can_be_written, yaml_text
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 SCHEMA_LINE = "yaml-language-server: $schema=pipeline.schema.json"
 WARN = "`warn` is only said in the report; write quarantine or stop where such a row or batch must not pass"
 REPEATED = "stands in the header more than once; rename one of each to use it"
+DROP_IT = "drop it if it is known only afterwards"
+MANY_REFUSED = 0.4  # share of the rows; a run ends above half of them where nothing is declared
+LATER = 0.9  # share of the rows
+TWO_YEARS = 731  # days
 SOME = 100  # texts that are looked at for an offset
 EMPTY = ("features", "encode", "split", "train", "evaluate", "drift", "retrain", "gate")
 
@@ -69,6 +82,7 @@ class Plan:
     target: TargetDraft
     dropped: dict[str, str] = field(default_factory=dict)
     suspects: dict[str, Suspect] = field(default_factory=dict)
+    panel: Panel | None = None
     moment: Profile | None = None
     groups: list[Profile] = field(default_factory=list)
 
@@ -179,7 +193,7 @@ def plan_columns(sample: Sample, target_name: str) -> Plan:
     refused = {**dict.fromkeys(sample.repeated, REPEATED), **unnameable((*sample.names, *sample.repeated))}
     refuse_repeated_target(target_name, sample)
     profiles = {name: profile for name, profile in profile_columns(sample).items() if name not in refused}
-    target = draft_target(require_target(target_name, profiles))
+    target = draft_target(require_target(target_name, profiles, sample.notes))
     profiles[target_name] = target.profile
     plan = Plan(sample, profiles, target, refused)
     for name, profile in profiles.items():
@@ -187,16 +201,17 @@ def plan_columns(sample: Sample, target_name: str) -> Plan:
             plan.dropped[name] = why
         elif name != target_name and len(profile.rows_per_value) == 1:
             profiles[name] = as_mark(profile)
+    plan.panel = find_panel(plan.features)
     plan.moment = moment_of(plan)
     for profile in plan.features:
         suspect = find_suspect(profile, target.profile, target.task)
         if suspect is not None:
             plan.suspects[profile.name] = suspect
-    groups = {profile.name for profile in group_candidates(plan.features)}
+    groups = {profile.name for profile in groups_of(plan)}
     for name, suspect in plan.suspects.items():
         if suspect.is_perfect and name not in groups:
             plan.dropped[name] = f"{suspect.text}: a copy, or known only afterwards; else take it back"
-    plan.groups = group_candidates(plan.features)
+    plan.groups = groups_of(plan)
     require_feature(plan)
     return plan
 
@@ -210,17 +225,33 @@ def as_mark(profile: Profile) -> Profile:
 
 
 def moment_of(plan: Plan) -> Profile | None:
-    """The column that says when a row happened: a date or timestamp, else years in order."""
+    """The column that says when a row happened: a date or timestamp, else years in order, else those of a panel."""
     candidates = time_candidates(plan.features)
     if candidates:
         return candidates[0]
     for name, profile in plan.profiles.items():
         years = as_years(profile) if name != plan.target.profile.name else None
+        if years is None and plan.panel is not None and name == plan.panel.years.name:
+            years = years_of(plan.panel)
         if years is not None and usable([other for other in plan.features if other.name != name]):
             plan.profiles[name] = years
             plan.dropped.pop(name, None)
             return years
     return None
+
+
+def years_of(panel: Panel) -> Profile | None:
+    """The years of a panel as dates, where they are enough to split by."""
+    years = dated_years(panel.years)
+    return None if years is None else replace(years, remarks=(*years.remarks, panel.text))
+
+
+def groups_of(plan: Plan) -> list[Profile]:
+    """The columns whose rows may belong together, else the members of a panel."""
+    member = plan.panel.member.name if plan.panel is not None else None
+    return group_candidates(plan.features) or group_candidates(
+        [profile for profile in plan.features if profile.name == member], by_name=False
+    )
 
 
 def require_feature(plan: Plan) -> None:
@@ -241,7 +272,8 @@ def sections(plan: Plan, source: str) -> tuple[dict[str, Any], dict[KeyPath, Seq
     writable = [each for each in expectations if can_be_written(each)]
     document: dict[str, Any] = {
         "owner": {},
-        "source": {"path": source} | ({"dialect": plan.sample.dialect} if plan.sample.dialect else {}),
+        "source": {"path": source, **limit_of(plan)}
+        | ({"dialect": plan.sample.dialect} if plan.sample.dialect else {}),
         "time": {} if moment is None else {"column": moment.name, "timezone": "UTC"},
         "target": {"name": target.profile.name},
         "columns": {name: declared(profile) for name, profile in plan.columns.items()},
@@ -254,7 +286,7 @@ def sections(plan: Plan, source: str) -> tuple[dict[str, Any], dict[KeyPath, Seq
     document["train"] = {"task": target.task}
     comments: dict[KeyPath, Sequence[str]] = {
         ("owner",): ("who answers for this model",),
-        ("source",): plan.sample.notes,
+        ("source",): (*limit_remarks(plan), *plan.sample.notes),
         ("time",): time_remarks(plan),
         ("target",): (
             target.remark,
@@ -265,6 +297,18 @@ def sections(plan: Plan, source: str) -> tuple[dict[str, Any], dict[KeyPath, Seq
     comments |= {("columns", name): column_remarks(plan, profile) for name, profile in plan.columns.items()}
     comments |= {("drop", number): (why,) for number, why in enumerate(plan.dropped.values())}
     return document, comments
+
+
+def limit_of(plan: Plan) -> dict[str, str]:
+    """`source.stop_above`, where the default would end the run: so many rows cannot be trained on."""
+    refused = 1 - float(plan.usable_rows.mean())
+    return {"stop_above": f"{min(100, 10 * math.ceil(10 * refused + 1))}%"} if refused >= MANY_REFUSED else {}
+
+
+def limit_remarks(plan: Plan) -> list[str]:
+    """Why a limit is declared."""
+    refused = 1 - float(plan.usable_rows.mean())
+    return [f"{refused:.0%} of the rows go to quarantine; a run ends above this share"] * bool(limit_of(plan))
 
 
 def usable(features: Sequence[Profile]) -> list[Profile]:
@@ -293,15 +337,16 @@ def date_parts(plan: Plan) -> dict[str, list[str]]:
 
 
 def moment_parts(profile: Profile) -> list[str]:
-    """Parts of the row's time that come back: the weekday and the hour; of dates that are months the month."""
+    """Parts of the row's time that come back, where they vary: weekday and hour, and of two years or more the month."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    known = profile.values.drop_null()
-    if profile.type == "timestamp":
-        return ["day_of_week", "hour"]
-    if pc.any(pc.not_equal(pc.day(known), 1)).as_py():
-        return ["day_of_week"]
-    return ["month"] if len(pc.month(known).unique()) > 1 else []
+    days = profile.values.drop_null().cast(pa.timestamp("us"))
+    hours = {"hour": pc.hour} if profile.type == "timestamp" else {}
+    are_months = not pc.any(pc.not_equal(pc.day(days), 1)).as_py()
+    weekdays = {} if are_months and not hours else {"day_of_week": pc.day_of_week}
+    months = {"month": pc.month} if are_months or np.ptp(profile.numbers[~profile.is_missing]) >= TWO_YEARS else {}
+    return [part for part, of in {**weekdays, **hours, **months}.items() if len(of(days).unique()) > 1]
 
 
 def column_remarks(plan: Plan, profile: Profile) -> list[str]:
@@ -309,6 +354,8 @@ def column_remarks(plan: Plan, profile: Profile) -> list[str]:
     found = list(profile.remarks)
     if profile.name in plan.suspects:
         found.append(suspicion(plan, profile))
+    if plan.moment is not None and (share := share_later(profile, plan.moment)) >= LATER:
+        found.append(f"later than {shown(plan.moment.name)} in {share:.0%} of the rows; {DROP_IT}")
     if profile in plan.groups and profile.name != plan.target.profile.name:
         found.append(f"may be split.group: {profile.rows_per_value.mean():.1f} rows per value")
     if profile.type in NUMBERS and (sentinel := sentinel_of(distinct_numbers(profile))) is not None:
@@ -320,7 +367,7 @@ def suspicion(plan: Plan, profile: Profile) -> str:
     """What is suspected of a column; one that tells whose rows these are may know the target of each by heart."""
     if plan.suspects[profile.name].is_perfect and profile in plan.groups:
         return "the rows of each have one and the same target: no split may part them"
-    return f"suspected leak: {plan.suspects[profile.name].text}; drop it if it is known only afterwards"
+    return f"suspected leak: {plan.suspects[profile.name].text}; {DROP_IT}"
 
 
 def distinct_numbers(profile: Profile) -> list[float]:

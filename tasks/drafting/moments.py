@@ -31,9 +31,29 @@ CODES = {
     "%S": "[0-9]{2}",
     "%f": "[0-9]{1,6}",
     "%p": "[AaPp][Mm]",
+    "%q": "[1-4]",
+    "%o": "(?:st|nd|rd|th)",
 }
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%Y-%b", "%b-%Y", "%Y %b", "%b %Y", "%B %Y")
+MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%Y-%b", "%b-%Y", "%Y %b", "%b %Y", "%B %Y", "%YM%m")
+QUARTERS = tuple(
+    form.replace("Q", letter)
+    for letter in "Qq"
+    for form in (
+        "%YQ%q",
+        "%Y-Q%q",
+        "%Y Q%q",
+        "Q%q %Y",
+        "Q%q-%Y",
+        "Q%q/%Y",
+        "Q%q%Y",
+        "%qQ%Y",
+        "%qQ %Y",
+        "Q%q-%y",
+        "%qQ%y",
+    )
+)
+ORDINALS = ("%B %d%o, %Y", "%b %d%o, %Y", "%B %d%o %Y", "%b %d%o %Y", "%d%o %B %Y", "%d%o %b %Y", "%d%o of %B %Y")
 SCREEN = 200  # texts that a format must suit before all are tried
 EPOCHS = {"epoch_s": "1[0-9]{9}", "epoch_ms": "1[0-9]{12}"}  # from 2001 to 2033
 ENOUGH = 0.99  # share of the rows that a format must read
@@ -56,7 +76,7 @@ def formats() -> Iterator[str]:
             yield from (day + clock for clock in CLOCKS)
     for day in ("%d %b %Y", "%d-%b-%Y", "%d/%b/%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y"):
         yield from (day + clock for clock in CLOCKS)
-    yield from ("%b-%d-%Y", "%Y%m%d", *MONTHS)
+    yield from ("%b-%d-%Y", "%Y%m%d", *MONTHS, *QUARTERS, *ORDINALS)
 
 
 @cache
@@ -136,7 +156,7 @@ def share_read(levels: pa.StringArray, counts: NDArray[np.int64], kind: str, for
 def judged(levels: pa.StringArray, counts: NDArray[np.int64], kind: str, form: str) -> MomentFormat | None:
     """A format that reads the texts, held against its twin where day and month are both numbers and one is first."""
     share = share_read(levels, counts, kind, form)
-    if form.startswith("%Y") or "%b" in form.lower() or form in MONTHS:
+    if form.startswith("%Y") or "%b" in form.lower() or form in (*MONTHS, *QUARTERS):
         return MomentFormat(kind, form, "") if share >= ENOUGH else None
     other = share_read(levels, counts, kind, swapped(form))
     if max(share, other) < ENOUGH:

@@ -11,6 +11,30 @@ SUBJECT = re.compile(
 CAMEL_IDENTIFIER = re.compile(r"[a-z](Id|ID|Code|Key)$")
 MOMENT = re.compile(r"(^|[\s_.-])(date|day|dt|ymd|time|timestamp|ts)($|[\s_.-])|date$|time$", re.IGNORECASE)
 YEAR = re.compile(r"(^|[\s_.-])(year|yr)$", re.IGNORECASE)
+PERIOD = re.compile(r"(^|[\s_.-])(month|mon|mo|quarter|qtr|qu?|week|wk|day)$", re.IGNORECASE)
+OVER = "|".join(
+    (
+        "end(ed)?",
+        "last",
+        "off",
+        "expir(y|es|ed)",
+        "closed?",
+        "exit",
+        "death",
+        "died",
+        "return(ed)?",
+        "delivered",
+        "resolved",
+        "completed",
+        "discharged?",
+        "updated",
+    )
+)
+END = re.compile(rf"(?i:(^|[\s_.-])({OVER})(date|time|$|[\s_.-]))|[a-z](End|Off|Last|Death|Exit)([A-Z]|$)")
+START = re.compile(
+    r"(?i:(^|[\s_.-])(start|begin|begun|diag|onset|entry|enrol|enroll|admit|admission|opened|created|sign_?up))"
+    r"|[a-z](Start|Begin|Entry|Created|Opened)([A-Z]|$)"
+)
 BIRTH = re.compile(r"birth|(^|[\s_.-])dob($|[\s_.-])", re.IGNORECASE)
 
 
@@ -53,3 +77,30 @@ def looks_like_year(name: str) -> bool:
 def looks_like_birth(name: str) -> bool:
     """Whether a column by its name holds dates of birth: a moment, but not when the row happened."""
     return bool(BIRTH.search(name))
+
+
+def looks_like_period(name: str) -> bool:
+    """Whether a column by its name holds parts of a year, such as its months.
+
+    >>> [looks_like_period(name) for name in ("month", "Quarter", "birth_week", "monthly")]
+    [True, True, True, False]
+    """
+    return bool(PERIOD.search(name))
+
+
+def looks_like_start(name: str) -> bool:
+    """Whether a column by its name holds when something began.
+
+    >>> [looks_like_start(name) for name in ("start_date", "diagdate", "CreatedAt", "restart")]
+    [True, True, True, False]
+    """
+    return bool(START.search(name))
+
+
+def looks_like_end(name: str) -> bool:
+    """Whether a column by its name holds when something was over, known only then.
+
+    >>> [looks_like_end(name) for name in ("end_date", "deathdate", "Date.Off", "closed_at", "start", "weekend")]
+    [True, True, True, True, False, False]
+    """
+    return bool(END.search(name))

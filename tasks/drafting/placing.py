@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configs.errors import ConfigError, DataError
-from configs.load import CONFIGS, PARAMS, pipeline_names
+from configs.load import CONFIGS, PARAMS, listed_names
 from configs.sections.values import path_inside
 from configs.wording import listed
 from tasks.atomic import write_text
@@ -120,7 +120,7 @@ def refuse_overwriting(name: str, home: Home) -> None:
         Says what is there.
     """
     remedy = "Choose another name with --name, or remove it"
-    if name in pipeline_names():
+    if name in listed_names():
         raise AlreadyThereError(f"{PARAMS}: lists {name!r} already. Choose another name with --name.")
     if (RAW / name).exists() or Path(f"{RAW / name}.dvc").exists():
         raise AlreadyThereError(f"{RAW / name}: batches of a pipeline {name!r} have landed there. {remedy}.")

@@ -12,8 +12,10 @@ import numpy as np
 from configs.wording import shown
 from tasks.drafting.naming import (
     looks_like_birth,
+    looks_like_end,
     looks_like_identifier,
     looks_like_moment,
+    looks_like_start,
     looks_like_subject,
     looks_like_year,
 )
@@ -28,6 +30,7 @@ COVERAGE = 0.95  # share of the rows that a time column must have a value in
 LEAST_INSTANTS = 12  # different times that a split by time needs for holdout and folds
 LEAST_GROUPS = 12
 ROWS_PER_GROUP = 1.2  # on average
+YEARS = {"[0-9]{4}": "%Y", r"[0-9]{4}\.0": "%Y.0"}  # how years are written, and the format that reads them
 
 
 def why_dropped(profile: Profile) -> str | None:
@@ -69,7 +72,8 @@ def time_candidates(profiles: Iterable[Profile]) -> list[Profile]:
     """The columns that may say when a row happened, the likeliest first.
 
     Dates and timestamps that nearly every row has and that are many: first those in the order of the file, then those
-    whose name says so, then the fuller and the finer ones. A date of birth is not when the row happened.
+    that by their name say when something began and not when it was over, then those that say a time at all, the fuller
+    and the finer ones. A date of birth is not when the row happened.
     """
     fit = [
         profile
@@ -80,16 +84,31 @@ def time_candidates(profiles: Iterable[Profile]) -> list[Profile]:
         and 1 - profile.is_missing.mean() >= COVERAGE
     ]
 
-    def likelihood(profile: Profile) -> tuple[bool, bool, float, int]:
+    def likelihood(profile: Profile) -> tuple[bool, bool, bool, bool, float, int]:
         known = profile.numbers[~profile.is_missing]
         return (
             is_ordered(known),
+            not looks_like_end(profile.name),
+            looks_like_start(profile.name),
             looks_like_moment(profile.name),
             float(1 - profile.is_missing.mean()),
             len(profile.rows_per_value),
         )
 
     return sorted(fit, key=likelihood, reverse=True)
+
+
+def share_later(profile: Profile, moment: Profile) -> float:
+    """Share of the rows in which another date or timestamp is later than the row's time, of those that have both.
+
+    Parameters
+    ----------
+    profile, moment : Profile
+    """
+    if profile.type not in MOMENTS or profile.name == moment.name:
+        return 0.0
+    with_both = ~(profile.is_missing | moment.is_missing)
+    return float((profile.numbers > moment.numbers)[with_both].mean()) if with_both.any() else 0.0
 
 
 def as_years(profile: Profile) -> Profile | None:
@@ -99,13 +118,25 @@ def as_years(profile: Profile) -> Profile | None:
     ----------
     profile : Profile
     """
-    numbers = profile.numbers
-    if profile.type != "integer" or not looks_like_year(profile.name) or profile.is_missing.any():
+    years = dated_years(profile)
+    if years is None or not is_ordered(profile.numbers):
         return None
-    are_plain = all(re.fullmatch("[0-9]{4}", text) for text in profile.texts.texts)
-    if not are_plain or len(np.unique(numbers)) < LEAST_INSTANTS or not is_ordered(numbers):
+    return replace(years, remarks=(*profile.remarks, "years, in order"))
+
+
+def dated_years(profile: Profile) -> Profile | None:
+    """A column of enough different years as dates, each its first day; None where it is no such column.
+
+    Years may be written as whole floats, `1950.0`, as tools write integers of which some are missing.
+    """
+    if profile.type not in ("integer", "float") or not looks_like_year(profile.name) or profile.is_missing.any():
         return None
-    return replace(profile, declared={"type": "date", "format": "%Y"}, remarks=(*profile.remarks, "years, in order"))
+    if len(profile.rows_per_value) < LEAST_INSTANTS:
+        return None
+    for pattern, form in YEARS.items():
+        if all(re.fullmatch(pattern, text) for text in profile.texts.texts):
+            return replace(profile, declared={"type": "date", "format": form})
+    return None
 
 
 def is_ordered(numbers: NDArray[np.float64]) -> bool:
@@ -114,13 +145,20 @@ def is_ordered(numbers: NDArray[np.float64]) -> bool:
     return bool((steps >= 0).all() or (steps <= 0).all())
 
 
-def group_candidates(profiles: Iterable[Profile]) -> list[Profile]:
-    """The columns whose rows may belong together: called an id, and their values come back; finest first."""
+def group_candidates(profiles: Iterable[Profile], *, by_name: bool = True) -> list[Profile]:
+    """The columns whose rows may belong together: called an id, and their values come back; finest first.
+
+    Parameters
+    ----------
+    profiles : iterable of Profile
+    by_name : bool
+        Whether a name must say so; not where other evidence does.
+    """
     fit = [
         profile
         for profile in profiles
         if profile.type in ("category", "integer", "text")
-        and looks_like_subject(profile.name)
+        and (looks_like_subject(profile.name) or not by_name)
         and len(profile.rows_per_value) >= LEAST_GROUPS
         and profile.rows_per_value.mean() >= ROWS_PER_GROUP
     ]

@@ -70,16 +70,23 @@ def try_splits(
 
 
 def carry_out(pipeline: Pipeline, profiles: dict[str, Profile], kept: NDArray[np.bool_]) -> None:
-    """Split the kept rows of the sample as declared."""
+    """Split the kept rows of the sample as declared, and plan what each fit of stage `train` would learn and watch."""
     import pyarrow as pa
 
-    from tasks.split import rows_of, split_rows
+    from tasks.split import TRAIN, group_values, rows_of, split_rows, time_values
+    from tasks.splitting.cross_fitting import cross_fitting_of
     from tasks.table import BATCH, LINE, to_frame
 
     rows = pa.array(np.flatnonzero(kept))
     table = pa.table({name: utc(profile.values.take(rows)) for name, profile in profiles.items()})
     table = table.append_column(BATCH, pa.array(["sample"] * len(rows), pa.string()))
-    split_rows(rows_of(to_frame(table.append_column(LINE, rows)), pipeline), pipeline)
+    frame = to_frame(table.append_column(LINE, rows))
+    usable = rows_of(frame, pipeline)
+    split = split_rows(usable, pipeline)
+    train = (split["part"] == TRAIN).to_numpy()
+    learnt, fold = frame[train], split["fold"].to_numpy()[train]
+    times, groups = time_values(learnt, pipeline), group_values(learnt, pipeline)
+    cross_fitting_of(pipeline, learnt[[BATCH, LINE]], usable.target[train], times, groups, fold)
 
 
 def utc(values: Any) -> Any:

@@ -14,7 +14,7 @@ from tasks.drafting.profile import NUMBERS, Profile
 from tasks.target import MOST_CLASSES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 MOST_GRADES = 12  # consecutive whole numbers from 0 or 1 on that are taken for classes
 RARE = 10  # rows of a class below which the folds may miss it
@@ -38,8 +38,8 @@ class TargetDraft:
     classes: tuple[Any, ...] = ()
 
 
-def require_target(name: str, profiles: Mapping[str, Profile]) -> Profile:
-    """The target's column.
+def require_target(name: str, profiles: Mapping[str, Profile], notes: Sequence[str] = ()) -> Profile:
+    """The target's column; `notes` say what was seen of how the file is written, such as that it has no header.
 
     Raises
     ------
@@ -49,6 +49,7 @@ def require_target(name: str, profiles: Mapping[str, Profile]) -> Profile:
     if name not in profiles:
         raise UnfitTargetError(
             f"--target {shown(name)}: the file has no such column{hint(name, profiles)}. It has: {listed(profiles)}"
+            f"{'; '.join(['', *notes])}"
         )
     return profiles[name]
 
@@ -61,6 +62,15 @@ def draft_target(profile: Profile) -> TargetDraft:
     UnfitTargetError
         If nothing can be.
     """
+    drafted, missing = draft_kind(profile), int(profile.is_missing.sum())
+    if not missing:
+        return drafted
+    told = f"{missing:,} of {len(profile.is_missing):,} rows have none, and go to quarantine"
+    return replace(drafted, remark=f"{drafted.remark}; {told}")
+
+
+def draft_kind(profile: Profile) -> TargetDraft:
+    """What is predicted, by the type and the values that are there."""
     distinct = len(profile.rows_per_value)
     if distinct < 2:
         same = "no value in any row" if distinct == 0 else "the same value in every row"

@@ -268,7 +268,8 @@ def costs_nothing(gain: Interval, worth: float) -> bool:
     return gain.low >= -NEGLIGIBLE * worth or (gain.low >= -SHARE * worth and gain.high >= 0)
 
 
-def nothing_tried() -> dict[str, Any]:
-    """What is told where every column makes the explained rows' predictions better."""
-    told = dict.fromkeys(("value", "value_without", "gain", "gain_low", "gain_high", "allowed", "reason"))
-    return {"tried": [], "columns": [], "rows": 0, **told}
+def nothing_tried(columns: int) -> dict[str, Any]:
+    """What is told where every column makes the explained rows' predictions better, or there is no other one."""
+    told = dict.fromkeys(("value", "value_without", "gain", "gain_low", "gain_high", "allowed"))
+    reason = "the model reads one column alone" if columns == 1 else None
+    return {"tried": [], "columns": [], "rows": 0, **told, "reason": reason}

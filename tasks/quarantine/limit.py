@@ -95,10 +95,28 @@ def require_few_refused(
 
 def told(counted: Counted) -> str:
     """One batch in words, its most frequent reasons first."""
-    ordered = sorted(counted.reasons.items(), key=lambda item: (-item[1], item[0]))
-    reasons = ", ".join(f"{reason} {rows:,}" for reason, rows in ordered)
-    share = 100 * counted.refused / counted.rows
+    share, reasons = 100 * counted.refused / counted.rows, by_reason(counted.reasons)
     return f"{counted.what} {counted.batch!r}: {counted.refused:,} of {counted.rows:,} rows ({share:.3g}%): {reasons}"
+
+
+def by_reason(reasons: Mapping[str, int]) -> str:
+    """Reasons with their counts, the most frequent first.
+
+    >>> by_reason({"not_a_date": 7, "not_a_number": 1200})
+    'not_a_number 1,200, not_a_date 7'
+    """
+    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{reason} {rows:,}" for reason, rows in ordered)
+
+
+def set_aside(pipeline: str, reasons: Mapping[str, int]) -> str:
+    """How many rows a stage has put in quarantine, why, and where to see them: the end of its last line.
+
+    >>> set_aside("homes", {}), set_aside("homes", {"not_a_date": 7})
+    ('0 in quarantine', '7 in quarantine (not_a_date 7); `holdfast quarantine homes` shows them')
+    """
+    why = f" ({by_reason(reasons)}); `holdfast quarantine {pipeline}` shows them" if reasons else ""
+    return f"{sum(reasons.values())} in quarantine{why}"
 
 
 def example(path: Path) -> str:

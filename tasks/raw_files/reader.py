@@ -199,7 +199,8 @@ def is_json(path: Path, text: bytes, declared: DeclaredDialect) -> bool:
     if any(suffix in JSON_NAMES for suffix in path.suffixes) or is_json_lines(text):
         return True
     raise UnreadableFileError(
-        f"this is JSON, but not one object per line; {EXPECTED}. Declare source.dialect.format if each line is a row"
+        f"this is JSON, but not one object per line; {EXPECTED}. Write an array as lines, as `jq -c '.[]'` does, or "
+        "declare source.dialect.format if each line is a row"
     )
 
 

@@ -17,16 +17,21 @@ NAMES = {
     "r2": "R²",
 }
 
+NEARLY_PERFECT = 0.005  # what is left of the constant's loss
+SHOWN = 0.00005  # least size that four decimals show
+
 
 def figure(value: float | None) -> str:
-    """Write a score: four decimals up to 1, two below 1000, none above; a dash for none.
+    """Write a score: four decimals up to 1, two below 1000, none above; one digit of what four do not show; a dash.
 
-    >>> figure(0.60834), figure(55.318), figure(12345.6), figure(None)
-    ('0.6083', '55.32', '12,346', '-')
+    >>> figure(0.60834), figure(55.318), figure(12345.6), figure(-0.000032), figure(-0.0), figure(None)
+    ('0.6083', '55.32', '12,346', '-3e-05', '0.0000', '-')
     """
     if value is None:
         return "-"
     size = abs(value)
+    if size < SHOWN:
+        return f"{value:.0e}" if size else "0.0000"
     return f"{value:.4f}" if size <= 1 else f"{value:.2f}" if size < 1000 else f"{value:,.0f}"
 
 
@@ -109,6 +114,33 @@ def verdict(metric: str, earned: bool | None, comparisons: Sequence[Comparison],
     return f"The model has {'' if earned else 'not '}earned its complexity: {NAMES[metric]} {told}."
 
 
+def too_good(value: float | None, constant: float | None, *, greater_is_better: bool) -> str:
+    """Say that held-out rows are predicted nearly perfectly, which is a leak more often than not; nothing where not.
+
+    Parameters
+    ----------
+    value, constant : float or None
+        The model's metric, and that of a model that predicts the same of every row.
+    greater_is_better : bool
+        Whether 1 is perfect; else 0 is.
+
+    Examples
+    --------
+    >>> too_good(0.9712, 0.5, greater_is_better=True), too_good(0.35, 1.1, greater_is_better=False)
+    ('', '')
+    >>> print(too_good(0.0014, 1.02, greater_is_better=False))
+    It is nearly perfect, as honest data seldom allow: see that no columns, alone or together, tell the outcome.
+    """
+    if value is None or constant is None or constant == float(greater_is_better):
+        return ""
+    left = (1 - value) / (1 - constant) if greater_is_better else value / constant
+    if left > NEARLY_PERFECT:
+        return ""
+    return (
+        "It is nearly perfect, as honest data seldom allow: see that no columns, alone or together, tell the outcome."
+    )
+
+
 def spare_sentence(spare: Mapping[str, Any], metric: str, confidence: float) -> str:
     """Name the columns whose removal costs nothing, and what was seen without them.
 
@@ -125,6 +157,8 @@ def spare_sentence(spare: Mapping[str, Any], metric: str, confidence: float) -> 
     >>> spare_sentence(none, "rmse", 0.95)
     'No column was found whose removal costs nothing: each helps to predict held-out rows.'
     """
+    if not spare["tried"] and spare["reason"] is not None:
+        return f"No column was tried to be left out: {spare['reason']}."
     if not spare["tried"]:
         return "No column was found whose removal costs nothing: each helps to predict held-out rows."
     named = listed(spare["tried"])

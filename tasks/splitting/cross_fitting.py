@@ -94,6 +94,8 @@ class Draw:
         For kind `time`: `target.known_after` + `split.gap`.
     every_class : bool
         Whether early stopping needs a row of every class to watch.
+    classes : tuple of str, or None
+        What the numbers of a target of classes are called.
     """
 
     target: NDArray[np.float64]
@@ -105,6 +107,7 @@ class Draw:
     keys: NDArray[np.uint64]
     embargo: timedelta = timedelta(0)
     every_class: bool = True
+    classes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,7 @@ def cross_fitting_of(  # noqa: PLR0913, PLR0917  # one entry per training row in
     times: pd.Series | None,
     groups: NDArray[np.object_] | None,
     fold: NDArray[np.integer],
+    classes: tuple[str, ...] | None = None,
 ) -> CrossFitting:
     """The plan that a pipeline declares, over the training rows in their order in the split table.
 
@@ -182,6 +186,8 @@ def cross_fitting_of(  # noqa: PLR0913, PLR0917  # one entry per training row in
     groups : array of object, shape (n,), or None
     fold : array of int, shape (n,)
         The split table's `fold`.
+    classes : tuple of str, or None
+        What the numbers of `target` are called where they are classes.
     """
     from tasks.splitting.holdout import embargo, needs_every_class
     from tasks.table import BATCH, LINE
@@ -197,6 +203,7 @@ def cross_fitting_of(  # noqa: PLR0913, PLR0917  # one entry per training row in
         keys=order_keys(names[BATCH], names[LINE], train.seed),
         embargo=embargo(pipeline),
         every_class=needs_every_class(pipeline),
+        classes=classes,
     )
     return cross_fitting(draw, inner=pipeline.inner_folds, share=train.early_stopping_share, seed=train.seed)
 
@@ -267,10 +274,11 @@ def refuse_empty_folds(fold: NDArray[np.integer]) -> None:
 
 def refuse_fit(draw: Draw, fit: Fit, name: str) -> None:
     """Raise when a fit has too little to learn from, to watch, or to encode its rows by."""
-    classes = range(int(draw.target.max()) + 1) if draw.task == "multiclass" else ()
+    numbers = range(int(draw.target.max()) + 1) if draw.task == "multiclass" else ()
+    classes = draw.classes if draw.classes and numbers else tuple(map(str, numbers))
     wanted = {"to learn from": True, "for early stopping to watch": draw.every_class}
     for (what, every), side in zip(wanted.items(), (fit.learnt, fit.watched), strict=True):
-        lacking = lack(draw.target[side], draw.task, [str(code) for code in classes if every])
+        lacking = lack(draw.target[side], draw.task, classes if every else ())
         if lacking:
             raise TooFewRowsError(
                 f"train.early_stopping_share: {name}: {lacking} {what}. Give it another value, lower split.folds or "

@@ -85,7 +85,8 @@ class TrainingRows:
         """
         train = self.pipeline.train.model_copy(update={"seed": seed % SEEDS})
         pipeline = self.pipeline.model_copy(update={"train": train})
-        plan = cross_fitting_of(pipeline, self.names, self.target, self.times, self.groups, self.splitter.fold)
+        fold = self.splitter.fold
+        plan = cross_fitting_of(pipeline, self.names, self.target, self.times, self.groups, fold, self.classes)
         return replace(self, pipeline=pipeline, plan=plan)
 
     def weights(self, chosen: Positions) -> Floats | None:
@@ -157,7 +158,7 @@ def load_rows(pipeline: Pipeline) -> TrainingRows:
         classes=classes,
         weight=declared_weight(frame, pipeline),
         splitter=DeclaredSplit(fold, instants, embargo(pipeline), groups),
-        plan=cross_fitting_of(pipeline, fold=fold, **drawn),
+        plan=cross_fitting_of(pipeline, fold=fold, classes=classes, **drawn),
         **drawn,
     )
 
