@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.drift.cause.conversions import Conversion, thought_of
+from tasks.drift.cause.conversions import TEN, Conversion, is_possible, quantity_of, thought_of
+from tasks.drift.cause.grid import comes_back_to_grid
 from tasks.drift.cause.segments import Segment, strongest
 from tasks.drift.cause.view import FEW_BATCHES
 
@@ -35,6 +36,8 @@ NOTICED = 0.03  # how much nearer the whole column must come
 BETTER = 0.35  # share of the distance that may be left; of a change that could be real
 LEFT = 0.5  # the same, of any other
 CLEAR = 0.3  # how much nearer the rows at fault must come
+FREE = 12.0  # a factor beyond it is looked at even if no unit is known to have it: a currency, or a unit of the trade
+NAMED = 0.05  # relative difference to a known factor, within which that one is meant
 SPREADS = np.linspace(0.05, 0.95, 37)
 
 
@@ -55,21 +58,33 @@ def candidates(view: View, column: NumberColumn) -> Iterator[Cause | None]:
     values = column.values[at]
     own = column.density.log_density(values)
     found: list[tuple[float, Conversion, Segment]] = []
-    for each in thought_of(view.context.units.get(column.name)):
-        if not is_sensible(each, column):
+    for each in (*thought_of(view.context.units.get(column.name)), *free(column, values)):
+        if not is_sensible(each, column, view.context.units.get(column.name)):
             continue
         scores = told(column, each, values, own)
-        if scores.max() > 0:
+        if np.sum(scores > 0) >= PART / 2 * len(scores):
             segment = strongest(scores, at, view.rows, view.groups)
             found.append((segment.score, each, segment))
     for _, each, segment in sorted(found, key=lambda one: -one[0])[:CLOSER]:
         yield judged(view, column, each, segment)
 
 
-def is_sensible(conversion: Conversion, column: NumberColumn) -> bool:
-    """Whether a share lies between 0 and 1, and what has its sign turned had one."""
-    if conversion.most is not None:
-        return 0 <= column.usual.low <= column.usual.high <= conversion.most
+def free(column: NumberColumn, values: Floats) -> Iterator[Conversion]:
+    """The factor by which the rows beyond the reference's range, else all, are larger, where it is a large one."""
+    beyond = values[(values < column.usual.low) | (values > column.usual.high)]
+    known = column.usual.quantiles(SPREADS)
+    usual, now = float(np.median(known)), float(np.median(beyond if len(beyond) >= FEWEST else values))
+    if usual == 0 or now == 0 or 1 / FREE < abs(now / usual) < FREE:
+        return
+    factor = now / usual
+    if factor > 0 and not any(abs(each.slope / factor - 1) < NAMED for each in thought_of(None)):
+        yield Conversion(f"multiplied by about {factor:.3g}", factor, 0.0, TEN)
+
+
+def is_sensible(conversion: Conversion, column: NumberColumn, unit: str | None = None) -> bool:
+    """Whether a column can have the unit: a share lies between 0 and 1, and what has its sign turned had one."""
+    if conversion.intercept and (conversion.most is not None or quantity_of(unit) is None):
+        return is_possible(conversion, column.usual.low, column.usual.high)
     low, high = column.usual.quantiles(SPREADS[[0, -1]])
     return conversion.slope > 0 or not low < 0 < high
 
@@ -134,7 +149,7 @@ def judged(view: View, column: NumberColumn, conversion: Conversion, segment: Se
         return None
     if not is_like(found.back[moved], usual, conversion, after / before):
         return None
-    if conversion.near and not stands_out(view, column, found):
+    if conversion.near and not is_told(view, column, found):
         return None
     confidence = 0.97 - 0.3 * after / before - (0.12 if conversion.near else 0.0) - 0.02 * (segment.last is not None)
     evidence = (
@@ -177,6 +192,19 @@ def is_like(mapped: Floats, usual: Floats, conversion: Conversion, left: float) 
     ratio = spread(np.quantile(mapped, SPREADS)) / max(spread(usual), 1e-300)
     least, most = STRETCH_FAR if conversion.far else STRETCH
     return least <= ratio <= most and left <= (BETTER if conversion.near else LEFT)
+
+
+def is_told(view: View, column: NumberColumn, found: Mapped) -> bool:
+    """Whether a factor near 1 is a known one: by the decimals that it brings back, else by its size.
+
+    By its size not of a stretch that begins and ends within the batch, as warm days do, nor of a level that is new.
+    """
+    moved = found.moved
+    by_grid = comes_back_to_grid(column, found.values[moved], found.back[moved], found.room)
+    if by_grid is not None:
+        return by_grid
+    unknown = found.segment.level is not None and view.sampled(column, found.segment) is None
+    return found.segment.last is None and not unknown and stands_out(view, column, found)
 
 
 def stands_out(view: View, column: NumberColumn, found: Mapped) -> bool:
