@@ -59,13 +59,13 @@ def comes_back_to_grid(column: NumberColumn, values: Floats, mapped: Floats, roo
     return share_on(mapped, step, room) >= ON
 
 
-def divides(column: NumberColumn, values: Floats, factor: float) -> bool:
-    """Whether values are on the reference's grid times a factor, as those of the reference are not.
+def divides(column: NumberColumn, values: Floats, others: Floats, factor: float) -> bool:
+    """Whether values are on the reference's grid times a factor, as those of the reference are not; others on the grid.
 
     Of a small factor: whether they have left the grid, and dividing by it brings them back.
     """
     step = step_of(column)
-    if step is None:
+    if step is None or share_on(others, step) < ON:
         return False
     by_chance = share_on(values, step) if factor < 1 else share_on(column.known_values, step * factor)
     return by_chance <= OFF and share_on(values / factor, step) >= ON

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ENDS = np.array([0.01, 0.99])  # of the reference: between one unit's upper and the other's lower end lies the valley
 IN_VALLEY = 0.1  # rows there, over those in the other unit; a tail that grew heavy fills it
 ON_GRID = "they lie beyond the reference's sizes, and on its decimals times the factor"
-NEXT_UNIT = 0.15  # logarithm of a ratio of two factors, such as those of miles and nautical miles to metres
+NEXT_UNIT = 0.2  # logarithm of a ratio of two factors, such as those of miles and nautical miles to metres
 UNKNOWN_WANDER = 0.1  # of a column's level, where its medians do not tell
 FINE = 1001  # quantiles that stand for a sample
 FEWEST_VALUES = 3  # different ones: a single value is a token, or a sensor that is stuck
@@ -106,7 +106,8 @@ def heaps_of(column: NumberColumn, sizes: Sizes, factor: float) -> tuple[Mask, M
         few = between.sum() <= IN_VALLEY * other.sum() + (1 - ENDS[1]) * len(column.present)
         return (other, between, f"{between.sum()} rows lie between") if few and is_heap(column, other) else None
     other = values > sizes.greatest if factor > 1 else (values > 0) & (values < sizes.least)
-    if is_heap(column, other) and divides(column, column.values[other], factor):
+    rest = column.values[~other & ~np.isnan(column.values)]
+    if is_heap(column, other) and divides(column, column.values[other], rest, factor):
         return other, np.zeros(len(values), dtype=np.bool_), ON_GRID
     return None
 
@@ -124,6 +125,6 @@ def is_exact(column: NumberColumn, sizes: Sizes, mapped: Floats, conversion: Con
     They must tell it from the next unit's: a heavy tail is like some factor or other, if only rows are few enough.
     """
     left, error = free_factor(np.abs(mapped), sizes.known)
-    wanders = wandering(column)
-    allowed = FACTOR_BITS + 2 * error + (wanders if np.isfinite(wanders) else UNKNOWN_WANDER)
-    return abs(left) <= allowed and (conversion.quantity == TEN or allowed <= NEXT_UNIT)
+    known = wandering(column)
+    wanders, told = known if np.isfinite(known) else UNKNOWN_WANDER, FACTOR_BITS + 2 * error
+    return abs(left) <= told + 2 * wanders and (conversion.quantity == TEN or told + wanders <= NEXT_UNIT)

@@ -149,7 +149,7 @@ def judged(view: View, column: NumberColumn, conversion: Conversion, segment: Se
         return None
     if not is_like(found.back[moved], usual, conversion, after / before):
         return None
-    if conversion.near and not is_told(view, column, found):
+    if (conversion.near or conversion.intercept) and not is_told(view, column, found):
         return None
     confidence = 0.97 - 0.3 * after / before - (0.12 if conversion.near else 0.0) - 0.02 * (segment.last is not None)
     evidence = (
@@ -195,7 +195,7 @@ def is_like(mapped: Floats, usual: Floats, conversion: Conversion, left: float) 
 
 
 def is_told(view: View, column: NumberColumn, found: Mapped) -> bool:
-    """Whether a factor near 1 is a known one: by the decimals that it brings back, else by its size.
+    """Whether a map that changes might be like is a known one: by the decimals that it brings back, else by its size.
 
     By its size not of a stretch that begins and ends within the batch, as warm days do, nor of a level that is new.
     """
@@ -204,7 +204,9 @@ def is_told(view: View, column: NumberColumn, found: Mapped) -> bool:
     if by_grid is not None:
         return by_grid
     unknown = found.segment.level is not None and view.sampled(column, found.segment) is None
-    return found.segment.last is None and not unknown and stands_out(view, column, found)
+    if found.segment.last is not None or unknown:
+        return False
+    return not found.conversion.near or stands_out(view, column, found)
 
 
 def stands_out(view: View, column: NumberColumn, found: Mapped) -> bool:
