@@ -75,6 +75,8 @@ def mixed(view: View, column: NumberColumn, sizes: Sizes, conversion: Conversion
     other, between, how = heaps
     values, factor = column.values, abs(conversion.slope)
     rest = ~np.isnan(values) & ~other & ~between
+    if not is_heap(column, rest):
+        return None
     mapped = back(conversion, values[other])
     evidence = (
         f"{conversion.name}, here and there: {other.sum()} of {len(column.present)} rows with a median of "

@@ -56,16 +56,17 @@ def candidates(view: View, column: NumberColumn) -> Iterator[Cause | None]:
     at = np.flatnonzero(~np.isnan(column.values))
     at = at[:: max(1, len(at) // LOOKED_AT)]
     values = column.values[at]
-    own = column.density.log_density(values)
-    found: list[tuple[float, Conversion, Segment]] = []
+    own, middle = column.density.log_density(values), float(column.usual.quantiles(np.array([0.5]))[0])
+    found: list[tuple[float, float, Conversion, Segment]] = []
     for each in (*thought_of(view.context.units.get(column.name)), *free(column, values)):
         if not is_sensible(each, column, view.context.units.get(column.name)):
             continue
         scores = told(column, each, values, own)
         if np.sum(scores > 0) >= PART / 2 * len(scores):
             segment = strongest(scores, at, view.rows, view.groups)
-            found.append((segment.score, each, segment))
-    for _, each, segment in sorted(found, key=lambda one: -one[0])[:CLOSER]:
+            beside = abs(float(np.median(back(each, values[segment.rows[at]]))) - middle)
+            found.append((-segment.score, beside, each, segment))
+    for *_, each, segment in sorted(found, key=lambda one: one[:2])[:CLOSER]:
         yield judged(view, column, each, segment)
 
 
