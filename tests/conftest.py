@@ -1,12 +1,15 @@
-"""Throw-away projects: real git, real DVC, an isolated home. The slow parts are made once per session."""
+"""Throw-away projects: real git, real DVC, an isolated home. The slow parts are made once for all workers."""
 
 from __future__ import annotations
 
+import fcntl
+import io
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,23 +27,29 @@ settings.load_profile("patient")
 
 LONG = (
     "monitor_flow",
+    "drift_cause",
     "work_pool",
     "batches_whole",
-    "scoring_files",
-    "replay",
-    "drift_cause",
-    "drift_classifier",
-    "validation",
+    "monitor_alone",
     "whole_job",
+    "flow_runs",
     "retrain",
     "registry_cli",
-    "retrain_flow",
-    "verify",
-    "rebuild",
-    "kill",
-    "remotes",
+    "killed_flows",
     "registry_races",
+    "drift_classifier",
+    "scoring_files",
+    "verify",
+    "replay",
+    "rebuild",
+    "validation",
+    "remotes",
+    "kill",
     "init",
+    "estimator",
+    "audit",
+    "scoring",
+    "drift_cli",
 )
 
 
@@ -100,6 +109,7 @@ def small_project(target: Path) -> Path:
     run_python(target, "-c", "from tasks.demo import write_diabetes; write_diabetes()")
     run_python(target, "-m", "flows.cli", "land", "diabetes")
     commit_all(target)
+    subprocess.run(["git", "gc", "-q"], cwd=target, check=True)  # every test that changes the project copies its files
     return target
 
 
@@ -123,38 +133,70 @@ def holdfast(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
     return run_python(folder, "-m", "flows.cli", *arguments, check=False, **environment)
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """The folder that the first of all workers to ask for it makes, while the others wait; it is nobody's to change."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, is_made = shared / f"shared-{name}", shared / f"shared-{name}-is-made"
+    with (shared / f"shared-{name}-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # half of it, where making it has failed
+            folder.mkdir()
+            make(folder)
+            is_made.touch()
+    return folder
+
+
+def holdfast_here(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `holdfast` in the current directory and in this process, with this clone's code; no library is read again."""
+    from flows import cli
+    from tasks.stage import declaration
+
+    declaration.cache_clear()
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["holdfast", *arguments])
+        patch.setattr(cli, "enter_project", lambda: None)  # it would start the code of the copy in another process
+        code = cli.status_of_command()
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
 @pytest.fixture(scope="session")
 def landed_project(tmp_path_factory: pytest.TempPathFactory, isolated_home: Path) -> Path:
     """A small project whose data have landed and where nothing has run. Copy it before you change it."""
-    return small_project(tmp_path_factory.mktemp("landed"))
+    return made_once(tmp_path_factory, "landed", lambda folder: small_project(folder / "project")) / "project"
 
 
 @pytest.fixture(scope="session")
 def trained_project(tmp_path_factory: pytest.TempPathFactory, landed_project: Path) -> Path:
     """The small project after one run of all stages, in this process. Copy it before you change it."""
-    from tasks.ledger import reproduce
 
-    folder = tmp_path_factory.mktemp("trained") / "project"
-    shutil.copytree(landed_project, folder, symlinks=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        reproduce("diabetes", around=lambda _stage, work: work())
-    commit_all(folder)
-    return folder
+    def make(folder: Path) -> None:
+        from tasks.ledger import reproduce
+
+        with pytest.MonkeyPatch.context() as patch:
+            enter_copy(landed_project, folder, patch)
+            reproduce("diabetes", around=lambda _stage, work: work())
+        commit_all(folder / "project")
+
+    return made_once(tmp_path_factory, "trained", make) / "project"
 
 
 @pytest.fixture(scope="session")
 def versioned_project(tmp_path_factory: pytest.TempPathFactory, trained_project: Path) -> Path:
     """The trained project, its model registered and champion, in a local DVC remote. Copy it before you change it."""
-    from tests.versions import promote_here, register_here
 
-    folder = tmp_path_factory.mktemp("versioned") / "project"
-    shutil.copytree(trained_project, folder, symlinks=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        (folder / ".dvc/config.local").write_text("[core]\n    remote = here\n['remote \"here\"']\n    url = remote\n")
-        promote_here(register_here())
-    return folder
+    def make(folder: Path) -> None:
+        from tests.versions import promote_here, register_here
+
+        with pytest.MonkeyPatch.context() as patch:
+            enter_copy(trained_project, folder, patch)
+            local = "[core]\n    remote = here\n['remote \"here\"']\n    url = remote\n"
+            Path(".dvc/config.local").write_text(local)
+            promote_here(register_here())
+
+    return made_once(tmp_path_factory, "versioned", make) / "project"
 
 
 @pytest.fixture
@@ -207,26 +249,27 @@ def registered_site(tmp_path_factory: pytest.TempPathFactory, trained_project: P
 
     v1.0.0 was champion, v1.1.0 is, v1.2.0 was refused. Copy it before you change it.
     """
-    from tests.registered import declare, retrain_here, run
 
-    site = tmp_path_factory.mktemp("registered") / "site"
-    shutil.copytree(trained_project, site / "project", symlinks=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(site / "project")
-        run("git", "init", "-q", "--bare", "-b", "main", "../origin.git")
-        run("git", "remote", "add", "origin", "../origin.git")
-        run("dvc", "remote", "add", "-q", "-d", "store", "../store")
-        commit_all(site / "project")
-        run("git", "push", "-q", "origin", "main")
-        retrain_here("the first")
-        declare("gate: {}", "gate: {margin: 100}")
-        declare("learning_rate: 0.05}}", "learning_rate: 0.05}, seed: 8}")
-        retrain_here("another seed")
-        declare("gate: {margin: 100}", "gate: {promote: better}")
-        declare("slice_rows: 20", "slice_rows: 21")  # the same model: no better
-        retrain_here("finer slices")
-        run("git", "push", "-q", "origin", "main")
-    return site
+    def make(site: Path) -> None:
+        from tests.registered import declare, retrain_here, run
+
+        with pytest.MonkeyPatch.context() as patch:
+            enter_copy(trained_project, site, patch)
+            run("git", "init", "-q", "--bare", "-b", "main", "../origin.git")
+            run("git", "remote", "add", "origin", "../origin.git")
+            run("dvc", "remote", "add", "-q", "-d", "store", "../store")
+            commit_all(Path.cwd())
+            run("git", "push", "-q", "origin", "main")
+            retrain_here("the first")
+            declare("gate: {}", "gate: {margin: 100}")
+            declare("learning_rate: 0.05}}", "learning_rate: 0.05}, seed: 8}")
+            retrain_here("another seed")
+            declare("gate: {margin: 100}", "gate: {promote: better}")
+            declare("slice_rows: 20", "slice_rows: 21")  # the same model: no better
+            retrain_here("finer slices")
+            run("git", "push", "-q", "origin", "main")
+
+    return made_once(tmp_path_factory, "registered", make)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from flows.drift_cli import code_of, row_of, table
-from tests.conftest import copy_project, holdfast
+from tests.conftest import copy_project, holdfast, holdfast_here
 from tests.drift_shop import WEEKS, make_shop, sales, write
 from tests.drift_verdicts import finding, verdict
 
@@ -19,7 +19,7 @@ NEW = WEEKS + 1
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+def made(tmp_path_factory):
     """A repository with a quiet, a drifted and a broken batch that no run has taken in."""
     root = make_shop(copy_project(tmp_path_factory.mktemp("shop")))
     frame = sales(NEW)
@@ -29,6 +29,13 @@ def shop(tmp_path_factory):
         write(frame.assign(price=frame["price"] + 10), "drifted")
         write(frame.assign(price=frame["price"] * 100), "broken")
     return root
+
+
+@pytest.fixture
+def shop(made, monkeypatch):
+    """That repository, as the current directory."""
+    monkeypatch.chdir(made)
+    return made
 
 
 def printed(found) -> str:
@@ -76,7 +83,7 @@ def test_distance_that_none_is_expected_of_is_told_in_words():
 
 
 def test_quiet_batch_ends_with_nought(shop):
-    done = holdfast(shop, "drift", "shop", "--batch", "quiet", "--exit-code")
+    done = holdfast_here("drift", "shop", "--batch", "quiet", "--exit-code")
     assert done.returncode == 0, done.stderr
     assert "shop quiet against workspace: no drift" in done.stdout
     assert (shop / "reports/shop/drift/quiet/index.html").is_file()
@@ -90,23 +97,23 @@ def test_material_drift_ends_with_one_and_a_broken_feed_with_five(shop):
 
 
 def test_without_exit_code_a_verdict_ends_with_nought(shop, tmp_path):
-    done = holdfast(shop, "drift", "shop", "--batch", "drifted", "--json", "--out", str(tmp_path / "there"))
+    done = holdfast_here("drift", "shop", "--batch", "drifted", "--json", "--out", str(tmp_path / "there"))
     assert done.returncode == 0
     assert json.loads(done.stdout) == json.loads((tmp_path / "there/drift.json").read_text())
 
 
 def test_unknown_batch_names_the_nearest(shop):
-    done = holdfast(shop, "drift", "shop", "--batch", "quite")
+    done = holdfast_here("drift", "shop", "--batch", "quite")
     assert done.returncode == 1
     assert "did you mean 'quiet'" in done.stderr
 
 
 def test_error_is_not_taken_for_a_verdict(shop):
-    assert holdfast(shop, "drift", "shop", "--batch", "quite", "--exit-code").returncode == 2
+    assert holdfast_here("drift", "shop", "--batch", "quite", "--exit-code").returncode == 2
 
 
 def test_batch_cannot_lead_out_of_the_reports(shop):
-    done = holdfast(shop, "drift", "shop", "--batch", "../../quiet")
+    done = holdfast_here("drift", "shop", "--batch", "../../quiet")
     assert done.returncode == 1
     assert "no batch" in done.stderr
 
@@ -118,5 +125,5 @@ def test_champion_of_the_registry_is_what_a_batch_is_held_against(version):
     assert (told["champion"], told["budget"]["known_by"]) == ("diabetes@v1.0.0", "assumed")
     for folder in ("models", "profiles", "metrics"):
         shutil.rmtree(folder)
-    again = holdfast(Path.cwd(), "drift", "diabetes", "--batch", "diabetes-2", "--json")
+    again = holdfast_here("drift", "diabetes", "--batch", "diabetes-2", "--json")
     assert json.loads(again.stdout) == told

@@ -15,7 +15,7 @@ from tasks.atomic import read_json
 from tasks.drafting.listing import UnlistableError, with_artifact, with_pipeline
 from tasks.drafting.pipeline_name import NamelessError, name_for
 from tasks.drafting.placing import AlreadyThereError, home_of, inside_repository, place
-from tests.conftest import ROOT, holdfast, run_python
+from tests.conftest import ROOT, holdfast, holdfast_here, run_python
 from tests.drafted_files import FILES
 
 TEXT = "owner: {}\n"
@@ -238,7 +238,7 @@ def write_file(folder: Path, name: str) -> tuple[Path, str]:
 
 def test_mistyped_target_changes_nothing(fresh_project: Path, tmp_path: Path) -> None:
     file, _ = write_file(tmp_path, "iris")
-    result = holdfast(fresh_project, "init", str(file), "--target", "specie")
+    result = holdfast_here("init", str(file), "--target", "specie")
     assert (result.returncode, "did you mean 'species'" in result.stderr) == (1, True)
     status = ["git", "status", "--porcelain", "-u", "--ignored=no"]
     assert subprocess.run(status, cwd=fresh_project, check=True, capture_output=True, text=True).stdout == ""
@@ -246,9 +246,9 @@ def test_mistyped_target_changes_nothing(fresh_project: Path, tmp_path: Path) ->
 
 def test_second_init_of_a_name_is_refused(fresh_project: Path, tmp_path: Path) -> None:
     file, target = write_file(tmp_path, "iris")
-    assert holdfast(fresh_project, "init", str(file), "--target", target).returncode == 0
+    assert holdfast_here("init", str(file), "--target", target).returncode == 0
     before = (fresh_project / "configs/iris.yaml").read_bytes()
-    result = holdfast(fresh_project, "init", str(file), "--target", target)
+    result = holdfast_here("init", str(file), "--target", target)
     assert (result.returncode, "lists 'iris' already" in result.stderr) == (2, True)
     assert (fresh_project / "configs/iris.yaml").read_bytes() == before
 
@@ -260,12 +260,12 @@ def test_file_is_named_from_where_the_command_is_called(fresh_project: Path) -> 
     assert read_yaml(fresh_project / "configs/iris.yaml")["source"] == {"path": "data/iris.csv"}
 
 
-def land_drafted(project: Path, file: Path, target: str) -> str:
+def land_drafted(file: Path, target: str) -> str:
     """Draft, check and land a pipeline; return its name."""
     name = file.stem
     steps = (("init", str(file), "--target", target), ("check", name), ("land", name))
     for step in steps:
-        result = holdfast(project, *step)
+        result = holdfast_here(*step)
         assert result.returncode == 0, result.stderr
     return name
 
@@ -273,7 +273,7 @@ def land_drafted(project: Path, file: Path, target: str) -> str:
 def test_drafted_pipeline_runs_to_its_report(fresh_project: Path, tmp_path: Path) -> None:
     from tasks.ledger import reproduce
 
-    name = land_drafted(fresh_project, *write_file(tmp_path, "visits"))
+    name = land_drafted(*write_file(tmp_path, "visits"))
     reproduce(name, around=lambda _stage, work: work())
     assert read_json(Path("metrics/visits/evaluate.json"))["metric"] == "rmse"
     assert Path("reports/visits/index.html").is_file()
@@ -282,6 +282,6 @@ def test_drafted_pipeline_runs_to_its_report(fresh_project: Path, tmp_path: Path
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", FILES)
 def test_every_drafted_pipeline_runs(name: str, fresh_project: Path, tmp_path: Path) -> None:
-    land_drafted(fresh_project, *write_file(tmp_path, name))
+    land_drafted(*write_file(tmp_path, name))
     made = run_python(fresh_project, "-m", "dvc", "repro", "-q", f"report@{name}", check=False)
     assert made.returncode == 0, made.stdout + made.stderr

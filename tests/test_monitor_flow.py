@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -45,11 +45,14 @@ SCORES = Path("data/scores.csv")
 
 @dataclass(frozen=True)
 class Story:
-    """What was seen: outputs of the commands, the flow runs by flow and deployment, messages, and the project."""
+    """What was seen: outputs of the commands, flow runs, two that queued, states of those that came late, messages."""
 
     project: Path
     deployed: list[str]
     runs: list[Any]
+    queued: list[Any]
+    late: Counter[str]
+    tips: tuple[str | None, str | None]  # of the ledger, before and after those that came late
     messages: list[str]
 
     def of(self, flow: str) -> list[Any]:
@@ -77,9 +80,27 @@ def inbox() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
+def begin_and_end(name: str, states: Sequence[Any]) -> list[Any]:
+    """Start a deployment once per state, all at once, and wait for the ends; None is as the UI's button does."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name(name)
+        made = [client.create_flow_run_from_deployment(deployment.id, state=state) for state in states]
+        return [ended(lambda run=run: client.read_flow_run(run.id)) for run in made]
+
+
+def missed_ticks() -> list[Any]:
+    """States of three runs whose time was an hour ago."""
+    from prefect.states import Scheduled
+
+    late = datetime.now(UTC) - timedelta(hours=1)
+    return [Scheduled(scheduled_time=late + timedelta(minutes=step)) for step in range(3)]
+
+
 @pytest.fixture(scope="module")
 def story(versioned_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """Deploy twice, serve, drop a drifted batch, monitor by hand, and wait for what that starts; monitor once more."""
+    """Deploy twice, serve, drop a drifted batch, monitor by hand, wait for what that starts; score; monitor late."""
     from prefect.blocks.notifications import CustomWebhookNotificationBlock
     from prefect.settings import PREFECT_API_URL
 
@@ -108,9 +129,12 @@ def story(versioned_project: Path, tmp_path_factory: pytest.TempPathFactory) -> 
                 drop_drifted("diabetes-3.csv", 0)
                 run_by_hand(f"monitor/{P}")
                 ended(lambda: newest("retrain"))
-                run_by_hand(f"monitor/{P}")
-                run_by_hand(f"score/{P}")
-                yield Story(project, [each.stdout for each in deployed], all_runs(), messages)
+                queued = begin_and_end(f"score/{P}", [None, None])
+                runs, tip = all_runs(), registry.tip(P)
+                late = begin_and_end(f"monitor/{P}-scheduled", missed_ticks())
+                states = Counter(run.state.type.value for run in late)
+                tips = (tip, registry.tip(P))
+                yield Story(project, [each.stdout for each in deployed], runs, queued, states, tips, messages)
             finally:
                 served.terminate()
                 served.wait(timeout=60)
@@ -141,7 +165,7 @@ def test_drifted_batch_starts_one_retrain_by_its_event(story: Story) -> None:
 
 def test_all_runs_ended_well(story: Story) -> None:
     assert {run.name: run.state.type.value for run in story.runs if run.state.type.value != "COMPLETED"} == {}
-    assert len(story.runs) >= 4  # two of monitor, one of retrain, one of score
+    assert len(story.runs) >= 4  # one of monitor, one of retrain, two of score
 
 
 def test_retrain_on_drift_ends_promoted_with_the_decisions_reason(story: Story) -> None:
@@ -277,29 +301,18 @@ def test_second_server_is_not_started_beside_the_first(story: Story, monkeypatch
 
 
 def test_runs_by_hand_queue(story: Story) -> None:
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        deployment = client.read_deployment_by_name(f"score/{P}")
-        made = [client.create_flow_run_from_deployment(deployment.id) for _ in range(2)]
-        runs = [ended(lambda run=run: client.read_flow_run(run.id)) for run in made]
-    assert [run.state.type.value for run in runs] == ["COMPLETED", "COMPLETED"]
-    first, second = sorted(runs, key=lambda run: run.start_time)
+    assert [run.state.type.value for run in story.queued] == ["COMPLETED", "COMPLETED"]
+    first, second = sorted(story.queued, key=lambda run: run.start_time)
     assert first.end_time <= second.start_time
 
 
 def test_runs_that_came_late_collapse(story: Story) -> None:
-    from prefect.client.orchestration import get_client
-    from prefect.states import Scheduled
+    assert set(story.late) == {"CANCELLED", "COMPLETED"}  # one works, what is due meanwhile is cancelled
 
-    tip, late = registry.tip(P), datetime.now(UTC) - timedelta(hours=1)
-    with get_client(sync_client=True) as client:
-        deployment = client.read_deployment_by_name(f"monitor/{P}-scheduled")
-        ticks = [Scheduled(scheduled_time=late + timedelta(minutes=step)) for step in range(3)]
-        made = [client.create_flow_run_from_deployment(deployment.id, state=tick) for tick in ticks]
-        states = Counter(ended(lambda run=run: client.read_flow_run(run.id)).state.type.value for run in made)
-    assert set(states) == {"CANCELLED", "COMPLETED"}  # one works, what is due meanwhile is cancelled
-    assert registry.tip(P) == tip
+
+def test_monitoring_again_writes_nothing(story: Story) -> None:
+    before, after = story.tips
+    assert before == after
 
 
 def test_flows_of_a_pipeline_wait_for_each_other(story: Story) -> None:
@@ -320,46 +333,3 @@ def test_flows_of_a_pipeline_wait_for_each_other(story: Story) -> None:
     for thread in threads:
         thread.join(timeout=PATIENCE_SECONDS)
     assert (most, inside) == ([1], [0])
-
-
-# ---- without a server
-
-
-@pytest.fixture
-def alone(versioned_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project that retrains on drift, into which a drifted batch was dropped."""
-    shutil.copytree(versioned_project, tmp_path / "project", symlinks=True)
-    monkeypatch.chdir(tmp_path / "project")
-    declare("retrain: {}", "retrain: {on: [drift]}")
-    declare("gate: {}", "gate: {margin: 100}")
-    drop_drifted("diabetes-3.csv", 0)
-    return tmp_path / "project"
-
-
-def test_without_a_server_monitor_retrains_in_its_own_process(alone: Path) -> None:
-    done = holdfast(alone, "monitor", P, "--json")
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout[done.stdout.index("{\n") :])
-    assert told["decision"]["outcome"] == "retrain", [
-        event["signal"] for event in registry.events(P) if event["kind"] == "verdict"
-    ]
-    assert told["retrain"]["outcome"] == "promoted"
-    tip = registry.tip(P)
-    assert holdfast(alone, "monitor", P).returncode == 0
-    assert registry.tip(P) == tip  # a second run writes nothing
-
-
-def test_source_that_vanished_fails_after_what_has_landed_was_judged(alone: Path) -> None:
-    assert holdfast(alone, "monitor", P, "--no-retrain").returncode == 0
-    tip = registry.tip(P)
-    shutil.rmtree(INCOMING)
-    done = holdfast(alone, "monitor", P)
-    assert done.returncode == 1
-    assert "data/incoming/diabetes/ is not here, so no new file can land; data/incoming/ has nothing" in done.stderr
-    assert registry.tip(P) == tip
-
-
-def test_deploying_without_a_server_is_refused(alone: Path) -> None:
-    done = holdfast(alone, "deploy")
-    assert done.returncode == 2
-    assert "no Prefect server is configured" in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from tasks.model.model_matrix import model_matrix
 from tasks.scoring.one_row import PART_OF
 from tasks.scoring.overrides import UnknownDecisionError
 from tasks.sql import ExpressionError
-from tests.scorers import COLUMNS, SIZES, homes, scorer_of, target_of
+from tests.scorers import COLUMNS, SIZES, Scorer, homes, scorer_of, target_of
 
 TASKS = ("binary", "multiclass", "regression")
 PLAIN = {
@@ -155,12 +156,18 @@ ROWS = st.fixed_dictionaries(
 )
 
 
+@cache
+def scorer_that_refers(task: str) -> Scorer:
+    """One for all examples, with rules before the model."""
+    overrides = [{"when": "rooms > 4 AND hour(sold_at) < 9", "decide": "refer"}]
+    return scorer_of(task, overrides=overrides, refer={"unfamiliar": True})
+
+
 @pytest.mark.parametrize("task", TASKS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(row=ROWS)
 def test_any_row_alone_is_scored_as_in_a_frame(task: str, row: dict[str, Any]) -> None:
-    overrides = [{"when": "rooms > 4 AND hour(sold_at) < 9", "decide": "refer"}]
-    scorer = scorer_of(task, overrides=overrides, refer={"unfamiliar": True})
+    scorer = scorer_that_refers(task)
     alone = scorer.one(row)
     framed = scorer.frame(pd.DataFrame({name: [value] for name, value in row.items()})).row(0)
     assert bits(np.array(value_of(alone, task), dtype=float)) == bits(np.array(value_of(framed, task), dtype=float))

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from configs.load import read_yaml
-from tests.conftest import commit_all, holdfast, run_python, small_project
+from configs.load import load_pipeline, read_yaml
+from tasks.land import land
+from tasks.ledger import reproduce
+from tests.conftest import commit_all, holdfast, run_python
 
 OFFLINE = Path(__file__).with_name("offline")
 SMALLEST = """
@@ -140,19 +142,19 @@ def test_dvc_tells_changed_params(by_dvc: Path, tmp_path: Path) -> None:
 
 def test_dvc_runs_an_experiment(by_dvc: Path, tmp_path: Path) -> None:
     shutil.copytree(by_dvc / "project", tmp_path / "project", symlinks=True)
-    dvc(tmp_path / "project", "exp", "run", "-q", "-n", "fewer", "-S", "configs/diabetes.yaml:evaluate.slice_rows=40")
-    assert "fewer" in dvc(tmp_path / "project", "exp", "list")
+    dvc(tmp_path / "project", "exp", "run", "-q", "-n", "other", "-S", "configs/diabetes.yaml:owner=other@example.org")
+    assert "other" in dvc(tmp_path / "project", "exp", "list")
+    assert "other@example.org" in (tmp_path / "project/reports/diabetes/index.html").read_text()
 
 
-def test_dvc_repro_runs_the_smallest_yaml(tmp_path: Path) -> None:
-    project = small_project(tmp_path / "project")
-    (project / "configs/smallest.yaml").write_text(SMALLEST)
-    (project / "params.yaml").write_text("pipelines:\n  - smallest\n")
+def test_smallest_yaml_runs(fresh_project: Path) -> None:
+    Path("configs/smallest.yaml").write_text(SMALLEST)
+    Path("params.yaml").write_text("pipelines:\n  - smallest\n")
     rows = [f"{rooms % 7 + 1},{'abc'[rooms % 3]},{100 + 20 * (rooms % 7) + rooms * 7919 % 97}" for rooms in range(300)]
-    source = project / "data/incoming/smallest/only.csv"
+    source = Path("data/incoming/smallest/only.csv")
     source.parent.mkdir(parents=True)
     source.write_text("\n".join(["rooms,city,price", *rows]) + "\n")
-    assert holdfast(project, "land", "smallest").returncode == 0
-    dvc(project, "repro")
-    scores = json.loads((project / "metrics/smallest/evaluate.json").read_text())
+    land(load_pipeline("smallest"))
+    reproduce("smallest", around=lambda _stage, work: work())
+    scores = json.loads(Path("metrics/smallest/evaluate.json").read_text())
     assert scores["metric"] == "rmse"
