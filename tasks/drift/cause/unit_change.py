@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FEWEST = 20  # rows
 LOOKED_AT = 4000  # rows, drawn evenly, that tell which map is worth a closer look
 CLOSER = 16  # maps that are looked at closely
+ALIKE = 0.95  # of the greatest score: such maps explain the rows alike, and the one that brings them nearest goes first
 CLIP = 6.0  # one row's say, in logarithms of a ratio of densities
 STRETCH = (0.65, 1.5)  # ratio of the mapped rows' spread to the reference's
 STRETCH_FAR = (0.25, 2.0)  # the same, of a factor beyond 7, which leaves a seventh of the spread where a level jumps
@@ -65,8 +66,10 @@ def candidates(view: View, column: NumberColumn) -> Iterator[Cause | None]:
         if np.sum(scores > 0) >= PART / 2 * len(scores):
             segment = strongest(scores, at, view.rows, view.groups)
             beside = abs(float(np.median(back(each, values[segment.rows[at]]))) - middle)
-            found.append((-segment.score, beside, each, segment))
-    for *_, each, segment in sorted(found, key=lambda one: one[:2])[:CLOSER]:
+            found.append((segment.score, beside, each, segment))
+    enough = ALIKE * max((score for score, *_ in found), default=0.0)
+    found.sort(key=lambda one: (0.0, one[1]) if one[0] >= enough else (1.0, -one[0]))
+    for *_, each, segment in found[:CLOSER]:
         yield judged(view, column, each, segment)
 
 
