@@ -24,6 +24,7 @@ app = typer.Typer()
 MATERIAL, BROKEN_FEED = 1, 5  # docs/exit-codes.md
 SHOWN = 12  # columns in the table
 WIDEST = 18  # characters of a name in it
+BEYOND = "beyond"  # stands for a multiple of a distance of which none is expected
 
 
 @app.command()
@@ -78,6 +79,8 @@ def tell(verdict: Verdict) -> None:
     columns = len(strongest(verdict))
     if columns:
         show(table(verdict))
+    if any(BEYOND in row_of(finding) for finding in strongest(verdict)[:SHOWN]):
+        print(f"{BEYOND}: the reference's batches let no such distance be expected, so it has no scale")
     if columns > SHOWN:
         print(f"and {columns - SHOWN} more columns, none of which moves the model more")
     for cause in verdict.causes:
@@ -106,9 +109,10 @@ def strongest(verdict: Verdict) -> list[FindingPart]:
 
 def row_of(finding: FindingPart) -> tuple[str, ...]:
     """One line of the table."""
-    numbers = (finding.statistic, finding.threshold, finding.effect, finding.moved)
+    multiples = [BEYOND if each is None else figure(each) for each in (finding.statistic, finding.threshold)]
+    numbers = (finding.effect, finding.moved)
     name, test = short(finding.column), finding.test.replace("_", " ")
-    return (name, test, *map(figure, numbers), "alarm" if finding.alarmed else "")
+    return (name, test, *multiples, *map(figure, numbers), "alarm" if finding.alarmed else "")
 
 
 def short(name: str) -> str:

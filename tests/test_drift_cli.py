@@ -77,6 +77,11 @@ def test_column_that_alarmed_is_marked():
     assert row_of(finding(alarmed=False))[-1] == ""
 
 
+def test_distance_that_none_is_expected_of_is_told_in_words():
+    assert row_of(finding(statistic=None, alarmed=False))[2] == "beyond"
+    assert "has no scale" in printed(verdict(findings=(finding(statistic=None, alarmed=False),)))
+
+
 def test_quiet_batch_ends_with_nought(shop):
     done = holdfast_here("drift", "shop", "--batch", "quiet", "--exit-code")
     assert done.returncode == 0, done.stderr

@@ -18,6 +18,8 @@ from tasks.drift.document import SCHEMA, Verdict, as_text, json_schema
 from tasks.drift.outputs import folder_of, history, write_outputs
 from tasks.drift.page import page, ranked_columns
 from tasks.drift.prometheus import exposition
+from tasks.drift.thresholds import Finding
+from tasks.drift.told import finding_part
 from tests.browser import open_page
 from tests.drift_verdicts import CELLS, cause, finding, verdict
 
@@ -82,6 +84,12 @@ def test_no_number_breaks_the_json(statistic, moved):
     written = json.dumps(verdict(findings=(finding(statistic=statistic, moved=moved),)).as_json(), allow_nan=False)
     (read,) = json.loads(written)["findings"]
     assert read["statistic"] == (statistic if math.isfinite(statistic) else None)
+
+
+def test_multiple_of_no_expected_distance_is_null():
+    quiet = Finding("origin", "feature", "range", 1e300, 0.01, 1e300, 0.3, alarmed=False, excess=0.4)
+    told = finding_part(quiet, None)
+    assert (told.statistic, told.threshold, told.excess) == (None, None, 0.4)
 
 
 # ---- drift.prom

@@ -67,8 +67,14 @@ class FindingPart(Part):
     )
     role: str = Field(description="`feature`, `prediction`, `decision`, `target` or `loss`")
     test: str = Field(description="what was compared, such as `distribution`, `missing`, `new_levels`, `range`")
-    statistic: Number = Field(description="of the batch, in the unit of `threshold`")
-    threshold: Number = Field(description="the statistic alarms above it; the whole family shares the budget")
+    statistic: Number = Field(
+        description="of the batch, in the unit of `threshold`: a multiple of the expected distance; null beyond "
+        "bounds, where the reference's batches let none be expected"
+    )
+    threshold: Number = Field(
+        description="the statistic alarms above it; the whole family shares the budget; null beyond bounds, where no "
+        "distance however great would alarm by itself"
+    )
     effect: Number = Field(description="size of the shift: standard deviations of a number, or a difference of shares")
     p_value: Number = Field(description="chance of so large a statistic without drift, before the family is corrected")
     alarmed: bool = Field(description="whether statistic and effect are both large enough")

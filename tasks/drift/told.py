@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SURE = 0.5  # confidence from which a fault of the feed is the verdict's cause
 UNREADABLE, REFUSED = "unreadable", "refused_rows"
+BEYOND = 1e12  # times the expected distance: such a multiple says only that next to none was expected
 
 
 def verdict_of(  # noqa: PLR0913, PLR0917 - what was asked, and what was found
@@ -198,8 +199,8 @@ def finding_part(finding: Finding, moved: float | None) -> FindingPart:
         column=finding.column,
         role=finding.role,
         test=finding.test,
-        statistic=finding.statistic,
-        threshold=finding.threshold,
+        statistic=within_bounds(finding.statistic),
+        threshold=within_bounds(finding.threshold),
         effect=finding.effect,
         p_value=finding.p_value,
         alarmed=finding.alarmed,
@@ -207,6 +208,15 @@ def finding_part(finding: Finding, moved: float | None) -> FindingPart:
         found=finding.found,
         moved=moved if finding.alarmed else None,
     )
+
+
+def within_bounds(multiple: float) -> float | None:
+    """A multiple of the expected distance; None where none was expected, and any is beyond bounds.
+
+    >>> within_bounds(2.5), within_bounds(1e300)
+    (2.5, None)
+    """
+    return multiple if multiple < BEYOND else None
 
 
 def rows_part(found: Multivariate) -> document.MultivariatePart:

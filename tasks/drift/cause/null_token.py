@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tasks.drift.cause.view import LevelColumn, NumberColumn, View
 
     Mask = NDArray[np.bool_]
+    Floats = NDArray[np.float64]
 
 WORDS = NULLS | {
     "unknown",
@@ -39,7 +40,8 @@ MATCH = 0.35  # how much of a token's share the change of the missing share may 
 TRADED = 20.0  # times its usual share, of a number within the range that has taken the place of missing values
 ALONE = 0.1  # of the rows with a number, others that lie beyond the range on its side
 FAR = 0.5  # from the range, in spreads from the 5 % to the 95 % quantile
-HEAPED = 5.0  # times the rows that lie as near to the end within the range
+HEAPED = 5.0  # times the rows of any one value that lies as near to the end within the range
+LONG_NUMBER = 100.0  # below it, in either direction, a number within the range is an ordinary one
 FILLED = 0.3  # of the missing share of every reference batch, what is left where one number fills the gaps
 SURE = 5.0  # standard errors by which that number is more frequent than ever
 PILED = 0.02  # share of the reference's values that lie as near to an end of the range within it
@@ -111,9 +113,10 @@ def new_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:
     pairs = zip(values[frequent].tolist(), counts[frequent].tolist(), strict=True)
     novel = [(value, count) for value, count in pairs if column.usual_share(value) <= ABSENT]
     often = [value for value, count in novel if count >= LEAST * view.rows]
-    if len(often) > FEW_TOKENS:
-        return  # all values are new: something else is the matter
+    all_new = len(often) > FEW_TOKENS  # something else is the matter, but for a number that nobody measures
     for value, count in novel:
+        if all_new and not is_sentinel(value):
+            continue
         confidence = sureness(view, column, value, count)
         if confidence is None:
             continue
@@ -132,7 +135,7 @@ def sureness(view: View, column: NumberColumn, value: float, count: int) -> floa
     now, share = float(np.mean(np.isnan(column.values))), count / view.rows
     agrees = abs(column.missing - now - share) <= MATCH * share
     traded = column.missing >= 0.01 and agrees and now < 0.7 * column.missing
-    if stands_apart(column, value, count) and is_sentinel(value):
+    if is_sentinel(value) and (stands_apart(column, value, count) or stands_alone(column, value, count)):
         return 0.96 if traded else 0.92
     outside = not column.usual.low <= value <= column.usual.high
     if (
@@ -182,13 +185,26 @@ def stands_apart(column: NumberColumn, value: float, count: int) -> bool:
         return False
     if value < 0 < low:
         return True
-    ends = column.density.quantiles(np.array([0.05, 0.95]))
     inside = (low, low + gap) if value < low else (high - gap, high)
-    piled, now = (
-        float(np.mean((values >= inside[0]) & (values <= inside[1]))) if len(values) else 0.0
-        for values in (column.known_values, column.present)
-    )
-    return gap > FAR * float(ends[1] - ends[0]) or piled >= PILED or count > HEAPED * now * len(column.present)
+    piled = share_within(column.known_values, *inside)
+    if gap > FAR * column.bulk or piled >= PILED:
+        return True
+    near = column.present[(column.present >= inside[0]) & (column.present <= inside[1])]
+    return count > HEAPED * np.unique(near, return_counts=True)[1].max(initial=1)
+
+
+def stands_alone(column: NumberColumn, value: float, count: int) -> bool:
+    """Whether a number of three digits or more lies in a tail of the range, with hardly another row far and wide."""
+    if abs(value) < LONG_NUMBER:
+        return False
+    low, high = value - FAR * column.bulk, value + FAR * column.bulk
+    others = np.sum((column.present >= low) & (column.present <= high)) - count
+    return bool(max(others, share_within(column.known_values, low, high) * len(column.present)) <= ALONE * count)
+
+
+def share_within(values: Floats, low: float, high: float) -> float:
+    """Share of values between two ends; 0 of none."""
+    return float(np.mean((values >= low) & (values <= high))) if len(values) else 0.0
 
 
 def lost_numbers(view: View, column: NumberColumn) -> Iterator[Cause]:

@@ -1,14 +1,14 @@
-"""Columns that changed places: each is like the other's reference, and not like its own."""
+"""Columns that changed places, two or in a ring: each is like another's reference, and not like its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.drift.cause.segments import strongest
+from tasks.drift.cause.segments import best_stretch, strongest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,9 +29,9 @@ GAIN = 0.5  # mean gain of a row at fault
 
 
 def shuffled_columns(view: View) -> Iterator[Cause]:
-    """The pairs of columns that stand crosswise, the clearest first; no column in two of them."""
-    found = [*pairs(view, [*view.numbers.values()], numbers_told, numbers_judged)]
-    found += pairs(view, [*view.levels.values()], levels_told, levels_judged)
+    """The columns that stand in each other's place, the clearest first; no column in two of them."""
+    found = [*rings(view, [*view.numbers.values()], numbers_told, numbers_judged)]
+    found += rings(view, [*view.levels.values()], levels_told, levels_judged)
     taken: set[str] = set()
     for _, cause in sorted(found, key=lambda one: -one[0]):
         if taken.isdisjoint(cause.columns):
@@ -39,22 +39,52 @@ def shuffled_columns(view: View) -> Iterator[Cause]:
             yield cause
 
 
-def pairs(view, columns, told, judged) -> Iterator[tuple[float, Cause]]:  # type: ignore[no-untyped-def]
-    """Each pair that speaks for itself."""
+def rings(view, columns, told, judged) -> Iterator[tuple[float, Cause]]:  # type: ignore[no-untyped-def]
+    """Each pair, and each longer ring of columns, that speaks for itself."""
     at = np.arange(0, view.rows, max(1, view.rows // LOOKED_AT))
     if len(at) < FEWEST:
         return
     logs = [[told(of, column, at) for of in columns] for column in columns]
-    for one, other in combinations(range(len(columns)), 2):
-        scores = logs[one][other] + logs[other][one] - logs[one][one] - logs[other][other]
-        scores = np.where(np.isnan(scores), 0.0, np.clip(scores, -CLIP, CLIP))
-        if scores.max() <= 0:
+    for ring in (*combinations(range(len(columns)), 2), *longer_rings(logs)):
+        following = (*ring[1:], ring[0])  # a column's values stand in the place of the one before it
+        scores = sum(logs[source][place] - logs[place][place] for place, source in zip(ring, following, strict=True))
+        segment = told_by(view, np.where(np.isnan(scores), 0.0, np.clip(scores, -CLIP, CLIP)), at)
+        if segment is None:
             continue
-        segment = strongest(scores, at, view.rows, view.groups)
-        if segment.score >= GAIN * segment.rows[at].sum() and segment.rows.sum() >= FEWEST:
-            cause = judged(view, columns[one], columns[other], segment)
-            if cause is not None:
-                yield segment.score, cause
+        cause = judged(view, [columns[place] for place in ring], [columns[source] for source in following], segment)
+        if cause is not None:
+            yield segment.score, cause
+
+
+def told_by(view: View, scores: Floats, at: NDArray[np.intp]) -> Segment | None:
+    """The rows that speak for columns in each other's place, if they speak clearly."""
+    if scores.max() <= 0:
+        return None
+    segment = strongest(scores, at, view.rows, view.groups)
+    clear = segment.score >= GAIN * segment.rows[at].sum() and segment.rows.sum() >= FEWEST
+    return segment if clear else None
+
+
+def longer_rings(logs: Sequence[Sequence[Floats]]) -> list[tuple[int, ...]]:
+    """Rings of three and more: from each column on to the one whose place its values fit best, as far as that leads."""
+    fits = {place: best for place in range(len(logs)) if (best := best_place(logs[place], place)) is not None}
+    found: set[tuple[int, ...]] = set()
+    for start in fits:
+        path = [start]
+        while (following := fits.get(path[-1])) is not None and following not in path:
+            path.append(following)
+        ring = path[::-1]  # values of a column stand in the place of the one before it
+        if fits.get(path[-1]) == start and len(ring) > 2:
+            first = ring.index(min(ring))
+            found.add((*ring[first:], *ring[:first]))
+    return sorted(found)
+
+
+def best_place(logs: Sequence[Floats], own: int) -> int | None:
+    """Whose place a column's values fit best, over some stretch of rows; None where that is their own."""
+    gains = [best_stretch(np.clip(np.nan_to_num(each - logs[own]), -CLIP, CLIP))[2] for each in logs]
+    best = int(np.argmax(gains))
+    return best if best != own and gains[best] > 0 else None
 
 
 def numbers_told(reference: NumberColumn, column: NumberColumn, at: NDArray[np.intp]) -> Floats:
@@ -69,10 +99,12 @@ def levels_told(reference: LevelColumn, column: LevelColumn, at: NDArray[np.intp
     return np.asarray(logs[column.codes[at]], dtype=np.float64)
 
 
-def numbers_judged(view: View, one: NumberColumn, other: NumberColumn, segment: Segment) -> Cause | None:
-    """A cause, if both columns are unlike the reference, and like it once they are put back."""
+def numbers_judged(
+    view: View, columns: Sequence[NumberColumn], sources: Sequence[NumberColumn], segment: Segment
+) -> Cause | None:
+    """A cause, if all columns are unlike the reference, and like it once they are put back."""
     before, after = [], []
-    for column, source in ((one, other), (other, one)):
+    for column, source in zip(columns, sources, strict=True):
         values = [each.values[segment.rows & ~np.isnan(each.values)] for each in (column, source)]
         (own, _), (put_back, ordinary) = (view.apart(column, segment, each) for each in values)
         allowed = ordinary if segment.level is None else max(ordinary, LEFT * own)  # a site alone varies more
@@ -80,14 +112,16 @@ def numbers_judged(view: View, one: NumberColumn, other: NumberColumn, segment: 
             return None
         before.append(own)
         after.append(put_back)
-    return crosswise(view, (one.name, other.name), segment, before, after)
+    return crosswise(view, [column.name for column in columns], segment, before, after)
 
 
-def levels_judged(view: View, one: LevelColumn, other: LevelColumn, segment: Segment) -> Cause | None:
-    """A cause, if both columns have their known levels in their usual shares once they are put back."""
-    before = [share_distance(column, column, segment.rows) for column in (one, other)]
-    after = [share_distance(column, source, segment.rows) for column, source in ((one, other), (other, one))]
-    return crosswise(view, (one.name, other.name), segment, before, after)
+def levels_judged(
+    view: View, columns: Sequence[LevelColumn], sources: Sequence[LevelColumn], segment: Segment
+) -> Cause | None:
+    """A cause, if all columns have their known levels in their usual shares once they are put back."""
+    before = [share_distance(column, column, segment.rows) for column in columns]
+    after = [share_distance(*pair, segment.rows) for pair in zip(columns, sources, strict=True)]
+    return crosswise(view, [column.name for column in columns], segment, before, after)
 
 
 def share_distance(column: LevelColumn, source: LevelColumn, rows: NDArray[np.bool_]) -> float:
@@ -102,13 +136,15 @@ def share_distance(column: LevelColumn, source: LevelColumn, rows: NDArray[np.bo
 
 
 def crosswise(
-    view: View, names: tuple[str, str], segment: Segment, before: list[float], after: list[float]
+    view: View, names: Sequence[str], segment: Segment, before: list[float], after: list[float]
 ) -> Cause | None:
-    """A cause, if both distances fall clearly."""
+    """A cause, if all distances fall clearly."""
     if any(one - other < CLEAR or other > LEFT * one for one, other in zip(before, after, strict=True)):
         return None
-    evidence = (
-        f"{names[0]} is {before[0]:.3f} from its reference and {after[0]:.3f} once the two are put back, {names[1]} "
-        f"{before[1]:.3f} and {after[1]:.3f}; {int(segment.rows.sum())} rows"
+    told = (
+        f"{name} is {one:.3f} from its reference and {other:.3f} with the values of {source}"
+        for name, source, one, other in zip(names, (*names[1:], names[0]), before, after, strict=True)
     )
-    return view.cause("shuffled_columns", names, segment, evidence, 0.98 - 0.1 * max(after) / max(*before, 1e-9))
+    evidence = f"{'; '.join(told)}; {int(segment.rows.sum())} rows"
+    confidence = 0.98 - 0.1 * max(after) / max(*before, 1e-9)
+    return view.cause("shuffled_columns", tuple(names), segment, evidence, confidence)

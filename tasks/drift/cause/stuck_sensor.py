@@ -44,7 +44,8 @@ def runs(view: View, column: NumberColumn) -> Iterator[tuple[int, Cause] | None]
     """The longest run among all rows, and within the levels of each category that has few; those that are too long."""
     yield looked_at(view, column, ALL, None)
     for name, (codes, levels) in view.groups.items():
-        varied = [varies(column.of_level(view.levels[name], level)) for level in levels]
+        habitual = longest_of(view, name, column.name) is not None
+        varied = [habitual or varies(column.of_level(view.levels[name], level)) for level in levels]
         yield looked_at(view, column, name, np.where(np.array([*varied, False])[codes], codes, -1))
 
 
@@ -63,8 +64,10 @@ def looked_at(view: View, column: NumberColumn, group: str, codes: Positions | N
     value = float(column.values[places[0]])
     if is_sentinel(value) and not column.usual.low <= value <= column.usual.high:
         return None  # a token for a missing value
+    longest = longest_of(view, group, column.name)
     stays = staying(column, codes, places, value)
-    longest = max((habits.runs.get(group, {}).get(column.name, 0) for habits in view.context.habits), default=None)
+    if stays is None:
+        stays = chance_of_two(column) if longest is None else by_habit(longest, view)
     share = column.usual_share(value)
     surprise = length * -np.log(stays) - np.log(view.rows)
     if surprise < SURPRISE or not beyond_habit(length, longest, share) or is_limit(column, value, length):
@@ -79,6 +82,18 @@ def looked_at(view: View, column: NumberColumn, group: str, codes: Positions | N
     return length, view.cause("stuck_sensor", (column.name,), segment, evidence, confidence)
 
 
+def longest_of(view: View, group: str, name: str) -> int | None:
+    """The longest run of an earlier batch; None where none tells."""
+    found = [habits.runs[group].get(name, 0) for habits in view.context.habits if group in habits.runs]
+    return max(found, default=None)
+
+
+def by_habit(longest: int, view: View) -> float:
+    """How often a value stays, where the longest run among so many rows has been so long."""
+    rows = max(2, int(np.median([habits.rows for habits in view.context.habits])))
+    return float(rows ** (-1 / max(1, longest)))
+
+
 def beyond_habit(length: int, longest: int | None, share: float) -> bool:
     """Whether earlier batches have no run that comes near."""
     if longest is None:
@@ -87,13 +102,15 @@ def beyond_habit(length: int, longest: int | None, share: float) -> bool:
 
 
 def is_limit(column: NumberColumn, value: float, length: int) -> bool:
-    """Whether the value is the batch's least or greatest, and comes back: values are cut there, and none is stuck."""
+    """Whether the value is the batch's least or greatest, and comes back more often than ever: values are cut there."""
     extreme = value in (column.present.min(), column.present.max())
-    return bool(extreme and np.sum(column.present == value) - length > LIMIT * length)
+    others = len(column.present) - length
+    more = np.sum(column.present == value) - length - column.usual_share(value) * others
+    return bool(extreme and more > LIMIT * length)
 
 
-def staying(column: NumberColumn, codes: Positions | None, places: Positions, value: float) -> float:
-    """How often a value is the one before it: of the batch's other rows, or where these are few, of the sample."""
+def staying(column: NumberColumn, codes: Positions | None, places: Positions, value: float) -> float | None:
+    """How often a value is the one before it, of the batch's other rows; None where these are few."""
     order = np.arange(len(column.values)) if codes is None else np.argsort(codes, kind="stable")
     inside = np.zeros(len(column.values), dtype=np.bool_)
     inside[places] = True
@@ -103,7 +120,7 @@ def staying(column: NumberColumn, codes: Positions | None, places: Positions, va
         return float((same[before].sum() + 1) / (before.sum() + 2))
     if len(same) >= ENOUGH:
         return float((same.sum() + 1) / (len(same) + 2))
-    return chance_of_two(column)
+    return None
 
 
 def chance_of_two(column: NumberColumn) -> float:

@@ -11,6 +11,7 @@ from tasks.drift.cause.empty_column import empty_columns
 from tasks.drift.cause.encoding_break import encoding_breaks
 from tasks.drift.cause.late_partition import late_partitions
 from tasks.drift.cause.mixed_units import mixed_units
+from tasks.drift.cause.null_moment import null_moments
 from tasks.drift.cause.null_token import null_token_changes
 from tasks.drift.cause.shuffled_columns import shuffled_columns
 from tasks.drift.cause.stuck_sensor import stuck_sensors
@@ -38,6 +39,7 @@ DETECTORS: tuple[Detector, ...] = (
     shuffled_columns,
     encoding_breaks,
     null_token_changes,
+    null_moments,
     unit_changes,
     mixed_units,
     category_recodes,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.drift.cause.conversions import Conversion, thought_of
+from tasks.drift.cause.conversions import TEN, Conversion, is_possible, quantity_of, thought_of
+from tasks.drift.cause.grid import comes_back_to_grid
 from tasks.drift.cause.segments import Segment, strongest
 from tasks.drift.cause.view import FEW_BATCHES
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 FEWEST = 20  # rows
 LOOKED_AT = 4000  # rows, drawn evenly, that tell which map is worth a closer look
 CLOSER = 16  # maps that are looked at closely
+ALIKE = 0.95  # of the greatest score: such maps explain the rows alike, and the one that brings them nearest goes first
 CLIP = 6.0  # one row's say, in logarithms of a ratio of densities
 STRETCH = (0.65, 1.5)  # ratio of the mapped rows' spread to the reference's
 STRETCH_FAR = (0.25, 2.0)  # the same, of a factor beyond 7, which leaves a seventh of the spread where a level jumps
@@ -35,6 +37,8 @@ NOTICED = 0.03  # how much nearer the whole column must come
 BETTER = 0.35  # share of the distance that may be left; of a change that could be real
 LEFT = 0.5  # the same, of any other
 CLEAR = 0.3  # how much nearer the rows at fault must come
+FREE = 12.0  # a factor beyond it is looked at even if no unit is known to have it: a currency, or a unit of the trade
+NAMED = 0.05  # relative difference to a known factor, within which that one is meant
 SPREADS = np.linspace(0.05, 0.95, 37)
 
 
@@ -53,23 +57,38 @@ def candidates(view: View, column: NumberColumn) -> Iterator[Cause | None]:
     at = np.flatnonzero(~np.isnan(column.values))
     at = at[:: max(1, len(at) // LOOKED_AT)]
     values = column.values[at]
-    own = column.density.log_density(values)
-    found: list[tuple[float, Conversion, Segment]] = []
-    for each in thought_of(view.context.units.get(column.name)):
-        if not is_sensible(each, column):
+    own, middle = column.density.log_density(values), float(column.usual.quantiles(np.array([0.5]))[0])
+    found: list[tuple[float, float, Conversion, Segment]] = []
+    for each in (*thought_of(view.context.units.get(column.name)), *free(column, values)):
+        if not is_sensible(each, column, view.context.units.get(column.name)):
             continue
         scores = told(column, each, values, own)
-        if scores.max() > 0:
+        if np.sum(scores > 0) >= PART / 2 * len(scores):
             segment = strongest(scores, at, view.rows, view.groups)
-            found.append((segment.score, each, segment))
-    for _, each, segment in sorted(found, key=lambda one: -one[0])[:CLOSER]:
+            beside = abs(float(np.median(back(each, values[segment.rows[at]]))) - middle)
+            found.append((segment.score, beside, each, segment))
+    enough = ALIKE * max((score for score, *_ in found), default=0.0)
+    found.sort(key=lambda one: (0.0, one[1]) if one[0] >= enough else (1.0, -one[0]))
+    for *_, each, segment in found[:CLOSER]:
         yield judged(view, column, each, segment)
 
 
-def is_sensible(conversion: Conversion, column: NumberColumn) -> bool:
-    """Whether a share lies between 0 and 1, and what has its sign turned had one."""
-    if conversion.most is not None:
-        return 0 <= column.usual.low <= column.usual.high <= conversion.most
+def free(column: NumberColumn, values: Floats) -> Iterator[Conversion]:
+    """The factor by which the rows beyond the reference's range, else all, are larger, where it is a large one."""
+    beyond = values[(values < column.usual.low) | (values > column.usual.high)]
+    known = column.usual.quantiles(SPREADS)
+    usual, now = float(np.median(known)), float(np.median(beyond if len(beyond) >= FEWEST else values))
+    if usual == 0 or now == 0 or 1 / FREE < abs(now / usual) < FREE:
+        return
+    factor = now / usual
+    if factor > 0 and not any(abs(each.slope / factor - 1) < NAMED for each in thought_of(None)):
+        yield Conversion(f"multiplied by about {factor:.3g}", factor, 0.0, TEN)
+
+
+def is_sensible(conversion: Conversion, column: NumberColumn, unit: str | None = None) -> bool:
+    """Whether a column can have the unit: a share lies between 0 and 1, and what has its sign turned had one."""
+    if conversion.intercept and (conversion.most is not None or quantity_of(unit) is None):
+        return is_possible(conversion, column.usual.low, column.usual.high)
     low, high = column.usual.quantiles(SPREADS[[0, -1]])
     return conversion.slope > 0 or not low < 0 < high
 
@@ -134,7 +153,7 @@ def judged(view: View, column: NumberColumn, conversion: Conversion, segment: Se
         return None
     if not is_like(found.back[moved], usual, conversion, after / before):
         return None
-    if conversion.near and not stands_out(view, column, found):
+    if (conversion.near or conversion.intercept) and not is_told(view, column, found):
         return None
     confidence = 0.97 - 0.3 * after / before - (0.12 if conversion.near else 0.0) - 0.02 * (segment.last is not None)
     evidence = (
@@ -177,6 +196,21 @@ def is_like(mapped: Floats, usual: Floats, conversion: Conversion, left: float) 
     ratio = spread(np.quantile(mapped, SPREADS)) / max(spread(usual), 1e-300)
     least, most = STRETCH_FAR if conversion.far else STRETCH
     return least <= ratio <= most and left <= (BETTER if conversion.near else LEFT)
+
+
+def is_told(view: View, column: NumberColumn, found: Mapped) -> bool:
+    """Whether a map that changes might be like is a known one: by the decimals that it brings back, else by its size.
+
+    By its size not of a stretch that begins and ends within the batch, as warm days do, nor of a level that is new.
+    """
+    moved = found.moved
+    by_grid = comes_back_to_grid(column, found.values[moved], found.back[moved], found.room)
+    if by_grid is not None:
+        return by_grid
+    unknown = found.segment.level is not None and view.sampled(column, found.segment) is None
+    if found.segment.last is not None or unknown:
+        return False
+    return not found.conversion.near or stands_out(view, column, found)
 
 
 def stands_out(view: View, column: NumberColumn, found: Mapped) -> bool:

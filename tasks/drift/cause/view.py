@@ -140,6 +140,12 @@ class NumberColumn:
         return float(self.usual.counts[cell] / max(1, self.usual.rows))
 
     @cached_property
+    def bulk(self) -> float:
+        """From the reference's 5 % quantile to its 95 % quantile."""
+        low, high = self.density.quantiles(np.array([0.05, 0.95]))
+        return float(high - low)
+
+    @cached_property
     def rounded_to(self) -> float:
         """By how much the batch's values may have been rounded."""
         return rounding(self.present)
@@ -166,6 +172,8 @@ class LevelColumn:
     most_missing : float
     is_known : function of level to bool
         Whether the reference has it.
+    new : tuple of str
+        The batch's levels that the reference lacks.
     sample : array of object, shape (s,)
         Levels of the reference's sample, None where missing.
     private : bool
@@ -181,6 +189,7 @@ class LevelColumn:
     missing: float
     most_missing: float
     is_known: Callable[[str], bool]
+    new: tuple[str, ...]
     sample: NDArray[np.object_]
     private: bool = False
 
@@ -188,11 +197,6 @@ class LevelColumn:
     def counts(self) -> Integers:
         """Rows of each of the batch's levels."""
         return np.bincount(self.codes[self.codes >= 0], minlength=len(self.levels)).astype(np.int64)
-
-    @cached_property
-    def new(self) -> tuple[str, ...]:
-        """The batch's levels that the reference lacks."""
-        return tuple(level for level in self.levels if not self.is_known(level))
 
     @cached_property
     def known(self) -> tuple[str, ...]:
@@ -206,6 +210,32 @@ class LevelColumn:
     def rows_of(self, level: str) -> int:
         """How many of the batch's rows have it."""
         return int(self.counts[self.levels.index(level)]) if level in self.levels else 0
+
+
+@dataclass(frozen=True)
+class MomentColumn:
+    """A column of moments, in seconds since 1970.
+
+    Attributes
+    ----------
+    name : str
+    values : array of float, shape (n,)
+        The batch's, NaN where missing.
+    first, last : float
+        Of the reference.
+    private : bool
+        Whether no moment may be shown.
+    """
+
+    name: str
+    values: Floats
+    first: float
+    last: float
+    private: bool = False
+
+    def shown(self, moment: float) -> str:
+        """A moment as evidence may show it."""
+        return "(private)" if self.private else iso(moment)
 
 
 @dataclass(frozen=True)
@@ -237,6 +267,8 @@ class View:
         The same rows.
     numbers : dict of column to NumberColumn
     levels : dict of column to LevelColumn
+    moments : dict of column to MomentColumn
+        Whether or not they are the column of time.
     mistyped : dict of column to str
         Columns whose values are of another type than the reference's: which.
     absent : tuple of str
@@ -259,6 +291,7 @@ class View:
     table: pa.Table
     numbers: Mapping[str, NumberColumn]
     levels: Mapping[str, LevelColumn]
+    moments: Mapping[str, MomentColumn]
     mistyped: Mapping[str, str]
     absent: tuple[str, ...]
     spans: tuple[Span, ...]

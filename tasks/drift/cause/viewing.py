@@ -10,7 +10,7 @@ import numpy as np
 
 from tasks.drift.cause.distribution import Distribution
 from tasks.drift.cause.habits import as_seconds, in_time, level_codes, row_hashes, seconds
-from tasks.drift.cause.view import MOST_BATCHES, LevelColumn, NumberColumn, Span, View
+from tasks.drift.cause.view import MOST_BATCHES, LevelColumn, MomentColumn, NumberColumn, Span, View
 from tasks.drift.profile.cells import CategoryCells, NumericCells, concealed
 from tasks.drift.profile.summary import Summary
 from tasks.drift.profile.values import kind_of
@@ -48,6 +48,7 @@ def view_of(batch: Summary, rows: pa.Table, profile: Profile, context: BatchCont
         table=table,
         numbers=numbers,
         levels=levels,
+        moments=moments_of(sound, table, profile, parts, context),
         mistyped={name: found for name, found in batch.breaks.items() if name in names and name in table.column_names},
         absent=tuple(name for name in names if name not in table.column_names),
         spans=tuple(span_of(name, part) for name, part in parts),
@@ -76,6 +77,30 @@ def columns_of(
             numbers[name] = number_column(name, cells, table, profile, parts)
             numbers[name] = replace(numbers[name], private=name in context.private)
     return numbers, levels
+
+
+def moments_of(
+    names: Sequence[str],
+    table: pa.Table,
+    profile: Profile,
+    parts: Sequence[tuple[str, Summary]],
+    context: BatchContext,
+) -> dict[str, MomentColumn]:
+    """The columns of moments whose reach the reference tells; the column of time, whether or not it is profiled."""
+    found = {}
+    for name in names:
+        cells = profile.grid.columns[name]
+        if isinstance(cells, NumericCells) and cells.kind == "time" and cells.least is not None:
+            found[name] = (cells.least, cells.greatest)
+    ends = [end for _, part in parts for end in (part.start, part.end) if end is not None]
+    if context.time is not None and context.time in table.column_names and ends:
+        found[context.time] = (min(ends), max(ends))
+    columns = {name: (seconds(table, name), *reach) for name, reach in found.items()}
+    return {
+        name: MomentColumn(name, values, first, last, name in context.private)
+        for name, (values, first, last) in columns.items()
+        if values is not None
+    }
 
 
 def reference_batches(profile: Profile) -> list[tuple[str, Summary]]:
@@ -144,6 +169,7 @@ def level_column(
         missing=share(counts[-1], profile.total.rows),
         most_missing=max((share(each[-1], each.sum()) for each in found), default=0.0),
         is_known=lambda level: int(cells.cells_of([level])[0]) != new,
+        new=tuple(np.array(levels, dtype=object)[cells.cells_of(levels) == new].tolist()) if levels else (),
         sample=sampled_levels(profile, name),
         private=cells.private,
     )
