@@ -19,7 +19,7 @@ from configs.errors import DataError
 from configs.schema import Pipeline
 from configs.sections.columns import Column
 from configs.sections.source import DeclaredDialect
-from tasks.allocation import pages_used_again
+from tasks.allocation import arrow_pages_used_again, pages_used_again
 from tasks.atomic import atomic_folder, write_json
 from tasks.batch import folder_batch, landed_by_name, refuse_folders
 from tasks.cells.values import OnChange, refuse_unknown_formats
@@ -175,7 +175,7 @@ def make_batch(folder: Path, file: Path, batch: str, declared: Declared) -> None
     raw_file = f"Land a corrected file in its place: `holdfast land {declared.pipeline} --replace {file.name}`."
     contract = f"`holdfast schema {declared.pipeline} --diff` shows what differs from the declared columns."
     try:
-        with open_raw(file, declared.dialect) as raw:
+        with arrow_pages_used_again(), open_raw(file, declared.dialect) as raw:
             where = f"{file}:{raw.dialect.preamble + 1}"
             account, header, parts = read_file(folder, raw, file, batch, declared)
             dialect = raw.dialect
