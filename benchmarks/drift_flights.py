@@ -16,10 +16,11 @@ from functools import cache, reduce
 from operator import add
 from typing import NamedTuple
 
+import drift_streams
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from drift_streams import SEED, Batches
+from drift_streams import Batches
 
 from tasks.demo import flights
 from tasks.drift.profile import Block, Covariance, Declared, Grid, Profile, Summary, make_profile, observe
@@ -134,7 +135,7 @@ class FlightStream:
         """Reference `number`: so many batches, the history's and those to judge, all of the same law."""
         del quiet
         found = month(self.name)
-        drawn = np.random.default_rng([SEED, number]).integers(len(found.summaries), size=(many, DAYS))
+        drawn = np.random.default_rng([drift_streams.SEED, number]).integers(len(found.summaries), size=(many, DAYS))
         kinds = tuple("number" if column in NUMBERS else "category" for column in COLUMNS)
         counts = tuple(counts[drawn].sum(axis=1) for counts in found.counts)
         return FlightBatches(kinds, counts, np.arange(many), self.rows, None, found.values, self.name, drawn)

@@ -61,7 +61,7 @@ def surprises(history: History, batches: Batches, floor: EffectFloor | None = No
     for null in history.tests:
         found = null.measure(summaries, ahead)
         least = np.array([floor.of(name) if floor else 0.0 for name in null.distance.names])
-        surprise = np.where(found.effect >= least[:, None], -np.log(found.p_value), 0.0)
+        surprise = np.where(found.effect >= least[:, None], null.weighed(found.p_value), 0.0)
         largest = np.maximum(largest, surprise.max(axis=0))
     return largest
 

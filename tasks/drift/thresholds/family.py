@@ -5,6 +5,10 @@ the history, from the others; so the k-th largest of n is passed by a new batch 
 batches are exchangeable, whatever depends on what among columns and tests, and whether the p-values are right or not.
 V. Vovk, A. Gammerman and G. Shafer (2005), "Algorithmic Learning in a Random World", doi:10.1007/b106715.
 
+A mix may change in as many directions as there are levels, so more must change until it is as improbable. It weighs
+twice as much as other tests, whose p-values count as P / w with w = 1/2: C. R. Genovese, K. Roeder and L. Wasserman
+(2006), doi:10.1093/biomet/93.3.509.
+
 Where the budget is smaller than 1 / (n + 1), or neighbouring batches are alike, the largest surprises are continued by
 an exponential tail (that of -log(p) where p-values are right) with the uncertainty of its scale: the exact predictive
 distribution of an exponential whose scale is estimated from j values is Pareto's. It is wider, and that is said.
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+WEIGHTS = {"mix": 1.0}
+OTHERS_WEIGH = 0.5
 TAIL_SHARE = 4  # one in so many pseudo-batches, the most surprising ones, tells of the tail
 FEWEST_IN_TAIL = 3
 MISFIT = 0.001  # probability of as many alarms in the history, below which the p-values are not believed
@@ -44,7 +50,12 @@ class Threshold:
     widened: str | None = None
 
 
-def family_threshold(surprises: Floats, alpha: float, wandering_tests: int = 0) -> Threshold:
+def weight_of(test: str) -> float:
+    """What a test's p-value is divided by."""
+    return WEIGHTS.get(test, OTHERS_WEIGH)
+
+
+def family_threshold(surprises: Floats, alpha: float, wandering_tests: float = 0.0) -> Threshold:
     """Find the threshold for a rate of false alarms.
 
     Parameters
@@ -53,9 +64,9 @@ def family_threshold(surprises: Floats, alpha: float, wandering_tests: int = 0) 
         The largest surprise of each pseudo-batch, in order of time.
     alpha : float
         False alarms per batch.
-    wandering_tests : int
-        How many tests there are, if levels wander from batch to batch; else 0. Few batches are independent then, so
-        that their largest surprises tell little, while each p-value reckons with it.
+    wandering_tests : float
+        How much the tests weigh together, if levels wander from batch to batch; else 0. Few batches are independent
+        then, so that their largest surprises tell little, while each p-value reckons with it.
 
     Examples
     --------
@@ -74,7 +85,7 @@ def family_threshold(surprises: Floats, alpha: float, wandering_tests: int = 0) 
     return continued(ordered, alpha, time)
 
 
-def of_wandering(surprises: Floats, ordered: Floats, alpha: float, tests: int) -> Threshold:
+def of_wandering(surprises: Floats, ordered: Floats, alpha: float, tests: float) -> Threshold:
     """Sidak's, unless the history surely passed it oftener than the budget says: then what the history shows."""
     from scipy.special import pdtrc
 

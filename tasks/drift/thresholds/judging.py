@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from configs.errors import DataError
+from tasks.drift.thresholds.common_scale import Steadied, steadied
 from tasks.drift.thresholds.company import Company
 from tasks.drift.thresholds.distances import Distance, distances
-from tasks.drift.thresholds.family import Threshold, family_threshold
+from tasks.drift.thresholds.family import Threshold, family_threshold, weight_of
 from tasks.drift.thresholds.null import Null
 from tasks.drift.thresholds.pseudo_batches import ALIKE, FEWEST, PseudoBatches, peers_of, pseudo_batches, span
 from tasks.drift.thresholds.wandering import Wandering, surely_alike
@@ -112,7 +113,8 @@ class Judged:
     findings : tuple of Finding
         All tests of all columns, by excess.
     statistic, threshold : float
-        Largest surprise, -log(p), and what a quiet batch passes as often as the budget says.
+        Largest surprise, -log(p / w) with w the test's weight, and what a quiet batch passes as often as the budget
+        says.
     history : tuple of float
         The same statistic of the reference's own batches, in order of time.
     batch_rows : float
@@ -219,23 +221,41 @@ class History:
     @cached_property
     def tests(self) -> tuple[Null, ...]:
         """Each kind of test with what quiet batches do."""
-        if not self.wanders:
-            return self.first_look
-        power = np.concatenate([np.einsum("cfk,cfk->cf", null.waves, null.waves) for null in self.first_look])
-        dimensions = np.concatenate([null.shape.mean_dof[:, 0] for null in self.first_look])
-        wandering, found, first = Wandering.of(power, dimensions, self.company), [], 0
-        for null in self.first_look:
-            last = first + len(null.within)
-            found.append(null.where_levels(wandering.part(slice(first, last))))
-            first = last
-        return tuple(found)
+        return self.wandering if self.wanders else self.steadied
 
     @cached_property
-    def wandering_tests(self) -> int:
-        """How many tests ever moved, if levels wander from batch to batch; else 0."""
+    def steadied(self) -> tuple[Null, ...]:
+        """Each kind of test, its distances steadied by what all have in common."""
+        by_chance = np.concatenate([null.left_out.by_chance for null in self.first_look])
+        variance = np.concatenate([null.variance for null in self.first_look])
+        squared = np.concatenate([null.squared.mean(axis=1, keepdims=True) for null in self.first_look])
+        expected = np.concatenate([null.left_out.expected for null in self.first_look])
+        own, each = steadied(squared, by_chance, variance), steadied(expected, by_chance, variance)
+        return tuple(
+            replace(null, own=Steadied(*(of[part] for of in own)), each=Steadied(*(of[part] for of in each)))
+            for null, part in self.parts
+        )
+
+    @cached_property
+    def wandering(self) -> tuple[Null, ...]:
+        """Each kind of test, if levels wander."""
+        power = np.concatenate([np.einsum("cfk,cfk->cf", null.waves, null.waves) for null in self.first_look])
+        dimensions = np.concatenate([null.shape.mean_dof[:, 0] for null in self.first_look])
+        wandering = Wandering.of(power, dimensions, self.company)
+        return tuple(null.where_levels(wandering.part(part)) for null, part in self.parts)
+
+    @cached_property
+    def parts(self) -> list[tuple[Null, slice]]:
+        """Each kind of test with its place among all."""
+        ends = np.cumsum([len(null.within) for null in self.first_look]).tolist()
+        return [(null, slice(end - len(null.within), end)) for null, end in zip(self.first_look, ends, strict=True)]
+
+    @cached_property
+    def wandering_tests(self) -> float:
+        """How much the tests that ever moved weigh, if levels wander from batch to batch; else 0."""
         if not self.wanders:
-            return 0
-        return sum(int((null.squared > 0).any(axis=1).sum()) for null in self.tests)
+            return 0.0
+        return float(sum(null.weight[(null.squared > 0).any(axis=1)].sum() for null in self.tests))
 
     def ahead(self, batch: Summary) -> float:
         """How many batches after the newest of the history a batch comes; infinite where nobody knows.
@@ -283,7 +303,7 @@ class History:
             any(finding.alarmed for finding in found),
             "; ".join(filter(None, (threshold.widened, self.size_apart(batch.rows)))) or None,
             tuple(found),
-            max([0.0, *(-float(np.log(finding.p_value)) for finding in tested)]),
+            max([0.0, *(float(np.log(weight_of(each.test)) - np.log(each.p_value)) for each in tested)]),
             threshold.value,
             tuple(self.surprises.tolist()),
             float(np.median(self.pseudo.rows)),
@@ -307,10 +327,11 @@ class History:
         """All columns of one kind of test."""
         ahead = self.ahead(batch)
         measured = null.measure([batch], np.array([ahead]))
-        limits = null.ratio_of(threshold, float(batch.rows), ahead)
+        limits, surprises = null.ratio_of(threshold, float(batch.rows), ahead), null.weighed(measured.p_value)
         for place, (column, test) in enumerate(zip(null.distance.columns, null.distance.names, strict=True)):
             effect = float(measured.effect[place, 0])
-            surprise = -float(np.log(measured.p_value[place, 0]) / null.habit[place, 0])
+            surprise = max(float(surprises[place, 0]), 0.0)
+            p_value = float(measured.p_value[place, 0] ** (1 / null.habit[place, 0]))
             yield Finding(
                 column,
                 self.profile.grid.roles[column],
@@ -318,7 +339,7 @@ class History:
                 float(measured.ratio[place, 0]),
                 effect,
                 float(limits[place, 0]),
-                float(np.exp(-surprise)),
+                p_value,
                 surprise > threshold and effect >= floor.of(test),
                 surprise / threshold if threshold > 0 else surprise,
                 self.partners.get(column) if test == "co_missing" else None,

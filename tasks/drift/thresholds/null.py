@@ -1,9 +1,9 @@
 """What a quiet batch does: the distances of the reference's own pseudo-batches, each from all others.
 
 A distance becomes a p-value by the shape of its column's own history (`shape.py`) and by how far quiet batches are on
-average: as far as the others of the history, or, where levels wander from batch to batch, as each model of that says
-(`wandering.py`). These p-values put all tests on one scale; how small the least of them may become is found in
-`family.py`.
+average: as far as the others of the history, steadied by what columns have in common (`common_scale.py`), or, where
+levels wander from batch to batch, as each model of that says (`wandering.py`). These p-values put all tests on one
+scale; how small the least of them may become is found in `family.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from tasks.drift.thresholds.family import weight_of
 from tasks.drift.thresholds.shape import LEAST_P, Shape, Spread
 from tasks.drift.thresholds.wandering import Quiet, Wandering, growth_of_batches, growth_of_history, likeness, waves
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.drift.profile import Summary
+    from tasks.drift.thresholds.common_scale import Steadied
     from tasks.drift.thresholds.company import Company
     from tasks.drift.thresholds.distances import Distance
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     Counts = NDArray[np.int64]
 
 HALVINGS = 30  # of twelve decades
+FEWEST_ROWS = 5  # a share of fewer rows a batch varies less than its arcsine should
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +47,14 @@ class Null:
     squared : array of float, shape (columns, n)
         Distance of each pseudo-batch from the others.
     shape : Shape
-    surprise : array of float, shape (columns, n)
-        -log of the p-value of each.
+    left_out : LeftOut
+        What each pseudo-batch is judged by.
     likeness : array of float, shape (columns,)
         Correlation of neighbouring vectors.
     within : array of float, shape (columns, n, k)
         Vectors from the mean of each one's peers, itself among them.
+    own, each : Steadied or None
+        How what columns have in common steadies the mean distance, and those without each pseudo-batch.
     wandering : Wandering or None
         How the columns' levels wander.
     """
@@ -59,9 +64,11 @@ class Null:
     centre: Counts
     squared: Floats
     shape: Shape
-    surprise: Floats
+    left_out: LeftOut
     likeness: Floats
     within: Floats
+    own: Steadied | None = None
+    each: Steadied | None = None
     wandering: Wandering | None = None
 
     @classmethod
@@ -78,7 +85,7 @@ class Null:
         company : Company
             Whom each is compared with.
         """
-        n, rows = company.n, company.rows
+        rows = company.rows
         centre, rest = total, own.sum(axis=1, keepdims=True) - own
         if company.like is not None:
             sums = np.einsum("mn,cns->cms", company.like.astype(np.int64), own)
@@ -87,12 +94,36 @@ class Null:
         moved = np.nan_to_num(distance.moved(own, rest))
         squared = np.nan_to_num(np.einsum("cnk,cnk->cn", apart, apart))  # what has fallen tells of the spread, too
         by_chance = distance.shape_by_chance(centre)
-        left_out = Shape.of(Spread.without_each(apart, by_chance, company.factor))
-        ratio = ratio_to(np.where(moved > 0, squared, 0.0), expected_each(squared, company))
-        p_values = at_least_by_chance(left_out.p_value(ratio, n - 1.0), moved * rows, rows, rows_in(rest))
-        shape = Shape.of(Spread.of(apart, by_chance))
-        within = apart / company.factor[:, None]
-        return cls(distance, company, centre, squared, shape, -np.log(p_values), likeness(apart), within)
+        left_out = LeftOut(
+            Shape.of(Spread.without_each(apart, by_chance, company.factor)),
+            expected_each(squared, company),
+            moved,
+            rows_in(rest),
+            np.einsum("ckk->c", by_chance) * comparable(own, rows),
+        )
+        shape, within = Shape.of(Spread.of(apart, by_chance)), apart / company.factor[:, None]
+        return cls(distance, company, centre, squared, shape, left_out, likeness(apart), within)
+
+    @cached_property
+    def surprise(self) -> Floats:
+        """-log of the p-value of each pseudo-batch, shape (columns, n)."""
+        if self.wandering is not None:
+            p_values = self.p_value(self.squared, self.wandering.merged(growth_of_history(self.company)))
+            return np.asarray(np.minimum(-np.log(p_values), -np.log(LEAST_P)))
+        known, rows = self.left_out, self.company.rows
+        expected, batches = steadied_by(self.each, known.expected, self.company.n - 1.0)
+        p_values = known.shape.p_value(ratio_to(np.where(known.moved > 0, self.squared, 0.0), expected), batches)
+        return -np.log(at_least_by_chance(p_values, known.moved * rows, rows, known.rows))
+
+    @cached_property
+    def weight(self) -> Floats:
+        """What each test weighs in the family, shape (columns, 1)."""
+        return np.array([[weight_of(name)] for name in self.distance.names])
+
+    @property
+    def variance(self) -> Floats:
+        """Of the logarithm of the mean distance, by sampling, if batches were normal; shape (columns,)."""
+        return np.asarray(2 / (self.shape.mean_dof[:, 0] * self.company.n))
 
     @cached_property
     def waves(self) -> Floats:
@@ -102,10 +133,7 @@ class Null:
     def where_levels(self, wandering: Wandering) -> Null:
         """The same history, if levels wander so."""
         slow = self.waves[:, : (self.company.n + 1) // 2]
-        changed = replace(self, wandering=wandering, shape=Shape.of(Spread.of(slow)))
-        growth = growth_of_history(self.company)
-        p_values = changed.p_value(self.squared, wandering.merged(growth))
-        return replace(changed, surprise=np.minimum(-np.log(p_values), -np.log(LEAST_P)))
+        return replace(self, wandering=wandering, shape=Shape.of(Spread.of(slow)))
 
     def quiet(self, rows: Floats, ahead: Floats) -> Quiet:
         """How far quiet batches are.
@@ -118,8 +146,8 @@ class Null:
         if self.wandering is not None:
             return self.wandering.merged(growth_of_batches(self.company, rows, ahead))
         scaled = self.squared[:, None] * np.maximum(self.company.rows / rows[:, None], 1.0)
-        one = np.ones((len(scaled), 1, 1))
-        return Quiet(scaled.mean(axis=2)[:, :, None], one, one * self.company.n)
+        means, batches = steadied_by(self.own, scaled.mean(axis=2), float(self.company.n))
+        return Quiet(means[:, :, None], np.ones((len(scaled), 1, 1)), batches[:, :, None])
 
     def p_value(self, squared: Floats, quiet: Quiet) -> Floats:
         """How often a quiet batch is farther away; shape (columns, batches)."""
@@ -153,7 +181,7 @@ class Null:
         quiet = self.quiet(np.array([rows]), np.array([ahead]))
         expected = (quiet.means * quiet.weights).sum(axis=2)[:, :, None]
         of_one = np.where(expected > 0, quiet.means / np.where(expected > 0, expected, 1.0), 1.0)
-        wanted = np.exp(-surprise * self.habit)
+        wanted = np.exp((np.log(self.weight) - surprise) * self.habit)
         low, high = np.full_like(wanted, 1e-3), np.full_like(wanted, 1e9)
         for _ in range(HALVINGS):
             middle = np.sqrt(low * high)
@@ -168,14 +196,18 @@ class Null:
 
     @cached_property
     def beyond_habit(self) -> Floats:
-        """Surprise of each pseudo-batch over what the others are used to; shape (columns, n).
+        """Surprise of each pseudo-batch over what the others are used to, weighed; shape (columns, n).
 
         A column that has levels of its own in each batch, such as new customers, is beyond all chance each time. Its
         surprises would be the family's largest and hide all others; measured by its own history it is one test of many.
         """
         n = self.surprise.shape[1]
         others = (self.surprise.sum(axis=1, keepdims=True) - self.surprise) / max(n - 1, 1)
-        return self.surprise / habit_of(others, n - 1)
+        return np.asarray(np.maximum(self.surprise / habit_of(others, n - 1) + np.log(self.weight), 0.0))
+
+    def weighed(self, p_value: Floats) -> Floats:
+        """Surprise at p-values, over what the history is used to, weighed; shapes (columns, batches)."""
+        return np.asarray(np.log(self.weight) - np.log(p_value) / self.habit)
 
 
 def habit_of(mean: Floats, n: int) -> Floats:
@@ -185,6 +217,25 @@ def habit_of(mean: Floats, n: int) -> Floats:
     [1.0, 30.0]
     """
     return np.asarray(np.maximum(mean / (1 + 3 / max(n, 1) ** 0.5), 1.0))
+
+
+class LeftOut(NamedTuple):
+    """What each pseudo-batch is judged by: all others.
+
+    Attributes
+    ----------
+    shape : Shape
+    expected, moved, rows : array of float, shape (columns, n)
+        Mean squared distance of the others, share of rows that moved, and rows of the others.
+    by_chance : array of float, shape (columns,)
+        Mean squared distance of independent rows, up to a factor; 0 where it can't be compared with other columns'.
+    """
+
+    shape: Shape
+    expected: Floats
+    moved: Floats
+    rows: Floats
+    by_chance: Floats
 
 
 class Measured(NamedTuple):
@@ -222,6 +273,20 @@ def expected_each(squared: Floats, company: Company) -> Floats:
     again = (1 - once_more) ** -2.0
     total = squared @ scale.T - (company.factor - 1) * squared
     return np.asarray(np.maximum(total, 0.0) * again / max(n - 1, 1))
+
+
+def comparable(own: Counts, rows: Floats) -> Floats:
+    """What makes chance larger where values are missing; 0 of shares so rare that it is smaller; shape (columns,)."""
+    valid = own.sum(axis=(1, 2))
+    rare = (own.mean(axis=1).min(axis=1) < FEWEST_ROWS) if own.shape[2] == 2 else np.zeros(len(own), dtype=bool)
+    return np.asarray(np.where((valid > 0) & ~rare, rows.sum() / np.maximum(valid, 1), 0.0))
+
+
+def steadied_by(found: Steadied | None, expected: Floats, batches: float) -> tuple[Floats, Floats]:
+    """Expected distances, and of how many batches each mean is worth; both shapes (columns, m), or (columns, 1)."""
+    if found is None:
+        return expected, np.full((len(expected), 1), batches)
+    return expected * found.factor, batches * found.more
 
 
 def rows_in(counts: Counts) -> Floats:
