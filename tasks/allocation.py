@@ -40,22 +40,6 @@ def pages_used_again() -> Iterator[None]:
         allocate_large_arrays_apart()
 
 
-@contextlib.contextmanager
-def arrow_pages_used_again() -> Iterator[None]:
-    """Let Arrow ask the C library for memory meanwhile, which keeps the pages of a block for the next one.
-
-    Its own pools keep pages by thread, and here one thread makes what another one frees.
-    """
-    import pyarrow as pa
-
-    usual = pa.default_memory_pool()
-    pa.set_memory_pool(pa.system_memory_pool())
-    try:
-        yield
-    finally:
-        pa.set_memory_pool(usual)
-
-
 def allocate(switch: int, value: int) -> None:
     """Turn a switch of GNU's C library; another one has no such switches."""
     with contextlib.suppress(OSError, AttributeError):

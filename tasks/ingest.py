@@ -19,12 +19,13 @@ from configs.errors import DataError
 from configs.schema import Pipeline
 from configs.sections.columns import Column
 from configs.sections.source import DeclaredDialect
-from tasks.allocation import arrow_pages_used_again, pages_used_again
+from tasks.allocation import pages_used_again
 from tasks.atomic import atomic_folder, write_json
 from tasks.batch import folder_batch, landed_by_name, refuse_folders
 from tasks.cells.values import OnChange, refuse_unknown_formats
 from tasks.contract.header import HeaderDifference, HeaderError, compare_header, refuse_header
 from tasks.ingestion.account import SURE, Account, add_up
+from tasks.ingestion.arrow_pages import arrow_pages_used_again
 from tasks.ingestion.chunks import ContractError, Reading, category_names, stored_schema, type_chunk
 from tasks.ingestion.dealing import Dealing, deal_file, declared_dealing
 from tasks.ingestion.gathering import DealtFile, Gathered, gathered, make_gathered

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -99,10 +101,12 @@ def test_record_with_spaces_behind_its_delimiters_is_shown_as_it_stands(tmp_path
 @given(st.lists(st.sampled_from([b"a" * 9, b"b", b"\n", b"\n\n"]), max_size=30), st.integers(1, 9), st.integers(1, 9))
 def test_pieces_are_the_file_and_end_where_a_line_ends_close_by(parts: list[bytes], first: int, size: int) -> None:
     content = b"".join(parts)
-    Path("a").write_bytes(content)
-    with pytest.MonkeyPatch.context() as patch, OpenedFile(Path("a")) as opened:
+    file = Path(tempfile.mkdtemp()) / "a"
+    file.write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch, OpenedFile(file) as opened:
         patch.setattr(opened_module, "CLOSE", 5)
         pieces = list(opened.pieces(first, size))
+    shutil.rmtree(file.parent)
     assert b"".join(pieces) == content
     for begin, piece in zip(accumulate(map(len, pieces)), pieces[1:], strict=False):
         close = content[begin + size : begin + size + 5].find(b"\n")
