@@ -1,4 +1,4 @@
-"""Where Arrow's columns lie while a file is read: its own pools keep pages by thread, and one makes what another frees."""
+"""Where Arrow's columns lie while a file is read: its own pools keep pages by thread, and threads free each other's."""
 
 from __future__ import annotations
 
