@@ -25,6 +25,7 @@ from tasks.batch import folder_batch, landed_by_name, refuse_folders
 from tasks.cells.values import OnChange, refuse_unknown_formats
 from tasks.contract.header import HeaderDifference, HeaderError, compare_header, refuse_header
 from tasks.ingestion.account import SURE, Account, add_up
+from tasks.ingestion.arrow_pages import arrow_pages_used_again
 from tasks.ingestion.chunks import ContractError, Reading, category_names, stored_schema, type_chunk
 from tasks.ingestion.dealing import Dealing, deal_file, declared_dealing
 from tasks.ingestion.gathering import DealtFile, Gathered, gathered, make_gathered
@@ -175,7 +176,7 @@ def make_batch(folder: Path, file: Path, batch: str, declared: Declared) -> None
     raw_file = f"Land a corrected file in its place: `holdfast land {declared.pipeline} --replace {file.name}`."
     contract = f"`holdfast schema {declared.pipeline} --diff` shows what differs from the declared columns."
     try:
-        with open_raw(file, declared.dialect) as raw:
+        with arrow_pages_used_again(), open_raw(file, declared.dialect) as raw:
             where = f"{file}:{raw.dialect.preamble + 1}"
             account, header, parts = read_file(folder, raw, file, batch, declared)
             dialect = raw.dialect

@@ -20,7 +20,7 @@ from tasks.contract.header import compare_header
 from tasks.ingest import NoRowError, read_batch
 from tasks.ingestion.account import Account
 from tasks.ingestion.chunks import Reading
-from tasks.raw_files import AskedColumns, RawChunk, delimited, line_records, open_raw
+from tasks.raw_files import AskedColumns, RawChunk, delimited, line_bits, open_raw
 from tasks.raw_files.blocks import BLOCK
 from tests.dirty_files import DirtyFile, all_files
 from tests.pipelines import make_pipeline
@@ -224,22 +224,20 @@ LINES = st.lists(
 
 
 @settings(max_examples=100, deadline=None)
-@given(
-    LINES, st.sampled_from(["\n", "\r\n"]), st.sampled_from([20, 1000]), st.sampled_from([8, 32, line_records.STRIP])
-)
+@given(LINES, st.sampled_from(["\n", "\r\n"]), st.sampled_from([20, 1000]), st.sampled_from([8, 32, line_bits.STRIP]))
 def test_lines_that_are_records_are_those_that_a_closer_look_finds(
     lines: list[str], end: str, size: int, strip: int
 ) -> None:
     body = "".join(line + end for line in lines)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(line_records, "STRIP", strip)
+        patch.setattr(line_bits, "STRIP", strip)
         found = shown(chunks("x,y\n" + body, None, size))
         patch.setattr(delimited, "line_records", lambda *_: None)
         assert found == shown(chunks("x,y\n" + body, None, size))
 
 
 def test_a_line_as_record_is_found_behind_any_strip(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_records, "STRIP", 16)
+    monkeypatch.setattr(line_bits, "STRIP", 16)
     (chunk,) = chunks("x,y\n" + "".join(f"{number},a\n" for number in range(200)))
     assert [chunk.raw(row) for row in range(200)] == [f"{number},a" for number in range(200)]
 

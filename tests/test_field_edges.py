@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.raw_files import line_records
+from tasks.raw_files import field_edges
 from tasks.raw_files.field_edges import BLANKS, HEX, stands_at_an_edge
 from tasks.raw_files.grammar import Grammar
 
@@ -30,12 +30,16 @@ def written(rows: list[list[str]], grammar: Grammar, end: str, quoting: int) -> 
     st.sampled_from(["\n", "\r\n"]),
     st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
     st.sampled_from([1, 3, 1 << 18]),
+    st.sampled_from([0, 3, 1 << 10]),
 )
-def test_marks_at_edges_are_those_of_the_fields(rows: list[list[str]], end: str, quoting: int, strip: int) -> None:
+def test_marks_at_edges_are_those_of_the_fields(
+    rows: list[list[str]], end: str, quoting: int, strip: int, few: int
+) -> None:
     text = written(rows, COMMA, end, quoting)
     fields = [field for row in rows for field in row]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(line_records, "STRIP", strip)
+        patch.setattr(field_edges, "STRIP", strip)
+        patch.setattr(field_edges, "FEW", few)
         found = [mark for mark in (*BLANKS, *HEX) if stands_at_an_edge(mark, text, COMMA)]
     assert found == [
         *(blank for blank in BLANKS if any(blank in {*field[:1], *field[-1:]} for field in fields)),

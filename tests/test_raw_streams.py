@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.raw_files import open_raw, read_raw
+from tasks.raw_files import opened as opened_module
 from tasks.raw_files.delimited import swapped
 from tasks.raw_files.encodings import UTF8, WESTERN, FoundEncoding
 from tasks.raw_files.mixed_encodings import decoded_by_line
+from tasks.raw_files.opened import OpenedFile
 from tasks.raw_files.spacing import collapsed
 
 LINES = st.lists(st.sampled_from(["a,b", "é,1", "Zoé,“q”", "x \u2013 y", "Sète,日", ""]), max_size=8)
@@ -92,3 +96,18 @@ def test_record_with_spaces_behind_its_delimiters_is_shown_as_it_stands(tmp_path
     assert [raw.raw(row) for row in (20_000, 20_001)] == lines[:2]
     assert raw.texts["c2"].to_pylist()[-2:] == ["a, b", "x\x1fy"]
     assert [(record.line, record.raw) for record in raw.refused] == [(20_004, "3,z")]
+
+
+@given(st.lists(st.sampled_from([b"a" * 9, b"b", b"\n", b"\n\n"]), max_size=30), st.integers(1, 9), st.integers(1, 9))
+def test_pieces_are_the_file_and_end_where_a_line_ends_close_by(parts: list[bytes], first: int, size: int) -> None:
+    content = b"".join(parts)
+    file = Path(tempfile.mkdtemp()) / "a"
+    file.write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch, OpenedFile(file) as opened:
+        patch.setattr(opened_module, "CLOSE", 5)
+        pieces = list(opened.pieces(first, size))
+    shutil.rmtree(file.parent)
+    assert b"".join(pieces) == content
+    for begin, piece in zip(accumulate(map(len, pieces)), pieces[1:], strict=False):
+        close = content[begin + size : begin + size + 5].find(b"\n")
+        assert piece == content[begin : begin + size + close + 1]

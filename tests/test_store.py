@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -203,6 +204,17 @@ def test_hash_is_one_however_a_large_file_is_read(monkeypatch: pytest.MonkeyPatc
         assert verified_copy(Path("a"), Path("b"), found)
         hashes.add(found)
     assert len(hashes) == 30
+
+
+def test_copy_that_the_disk_takes_a_part_of_is_an_error() -> None:
+    Path("a").write_bytes(bytes(30))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            verified_copy(Path("a"), Path("b"), file_hash(Path("a")))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_limited_pipeline_gives_the_same_basis() -> None:

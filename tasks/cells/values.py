@@ -258,7 +258,8 @@ def rows_where(codes: Any, flags: pa.ChunkedArray) -> Any:
     """Rows whose text has a flag, as an array; `codes` says which text each row has, -1 where it is missing."""
     import numpy as np
 
-    return np.flatnonzero(np.append(flags.to_numpy(), False)[codes]) if len(flags) else np.zeros(0, np.int64)
+    found = flags.to_numpy()
+    return np.flatnonzero(np.append(found, False)[codes]) if found.any() else np.zeros(0, np.int64)
 
 
 def with_zeros(typed: TypedColumn, texts: pa.StringArray, column: Column) -> TypedColumn:

@@ -58,10 +58,16 @@ def blocks(pieces: Iterator[bytes], *, cr_ends: bool, size: int = BLOCK) -> Gene
             if ended and not behind:
                 return
             continue
-        rest = (yield Block(b"".join([rest, *before, last[:cut]]), ended)) or b""
+        rest = (yield Block(in_one([rest, *before, last[:cut]]), ended)) or b""
         tail = last[cut:]
         if ended:
             return
+
+
+def in_one(parts: list[bytes]) -> bytes:
+    """Parts put together; a single one is not copied."""
+    filled = [part for part in parts if part]
+    return filled[0] if len(filled) == 1 else b"".join(filled)
 
 
 def taken(pieces: Iterator[bytes], size: int) -> tuple[list[bytes], bool]:

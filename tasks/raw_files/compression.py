@@ -26,16 +26,13 @@ def compression_of(head: bytes) -> Compression:
 
 
 def expanded(read: Read, compression: Compression) -> Iterator[bytes]:
-    """Pieces of the decompressed content, none of them empty.
+    """Pieces of the decompressed content of a compressed file, none of them empty.
 
     Raises
     ------
     UnreadableFileError
         If the data are cut or damaged, or expand more than 1000 times to more than 1 GiB.
     """
-    if compression == "none":
-        yield from iter(lambda: read(PIECE), b"")
-        return
     counted = Counted(read)
     size = 0
     for piece in (from_gzip if compression == "gzip" else from_zstd)(counted):

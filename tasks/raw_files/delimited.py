@@ -146,10 +146,8 @@ def chunk_of(
     import pyarrow as pa
 
     texts, misfits = parsed
-    kept = np.ones(records.count, dtype=bool)
-    kept[[row for row, _ in misfits]] = False
     refused = refused + [misfit(records, row, fields - table.trailing, table.width) for row, fields in misfits]
-    kept_rows, sound = np.flatnonzero(kept), None
+    kept_rows, sound = np.delete(np.arange(records.count), [row for row, _ in misfits]), None
     if table.trailing:
         behind = np.asarray(texts.column(column_alias(table.width)).to_numpy()) != ""
         texts = texts.drop_columns(column_alias(table.width))

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tasks.raw_files import line_records
 from tasks.raw_files.lines import CR, LF
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     Bytes = NDArray[np.uint8]
 
 BLANKS, HEX = (" ", "\t"), ("0x", "0X")
+STRIP = 1 << 18  # bytes that are looked at at a time, so that what is made of them stays in the processor's cache
+FEW = 1 << 10  # places in a block that are sooner looked at one by one
 
 
 def stands_at_an_edge(mark: str, text: bytes, grammar: Grammar) -> bool:
@@ -45,41 +48,70 @@ def stands_at_an_edge(mark: str, text: bytes, grammar: Grammar) -> bool:
     import numpy as np
 
     byte = mark.encode()
-    if byte[-1:] not in text:
+    places = few_places(byte[-1:], text)
+    if places is not None and not places:
         return False
     if byte == grammar.delimiter:  # inside quotes alone may it be a part of a field
         return bool(grammar.quote) and grammar.quote in text
-    content, edges = np.frombuffer(text, np.uint8), [*grammar.delimiter, *grammar.quote, LF, CR]
+    edges = bytes([*grammar.delimiter, *grammar.quote, LF, CR])
+    if places is not None:
+        return any(is_at_an_edge(byte, place, text, edges) for place in places)
+    content = np.frombuffer(text, np.uint8)
     return is_beside(content, byte[0], edges) if len(byte) == 1 else is_behind(content, byte, edges)
 
 
-def is_beside(content: Bytes, byte: int, edges: list[int]) -> bool:
+def few_places(byte: bytes, text: bytes) -> list[int] | None:
+    """Where a byte stands; None where that is often."""
+    found: list[int] = []
+    place = text.find(byte)
+    while place >= 0 and len(found) <= FEW:
+        found.append(place)
+        place = text.find(byte, place + 1)
+    return found if len(found) <= FEW else None
+
+
+def is_at_an_edge(mark: bytes, last: int, text: bytes, edges: bytes) -> bool:
+    """Whether a mark ends at a place and is the first of its field, or, of a single byte, the last."""
+    first = last + 1 - len(mark)
+    if first < 0 or text[first] != mark[0]:
+        return False
+    is_last = last + 1 == len(text) or text[last + 1] in edges
+    return first == 0 or text[first - 1] in edges or (is_last and len(mark) == 1)
+
+
+def is_beside(content: Bytes, byte: int, edges: bytes) -> bool:
     """Whether a byte is the first or the last, or stands beside an edge."""
     if byte in {content[0], content[-1]}:
         return True
     return any(
         is_one_of(content[places - 1], edges) or is_one_of(content[places + 1], edges)
-        for places in line_records.places_of(content, byte)
+        for places in places_of(content, byte)
     )
 
 
-def is_behind(content: Bytes, pair: bytes, edges: list[int]) -> bool:
+def places_of(content: Bytes, byte: int) -> Iterator[NDArray[np.intp]]:
+    """Positions of a byte, strip by strip: arrays of a block's size would be new pages each time."""
+    import numpy as np
+
+    for begin in range(0, len(content), STRIP):
+        yield np.flatnonzero(content[begin : begin + STRIP] == byte) + begin
+
+
+def is_behind(content: Bytes, pair: bytes, edges: bytes) -> bool:
     """Whether two bytes in a row are the first, or stand behind an edge."""
     import numpy as np
 
     if content[:2].tobytes() == pair:
         return True
-    for begin in range(0, len(content), line_records.STRIP):
-        strip = content[begin : begin + line_records.STRIP + 1]
+    for begin in range(0, len(content), STRIP):
+        strip = content[begin : begin + STRIP + 1]
         there = strip[1:] == pair[1]
-        if not there.any():  # a look takes less than where
-            continue
-        places = np.flatnonzero(there & (strip[:-1] == pair[0])) + begin
-        if is_one_of(content[places - 1], edges):
+        there &= strip[:-1] == pair[0]
+        if is_one_of(content[np.flatnonzero(there) + begin - 1], edges):
             return True
     return False
 
 
-def is_one_of(content: Bytes, edges: list[int]) -> bool:
+def is_one_of(content: Bytes, edges: bytes) -> bool:
     """Whether any of some bytes is an edge."""
     return any((content == edge).any() for edge in edges)

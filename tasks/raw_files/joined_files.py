@@ -18,9 +18,18 @@ SHORTEST = 3  # bytes of a name that a block is searched for
 LONGER = len(MARK) + 1  # bytes of a line than of what is compared: the mark before and a CR behind
 
 
+def has_bytes_of(text: bytes, body: bytes) -> bool:
+    """Whether each byte of a text stands somewhere in a block: to look for one takes a tenth of looking for two.
+
+    >>> has_bytes_of(b"dep_time", b"555,1400"), has_bytes_of(b"tip", b"pit")
+    (False, True)
+    """
+    return all(byte in body for byte in set(text))
+
+
 def has_inner_mark(body: bytes) -> bool:
     """Whether a byte order mark stands where a line begins."""
-    if MARK not in body:  # two bytes before it are dearer to look for
+    if body.isascii() or not has_bytes_of(MARK, body) or MARK not in body:  # two bytes before it are dearer to look for
         return False
     return body.startswith(MARK) or b"\n" + MARK in body or b"\r" + MARK in body
 
@@ -42,6 +51,8 @@ def reordered_headers(body: bytes, header: bytes, grammar: Grammar) -> Iterator[
     >>> list(reordered_headers(b"Ada,36,x\ncity,name,age\n", b"name,age,city", Grammar(b",")))
     [9]
     """
+    if not has_bytes_of(header, body):
+        return
     names = sorted(grammar.fields(header)) if header else []
     name = max(names, key=len, default=b"")
     if len(names) < LEAST_NAMES or len(name) < SHORTEST or name not in body:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from tasks.raw_files.errors import UnreadableFileError
 
+CLOSE = 1 << 14  # bytes
 KINDS = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
 
 
@@ -62,10 +64,20 @@ class OpenedFile:
             self.refuse_changed()
         return taken
 
-    def peek(self, size: int) -> bytes:
-        """The first bytes; what is read next does not change."""
+    def pieces(self, first: int, size: int) -> Iterator[bytes]:
+        """All bytes: a first piece, and then such as end where a line does, if one ends close behind `size` bytes.
+
+        A block that is one piece need not be put together, which is to copy it.
+        """
+        piece = self.read(first)
+        while piece:
+            yield piece
+            piece = self.read(size + self.peek(CLOSE, self.taken + size).find(b"\n") + 1)
+
+    def peek(self, size: int, begin: int = 0) -> bytes:
+        """Some bytes, the first ones if not others; what is read next does not change."""
         try:
-            return os.pread(self.file.fileno(), size, 0)
+            return os.pread(self.file.fileno(), size, begin)
         except OSError as error:
             raise UnreadableFileError(f"it cannot be read ({error.strerror})") from error
 

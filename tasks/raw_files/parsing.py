@@ -13,7 +13,6 @@ import codecs
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from tasks.raw_files.field_edges import BLANKS, HEX, stands_at_an_edge
@@ -125,20 +124,8 @@ def parse_as(records: SoundRecords, types: Mapping[str, pa.DataType], tokens: li
             strings_can_be_null=False,
             check_utf8=False,
         ),
-        memory_pool=pages(),
     )
     return Parsed(cells, misfits)
-
-
-@cache
-def pages() -> pa.MemoryPool:
-    """Where columns lie: jemalloc keeps the pages of a block for the next one; the usual pool has them made anew."""
-    import pyarrow as pa
-
-    try:
-        return pa.jemalloc_memory_pool()
-    except NotImplementedError:  # not part of every build
-        return pa.default_memory_pool()
 
 
 def parse_asked(records: SoundRecords, asked: AskedColumns) -> Parsed:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from tasks.raw_files.blocks import BLOCK
 from tasks.raw_files.compression import compression_of, expanded
 from tasks.raw_files.dialect import Dialect
 from tasks.raw_files.encodings import FoundEncoding, as_utf8, find_encoding
@@ -58,7 +59,7 @@ def open_text(opened: OpenedFile, declared: DeclaredDialect, note: Callable[[str
     compression = declared.compression or compression_of(magic)
     if compression == "none":
         refuse_foreign(magic)
-    pieces = expanded(opened.read, compression)
+    pieces = opened.pieces(HEAD, BLOCK) if compression == "none" else expanded(opened.read, compression)
     head, _ = begun(pieces)
     if compression != "none":
         refuse_inner(head)
