@@ -131,15 +131,6 @@ def test_column_of_one_common_value_alone_is_stuck(told):
     assert first(told(now(visits=0.0))) == ("stuck_sensor", ("visits",))
 
 
-@pytest.mark.parametrize(("share", "late"), [(0.45, True), (0.7, False)])
-def test_half_a_batch_is_late_where_batches_are_of_one_size(share, late):
-    tables = [(f"b{number}", as_table(batch(number).drop(columns="sent"))) for number in range(BATCHES)]
-    profile = make_profile(tables, Declared("parcels", dict.fromkeys(tables[0][1].column_names, "feature")))
-    table = as_table(now().drop(columns="sent").head(int(share * ROWS)))
-    causes = triage(observe(table, profile.grid), table, profile, None, BatchContext())
-    assert ("late_partition" in {cause.kind for cause in causes}) == late
-
-
 @given(st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=20), st.sampled_from([0.01, 0.5, 1.0, 12.0]))
 def test_multiples_of_a_step_are_on_its_grid(numbers, step):
     assert share_on(np.array(numbers) * step, step) == 1.0

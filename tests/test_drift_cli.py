@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from flows.drift_cli import code_of, row_of, table
+from flows.drift_cli import code_of, row_of, table, tell
 from tests.conftest import copy_project, holdfast, holdfast_here
 from tests.drift_shop import WEEKS, make_shop, sales, write
 from tests.drift_verdicts import finding, verdict
@@ -77,9 +77,10 @@ def test_column_that_alarmed_is_marked():
     assert row_of(finding(alarmed=False))[-1] == ""
 
 
-def test_distance_that_none_is_expected_of_is_told_in_words():
+def test_distance_that_none_is_expected_of_is_told_in_words(capsys):
     assert row_of(finding(statistic=None, alarmed=False))[2] == "beyond"
-    assert "has no scale" in printed(verdict(findings=(finding(statistic=None, alarmed=False),)))
+    tell(verdict(findings=(finding(statistic=None, alarmed=False),)))
+    assert "so it has no scale" in capsys.readouterr().out
 
 
 def test_quiet_batch_ends_with_nought(shop):

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 SHORTER = 0.95  # of the shortest reference batch's time
 FEWER = 0.95  # of the usual rows
 SMALL = 0.25  # of the smallest reference batch
-ALL_ALIKE, HALF = 1.02, 0.5  # times the smallest batch, of all; the same as SMALL where batches are as alike as that
 HOLE = 0.05  # share of the rows that a hole ought to have
 FEWEST = 30  # rows that ought to be there
 LONGER = 2.0  # times the longest time without a row of a reference batch
@@ -113,12 +112,11 @@ def ought(rates: Floats, start: float, end: float) -> float:
 
 def too_small(view: View) -> Iterator[Cause]:
     """A batch of a fraction of the rows of any other, although it covers their time or none is known."""
-    sizes = [span.rows for span in view.spans]
-    least, steady = min(sizes), max(sizes) <= ALL_ALIKE * min(sizes)
-    if view.rows > (HALF if steady else SMALL) * least or least < FEWEST:
+    least = min(span.rows for span in view.spans)
+    if view.rows >= SMALL * least or least < FEWEST:
         return
     evidence = f"{view.rows} rows, where the smallest of {len(view.spans)} reference batches has {least}"
-    yield view.cause("late_partition", columns_of(view), None, evidence, 0.85 if view.rows < SMALL * least else 0.65)
+    yield view.cause("late_partition", columns_of(view), None, evidence, 0.85)
 
 
 def lost_level(view: View, column: LevelColumn) -> Iterator[Cause]:

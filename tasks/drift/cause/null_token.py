@@ -190,7 +190,7 @@ def stands_apart(column: NumberColumn, value: float, count: int) -> bool:
     if gap > FAR * column.bulk or piled >= PILED:
         return True
     near = column.present[(column.present >= inside[0]) & (column.present <= inside[1])]
-    return count > HEAPED * np.unique(near, return_counts=True)[1].max(initial=1)
+    return bool(count > HEAPED * np.unique(near, return_counts=True)[1].max(initial=1))
 
 
 def stands_alone(column: NumberColumn, value: float, count: int) -> bool:
@@ -198,8 +198,9 @@ def stands_alone(column: NumberColumn, value: float, count: int) -> bool:
     if abs(value) < LONG_NUMBER:
         return False
     low, high = value - FAR * column.bulk, value + FAR * column.bulk
-    others = np.sum((column.present >= low) & (column.present <= high)) - count
-    return bool(max(others, share_within(column.known_values, low, high) * len(column.present)) <= ALONE * count)
+    others = int(np.sum((column.present >= low) & (column.present <= high))) - count
+    usual = float(share_within(column.known_values, low, high)) * len(column.present)
+    return max(float(others), usual) <= ALONE * count
 
 
 def share_within(values: Floats, low: float, high: float) -> float:

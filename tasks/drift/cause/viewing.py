@@ -90,7 +90,9 @@ def moments_of(
     found = {}
     for name in names:
         cells = profile.grid.columns[name]
-        if isinstance(cells, NumericCells) and cells.kind == "time" and cells.least is not None:
+        if not isinstance(cells, NumericCells) or cells.kind != "time":
+            continue
+        if cells.least is not None and cells.greatest is not None:
             found[name] = (cells.least, cells.greatest)
     ends = [end for _, part in parts for end in (part.start, part.end) if end is not None]
     if context.time is not None and context.time in table.column_names and ends:
