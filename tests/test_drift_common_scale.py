@@ -22,7 +22,7 @@ def sampled(random, tests, spread, batches=100):
     true = np.exp(spread * random.normal(size=tests))
     by_chance = random.uniform(0.5, 2.0, tests)
     means = true * by_chance * random.chisquare(3 * batches, tests) / (3 * batches)
-    return means[:, None], by_chance, np.full(tests, 2 / (3 * batches)), true * by_chance
+    return means[:, None], by_chance, np.full((tests, 1), 2 / (3 * batches)), true * by_chance
 
 
 def alike(means):
@@ -80,7 +80,9 @@ def test_what_is_steadied_is_worth_more_batches_and_never_less(seed):
 
 
 def test_test_that_cannot_be_compared_or_is_alone_stays_as_it_is():
-    found = steadied(np.array([[1.0], [3.0], [2.0]]), np.array([1.0, 0.0, 1.0]), np.full(3, 0.1), np.array([0, 0, 1]))
+    found = steadied(
+        np.array([[1.0], [3.0], [2.0]]), np.array([1.0, 0.0, 1.0]), np.full((3, 1), 0.1), np.array([0, 0, 1])
+    )
     np.testing.assert_allclose(found.factor, 1.0)
     np.testing.assert_allclose(found.more, 1.0)
 
@@ -99,12 +101,12 @@ def test_what_is_left_of_uncertainty_is_as_large_as_the_error_made():
         means, by_chance, variance, true = sampled(random, 6, spread=0.1)
         found = steadied(means, by_chance, variance, alike(means))
         errors.append(error((means * found.factor)[:, 0], true))
-        told.append(float((variance / found.more[:, 0]).mean()))
+        told.append(float((variance / found.more).mean()))
     assert np.mean(told) == pytest.approx(np.mean(errors), rel=0.35)
 
 
 def test_column_that_never_moved_has_no_part_in_it():
-    means, chance, variance = np.array([[1.0], [1.3], [0.8], [0.0]]), np.ones(4), np.full(4, 0.1)
+    means, chance, variance = np.array([[1.0], [1.3], [0.8], [0.0]]), np.ones(4), np.full((4, 1), 0.1)
     with_it, without = (
         steadied(means, chance, variance, alike(means)),
         steadied(means[:3], chance[:3], variance[:3], alike(means[:3])),
@@ -158,7 +160,7 @@ def test_pseudo_batch_is_judged_by_what_the_others_have_in_common():
     first = known.tests[0]
     without = first.left_out.expected[:, [4]]
     by_chance = np.concatenate([null.left_out.by_chance for null in known.tests])[: len(without)]
-    found = steadied(without, by_chance, first.variance, alike(without))
+    found = steadied(without, by_chance, first.left_out.variance[:, [4]], alike(without))
     ratio = first.squared[:, [4]] / (without * found.factor)
     only = Shape(
         first.left_out.shape.shift[:, [4]], first.left_out.shape.dof[:, [4]], first.left_out.shape.mean_dof[:, [4]]

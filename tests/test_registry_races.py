@@ -112,11 +112,15 @@ def polls(folder: Path, count: int) -> None:
     known = {version.commit for version in registry.versions(P)}
     code = "import time\nwhile True: [(promote(version), time.sleep(PAUSE)) for version in versions(P)]"
     moving = start(folder, code.replace("PAUSE", str(count / 20_000)))  # reading thousands of tags is not what is tried
+    polled, reigned = 0, set()
     try:
-        for _ in range(count):
+        while polled < count or len(reigned) < 2:
+            assert moving.poll() is None, "the process that promotes has ended"
             reigning = registry.champion(P)
             assert reigning is not None
             assert reigning.commit in known
+            reigned.add(reigning.commit)
+            polled += 1
     finally:
         os.killpg(moving.pid, signal.SIGKILL)
         moving.communicate()

@@ -43,22 +43,22 @@ def steadied(expected: Floats, by_chance: Floats, variance: Floats, kinds: NDArr
     by_chance : array of float, shape (tests,)
         What they would be of independent rows, up to a factor that all of a kind have in common; 0 where that is not
         known.
-    variance : array of float, shape (tests,)
-        Of the logarithm of an expected distance, by sampling.
+    variance : array of float, shape (tests, m)
+        Of the logarithm of each expected distance, by sampling.
     kinds : array of int, shape (tests,)
         Rows that depend on each other move shares, levels and numbers by more than chance in ways of their own.
 
     Examples
     --------
     >>> chance, kinds = np.array([1.0, 1.0, 1.0, 0.0]), np.zeros(4, dtype=int)
-    >>> found = steadied(np.array([[1.0], [1.2], [0.9], [5.0]]), chance, np.full(4, 0.1), kinds)
+    >>> found = steadied(np.array([[1.0], [1.2], [0.9], [5.0]]), chance, np.full((4, 1), 0.1), kinds)
     >>> (np.array([1.0, 1.2, 0.9, 5.0]) * found.factor[:, 0]).round(2).tolist()
     [1.03, 1.03, 1.02, 5.0]
     """
     known = (by_chance > 0) & (expected > 0).all(axis=1)
     factor, more = np.ones_like(expected), np.ones_like(expected)
     if known.any():
-        logs, own = np.log(expected[known] / by_chance[known, None]), variance[known, None]
+        logs, own = np.log(expected[known] / by_chance[known, None]), variance[known]
         of_kind = (kinds[known] == np.unique(kinds[known])[:, None]).astype(np.float64)
         prior = np.maximum(difference(logs, own, of_kind), LEAST_DIFFERENCE)
         known_to = of_kind @ (1 / (own + prior))
@@ -70,11 +70,11 @@ def steadied(expected: Floats, by_chance: Floats, variance: Floats, kinds: NDArr
 
 
 def difference(logs: Floats, variance: Floats, of_kind: Floats) -> Floats:
-    """Variance of true values around the mean of their kind, by moments; shapes (tests, m), (tests, 1) and (m,)."""
+    """Variance of true values around the mean of their kind, by moments; shapes (tests, m) twice, and (m,)."""
     weights = 1 / variance
     whole = of_kind @ weights
     mean = of_kind.T @ ((of_kind @ (weights * logs)) / whole)
     free = float(of_kind.sum() - len(of_kind))
     spread = (weights * np.square(logs - mean)).sum(axis=0) - free
-    scale = float((whole - (of_kind @ np.square(weights)) / whole).sum())
+    scale = (whole - (of_kind @ np.square(weights)) / whole).sum(axis=0)
     return np.asarray(np.maximum(spread, 0.0) / scale if free else np.zeros(logs.shape[1]))

@@ -227,11 +227,13 @@ class History:
     def steadied(self) -> tuple[Null, ...]:
         """Each kind of test, its distances steadied by what all have in common."""
         by_chance = np.concatenate([null.left_out.by_chance for null in self.first_look])
-        variance = np.concatenate([null.variance for null in self.first_look])
         squared = np.concatenate([null.squared.mean(axis=1, keepdims=True) for null in self.first_look])
-        expected = np.concatenate([null.left_out.expected for null in self.first_look])
+        without = np.concatenate([null.left_out.expected for null in self.first_look])
+        sampling = np.concatenate([null.variance for null in self.first_look])
+        sampling_without = np.concatenate([null.left_out.variance for null in self.first_look])
         kinds = np.repeat(np.arange(len(self.first_look)), [len(null.within) for null in self.first_look])
-        own, each = (steadied(of, by_chance, variance, kinds) for of in (squared, expected))
+        own = steadied(squared, by_chance, sampling, kinds)
+        each = steadied(without, by_chance, sampling_without, kinds)
         return tuple(
             replace(null, own=Steadied(*(of[part] for of in own)), each=Steadied(*(of[part] for of in each)))
             for null, part in self.parts

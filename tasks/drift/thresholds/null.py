@@ -122,8 +122,8 @@ class Null:
 
     @property
     def variance(self) -> Floats:
-        """Of the logarithm of the mean distance, by sampling, if batches were normal; shape (columns,)."""
-        return np.asarray(2 / (self.shape.mean_dof[:, 0] * self.company.n))
+        """Of the logarithm of the mean distance, by sampling, if batches were normal; shape (columns, 1)."""
+        return np.asarray(2 / (self.shape.mean_dof * self.company.n))
 
     @cached_property
     def waves(self) -> Floats:
@@ -236,6 +236,11 @@ class LeftOut(NamedTuple):
     moved: Floats
     rows: Floats
     by_chance: Floats
+
+    @property
+    def variance(self) -> Floats:
+        """Of the logarithms of the mean distances of all but each, by sampling; shape (columns, n)."""
+        return np.asarray(2 / (self.shape.mean_dof * max(self.expected.shape[1] - 1, 1)))
 
 
 class Measured(NamedTuple):
