@@ -9,7 +9,8 @@ is new or changed.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -241,14 +242,22 @@ def refuse_changed(file: Path, before: tuple[int, int, int]) -> None:
         )
 
 
-def hashed(file: Path) -> str:
-    """Hash of a file; while a large one is hashed, import what reading it needs, which takes as long."""
+@contextmanager
+def hashing(file: Path, before: tuple[int, int, int]) -> Iterator[str | Future[str]]:
+    """Hash of a file that is as `before` says; that of a large one is to come, by threads of its own."""
     if file.stat().st_size < LARGE_FILE:
-        return file_hash(file)
+        yield file_hash(file)
+        return
+
+    def of_unchanged() -> str:
+        found = file_hash(file)
+        refuse_changed(file, before)
+        return found
+
     with ThreadPoolExecutor(1, thread_name_prefix="hash") as pool:
-        found = pool.submit(file_hash, file)
+        found = pool.submit(of_unchanged)
         import_libraries(["ingest"])
-        return found.result()
+        yield found
 
 
 class RawBatches:
@@ -278,9 +287,12 @@ class RawBatches:
 
     def deliver(self, name: str, into: Mapping[str, Path]) -> dict[str, Any]:
         """Summary of a file, after what was made of it was copied out."""
-        before = fingerprint(self.files[name])
-        self.hashes[name] = hashed(self.files[name])
-        return self.store.get_or_make(name, self.hashes[name], partial(self.make, name, before), into)
+        file = self.files[name]
+        before = fingerprint(file)
+        with hashing(file, before) as found:
+            summary = self.store.get_or_make(name, found, partial(self.make, name, before), into)
+            self.hashes[name] = found if isinstance(found, str) else found.result()
+        return summary
 
     def dealt(self, name: str) -> DealtFile:
         """A file, dealt to batches; its parts are looked at when they are asked for."""

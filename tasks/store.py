@@ -21,7 +21,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +161,7 @@ class BatchStore:
         """Batches that were not in the store, in the order in which they were made."""
 
     def get_or_make(
-        self, batch: str, input_hash: str, make: Callable[[Path], None], into: Mapping[str, Path]
+        self, batch: str, input_hash: str | Future[str], make: Callable[[Path], None], into: Mapping[str, Path]
     ) -> dict[str, Any]:
         """Deliver the stage's files of one batch, from the store where it has them.
 
@@ -169,8 +169,9 @@ class BatchStore:
         ----------
         batch : str
             The batch's name; part of the key, since results carry it.
-        input_hash : str
-            `file_hash` or `combined_hash` of the bytes that the result is made from.
+        input_hash : str or Future of str
+            `file_hash` or `combined_hash` of the bytes that the result is made from. One to come is waited for, except
+            where no hash could find an entry: then that is made meanwhile.
         make : callable
             Is given an empty folder and writes the batch's files into it, with a `summary.json`, an object of what the
             stage counts. Called only where the store has no sound entry.
@@ -182,6 +183,9 @@ class BatchStore:
         dict
             What `make` wrote to `summary.json`.
         """
+        if isinstance(input_hash, Future):
+            self._make_meanwhile(batch, input_hash, make)
+            input_hash = input_hash.result()
         key = entry_key(self.basis, batch, input_hash)
         self.used.add(key)
         entry = self.folder / key
@@ -207,6 +211,24 @@ class BatchStore:
         if held is None or any(not is_sound(entry / name, expected) for name, expected in held[0].items()):
             self._make(entry, make)
         return entry
+
+    def _make_meanwhile(self, batch: str, input_hash: Future[str], make: Callable[[Path], None]) -> None:
+        """Fill an entry while its input is hashed, where nothing was made of the batch as it would be now."""
+        prefix = entry_prefix(self.basis, batch)
+        if any(self.folder.glob(f"{prefix}*")):
+            return
+        ahead = self.folder / f"ahead-{prefix}"  # of a killed process it is an entry that nobody uses
+        self._make(ahead, make)
+        try:
+            entry = self.folder / entry_key(self.basis, batch, input_hash.result())
+        except BaseException:
+            shutil.rmtree(ahead)
+            raise
+        if entry.exists():  # another process was faster
+            shutil.rmtree(ahead)
+            return
+        ahead.rename(entry)
+        self.made.append(batch)
 
     def _make(self, entry: Path, make: Callable[[Path], None]) -> None:
         """Fill an entry; it is seen whole or not at all."""
@@ -263,7 +285,13 @@ def is_sound(path: Path, expected: str) -> bool:
 
 def entry_key(basis: str, batch: str, input_hash: str) -> str:
     """Name of an entry; `basis` is the hash of what the stage's result depends on beside the batch."""
-    return hashlib.sha256(json.dumps([basis, batch, input_hash]).encode()).hexdigest()
+    whole = hashlib.sha256(json.dumps([basis, batch, input_hash]).encode()).hexdigest()
+    return entry_prefix(basis, batch) + whole[:48]
+
+
+def entry_prefix(basis: str, batch: str) -> str:
+    """How the names of all entries begin that were made of a batch in one way, whatever its bytes were."""
+    return hashlib.sha256(json.dumps([basis, batch]).encode()).hexdigest()[:16]
 
 
 def basis_hash(basis: Mapping[str, Any]) -> str:

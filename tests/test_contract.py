@@ -189,8 +189,12 @@ def test_accepted_new_level_is_kept_and_told() -> None:
     assert [row[0] for row in rows()] == ["a", "c"]
 
 
-def test_file_that_is_written_to_between_hash_and_reading_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("large", [1, 1 << 28])
+def test_file_that_is_written_to_between_hash_and_reading_is_refused(
+    monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
     put(SOUND)
+    monkeypatch.setattr(ingest, "LARGE_FILE", large)
 
     def slow(*arguments: Any) -> Any:
         put(SOUND + "b,2,2\n")

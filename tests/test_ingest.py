@@ -81,6 +81,21 @@ def test_batch_becomes_typed_rows_with_their_lines() -> None:
     assert rows() == [("00501", 2**53 + 1, 1.5, 2), ("NA\n2", None, None, 3), (None, -1, -1000.0, 5)]
 
 
+def test_large_file_that_is_hashed_while_it_is_read_gives_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put("x,n,id\n1.5,1,a\nbad,2,b\n")
+    run()
+    at_once = outputs()
+    shutil.rmtree(".holdfast")
+    capsys.readouterr()
+    monkeypatch.setattr(ingest, "LARGE_FILE", 1)
+    for anew in (1, 0):
+        run()
+        assert outputs() == at_once
+        assert f"1 batches, {anew} of them read anew" in capsys.readouterr().out
+
+
 def test_schema_is_the_declared_one_in_order() -> None:
     types = ("integer", "float", "boolean", "category", "text", "date", "timestamp")
     columns = {name[:3]: {"type": name} for name in types}

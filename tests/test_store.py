@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import shutil
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from configs.schema import Pipeline
 from tasks import store as store_module
 from tasks.atomic import atomic_folder
+from tasks.ingest import ChangedFileError
 from tasks.store import BatchStore, file_hash, verified_copy
 from tests.pipelines import make_pipeline
 
@@ -36,7 +38,9 @@ def writer(content: str, calls: list[str] | None = None) -> Callable[[Path], Non
     return make
 
 
-def fetch(content: str = "made", key: str = "hash", calls: list[str] | None = None, **sections: Any) -> BatchStore:
+def fetch(
+    content: str = "made", key: str | Future[str] = "hash", calls: list[str] | None = None, **sections: Any
+) -> BatchStore:
     store = BatchStore("ingest", make_pipeline({"a": {"type": "text"}}, **sections))
     store.get_or_make("2013-01", key, writer(content, calls), {"typed.parquet": Path("out.parquet")})
     return store
@@ -56,6 +60,61 @@ def test_summary_comes_back_from_the_store() -> None:
     fetch()
     store = BatchStore("ingest", make_pipeline({"a": {"type": "text"}}))
     assert store.get_or_make("2013-01", "hash", writer("x"), {}) == {"rows_out": 1}
+
+
+class Late(Future[str]):
+    """A hash that is known once it is asked for."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__()
+        self.found, self.asked = found, 0
+
+    def result(self, timeout: float | None = None) -> str:
+        self.asked += 1
+        return self.found
+
+
+def test_new_batch_is_made_before_its_input_is_hashed() -> None:
+    store, key = BatchStore("ingest", make_pipeline({"a": {"type": "text"}})), Late("hash")
+    asked_before: list[int] = []
+
+    def make(folder: Path) -> None:
+        asked_before.append(key.asked)
+        writer("made")(folder)
+
+    assert store.get_or_make("2013-01", key, make, {"typed.parquet": Path("out.parquet")}) == {"rows_out": 1}
+    assert (asked_before, store.made, Path("out.parquet").read_text()) == ([0], ["2013-01"], "made")
+
+
+def test_batch_made_meanwhile_is_found_by_its_hash() -> None:
+    calls: list[str] = []
+    for key in (Late("hash"), "hash", Late("hash")):
+        fetch(key=key, calls=calls)
+    assert (len(calls), len(entries())) == (1, 1)
+
+
+def test_batch_of_other_bytes_is_made_once_its_hash_is_known() -> None:
+    fetch("one", "hash 1")
+    fetch("two", Late("hash 2"))
+    assert (Path("out.parquet").read_text(), len(entries())) == ("two", 2)
+
+
+def test_batch_whose_input_changed_meanwhile_is_not_kept() -> None:
+    key: Future[str] = Future()
+    key.set_exception(ChangedFileError("it was written to"))
+    with pytest.raises(ChangedFileError):
+        fetch(key=key)
+    assert entries() == []
+    assert fetch("sound", "hash").made == ["2013-01"]
+    assert Path("out.parquet").read_text() == "sound"
+
+
+def test_what_a_killed_process_made_meanwhile_is_never_handed_out() -> None:
+    store = fetch("left behind")
+    left = store.folder / f"ahead-{store_module.entry_prefix(store.basis, '2013-01')}"
+    entries()[0].rename(left)
+    fetch("made anew", Late("hash"))
+    assert (Path("out.parquet").read_text(), left.exists(), len(entries())) == ("made anew", False, 1)
 
 
 def test_other_input_is_another_entry() -> None:
