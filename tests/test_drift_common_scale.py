@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.drift.profile import Declared, make_profile
-from tasks.drift.thresholds import History
+from tasks.drift.profile import Declared, make_profile, observe
+from tasks.drift.thresholds import Budget, History, judge
 from tasks.drift.thresholds.common_scale import steadied
 from tasks.drift.thresholds.family import weight_of
 from tasks.drift.thresholds.shape import Shape
+from tests.drift_tables import batch, profile
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -34,22 +35,15 @@ def error(found, true):
     return float(np.square(np.log(found / true)).mean())
 
 
-def test_tests_that_are_alike_are_steadier_than_each_alone():
+@pytest.mark.parametrize(("spread", "most"), [(0.0, 0.4), (1.0, 1.02)])
+def test_tests_that_are_alike_are_steadier_and_others_lose_nothing(spread, most):
     random, alone, together = np.random.default_rng(1), [], []
     for _ in range(200):
-        means, by_chance, variance, true = sampled(random, 20, spread=0.0)
+        means, by_chance, variance, true = sampled(random, 20, spread)
+        factor = steadied(means, by_chance, variance, alike(means)).factor
         alone.append(error(means[:, 0], true))
-        together.append(error((means * steadied(means, by_chance, variance, alike(means)).factor)[:, 0], true))
-    assert np.mean(together) < 0.4 * np.mean(alone)
-
-
-def test_tests_that_differ_lose_nothing_to_each_other():
-    random, alone, together = np.random.default_rng(2), [], []
-    for _ in range(200):
-        means, by_chance, variance, true = sampled(random, 20, spread=1.0)
-        alone.append(error(means[:, 0], true))
-        together.append(error((means * steadied(means, by_chance, variance, alike(means)).factor)[:, 0], true))
-    assert np.mean(together) < 1.02 * np.mean(alone)
+        together.append(error((means * factor)[:, 0], true))
+    assert np.mean(together) < most * np.mean(alone)
 
 
 @given(SEEDS, st.floats(0.01, 100.0))
@@ -118,6 +112,17 @@ def test_column_that_never_moved_has_no_part_in_it():
 def test_mix_weighs_twice_as_much_as_any_other_test():
     others = {"distribution", "missing", "co_missing", "range", "new_levels"}
     assert {weight_of("mix") / weight_of(other) for other in others} == {2.0}
+
+
+def test_finding_is_held_against_the_threshold_by_its_weighted_p_value():
+    made = profile()
+    judged = judge(observe([batch(99, shift=0.2)], made.grid), made, Budget(1, "quarter", 13))
+    moved = [each for each in judged.findings if each.p_value < 0.5 and each.test != "break"]
+    assert {each.test for each in moved} >= {"distribution", "mix"}
+    for each in moved:
+        surprise = -np.log(each.p_value / weight_of(each.test))
+        assert each.excess * judged.threshold == pytest.approx(max(surprise, 0.0))
+    assert judged.statistic == pytest.approx(max(-np.log(each.p_value / weight_of(each.test)) for each in moved))
 
 
 # ---- in a history

@@ -54,7 +54,9 @@ class BudgetPart(Part):
 class FamilyPart(Part):
     """All tests of all columns as one, beside the reference's own history."""
 
-    surprise: Number = Field(description="largest -log(p) of any column and test")
+    surprise: Number = Field(
+        description="largest -log(p / w) of any column and test; w is 1 of a mix, 1/2 of any other"
+    )
     threshold: Number = Field(description="what a quiet batch's surprise is above as rarely as the budget says")
     history: tuple[Number, ...] = Field(description="the surprise of quiet batches of the reference, oldest first")
 
