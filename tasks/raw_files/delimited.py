@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tasks.raw_files.asked import AskedColumns
 from tasks.raw_files.blocks import Block, blocks
-from tasks.raw_files.cell_kinds import NOTE, TOTAL
+from tasks.raw_files.cell_kinds import NOTE, PADDED_NOTE, TOTAL, is_comment
 from tasks.raw_files.line_records import LineRecords, line_records
 from tasks.raw_files.parsing import Parsed, SoundRecords, parse_as, parse_as_text, parse_asked
 from tasks.raw_files.records import Records, Rules, split_records
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 AHEAD = 2  # blocks that are parsed while the next one is split
 LONGEST_FOOTER = 20  # records at the end that may be notes
+MOST_CELLS_OF_A_NOTE = 2  # columns of a table in which any row may be a text beside nothing
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def chunk_of(
     import pyarrow as pa
 
     texts, misfits = parsed
-    refused = refused + [misfit(records, row, fields - table.trailing, table.width) for row, fields in misfits]
+    refused = refused + [misfit(records, row, fields - table.trailing, table) for row, fields in misfits]
     kept_rows, sound = np.delete(np.arange(records.count), [row for row, _ in misfits]), None
     if table.trailing:
         behind = np.asarray(texts.column(column_alias(table.width)).to_numpy()) != ""
@@ -169,10 +170,13 @@ def chunk_of(
     return RawChunk(texts, records.lines[kept_rows], refused, Raw(records, kept_rows, table), reread)
 
 
-def misfit(records: Records | LineRecords, row: int, fields: int, width: int) -> RefusedRecord:
+def misfit(records: Records | LineRecords, row: int, fields: int, table: Table) -> RefusedRecord:
     """A record that has not got the header's number of fields."""
-    reason = "too_few_columns" if fields < width else "too_many_columns"
-    return refusal(int(records.lines[row]), reason, records.content(row), fields=fields, width=width)
+    content = records.content(row)
+    reason = "too_few_columns" if fields < table.width else "too_many_columns"
+    if is_comment(shown(content)) and not is_comment(shown(table.rules.header)):
+        reason = "comment"
+    return refusal(int(records.lines[row]), reason, content, fields=fields, width=table.width)
 
 
 @dataclass(frozen=True)
@@ -249,22 +253,48 @@ def with_notes_refused(chunks: list[RawChunk], width: int) -> list[RawChunk]:
     refused = [as_note(record, width) if record.line > final else record for record in last.refused]
     last = replace(last, refused=refused)
     if width > 1 and final and not any(record.line > final and record.reason != "footer" for record in refused):
-        last = with_total_refused(last)
+        last = with_total_refused(with_padded_notes_refused(last, width))
     return [*others, last]
 
 
 def as_note(record: RefusedRecord, width: int) -> RefusedRecord:
     """A record behind the last row as a note, where it reads like one."""
-    if record.reason != "too_few_columns" or not NOTE.match(record.raw):
+    if record.reason not in ("too_few_columns", "comment") or not NOTE.match(record.raw):
         return record
-    fields = re.match(r"\d+", record.detail)
+    fields = re.search(r"\d+", record.detail)
     detail = DETAILS["footer"].format(fields=fields[0] if fields else 1, width=width)
     return record._replace(reason="footer", detail=detail)
 
 
+def with_padded_notes_refused(chunk: RawChunk, width: int) -> RawChunk:
+    """Refuse last rows that are a note in one cell, filled up with delimiters, and such of nothing above one."""
+    rows, count = len(chunk.lines), 0
+    for row in range(rows - 1, max(-1, rows - LONGEST_FOOTER), -1) if width > MOST_CELLS_OF_A_NOTE else ():
+        filled = [cell for cell in cells_of(chunk, row) if cell.strip()]
+        if len(filled) == 1 and PADDED_NOTE.match(filled[0].strip()):
+            count = rows - row
+        elif filled:
+            break
+    if not count:
+        return chunk
+    while count < min(rows, LONGEST_FOOTER) and not any(cell.strip() for cell in cells_of(chunk, rows - count - 1)):
+        count += 1
+    kept = rows - count
+    notes = [
+        RefusedRecord(int(chunk.lines[row]), "footer", DETAILS["padded_footer"], chunk.raw(row))
+        for row in range(kept, rows)
+    ]
+    return first_rows(chunk, kept, sorted([*chunk.refused, *notes]))
+
+
+def cells_of(chunk: RawChunk, row: int) -> list[str]:
+    """A row's texts, also of columns that nobody asked for."""
+    return chunk.raw.cells(row) if isinstance(chunk.raw, Raw) else []
+
+
 def with_total_refused(chunk: RawChunk) -> RawChunk:
     """Refuse the last row where its first text says that it is a total, and another of its cells is empty."""
-    row = chunk.raw.cells(len(chunk.lines) - 1) if isinstance(chunk.raw, Raw) else []
+    row = cells_of(chunk, len(chunk.lines) - 1) if len(chunk.lines) else []
     filled = [cell for cell in row if cell]
     if not filled or len(filled) == len(row) or not TOTAL.fullmatch(filled[0].strip()):
         return chunk

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tasks.raw_files.cell_kinds import is_missing, is_value, separators
+from tasks.raw_files.cell_kinds import is_missing, is_rule, is_value, separators
 from tasks.raw_files.errors import UnreadableFileError
 from tasks.raw_files.rows import column_aliases
 
@@ -19,9 +20,12 @@ WIDEST = 4096  # columns
 MOST_ROWS = 100  # that a header is told by
 UNLIKE_CERTAINTY = 0.8  # of a header under lines that have several fields, as a header has
 MOST = 0.9  # of the rows: what refuses that many is no header of theirs
+RULE_CERTAINTY = 0.95  # that dashes below the first line mark it as the header
 ROW_NAMES_CERTAINTY = 0.7  # that a column without a name is the first, not the last
 ROW_NAMES = "each row begins with a name that the header has no column for, as R writes it: a column without a name"
+RULED = "a rule stands below the header: no row"
 MOST_TITLES = 5  # lines above a header that are filled up with delimiters
+SEVERAL_YEARS = 4  # in order that leave some out: a header of them, not a row
 ROWS_BELOW = 5  # that a second header line must have below it to be taken for one
 
 Row = list[str]
@@ -36,6 +40,8 @@ class Layout:
     start : int
         Of the header, or of the first row where there is none.
     header_lines : int
+    ruled : bool
+        Whether the last line of the header is a rule below the names.
     names : tuple of str
     trailing_delimiter : bool
     certainty, second
@@ -46,6 +52,7 @@ class Layout:
 
     start: int
     header_lines: int
+    ruled: bool
     names: tuple[str, ...]
     trailing_delimiter: bool
     certainty: float
@@ -84,10 +91,12 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
     if not all(header):
         raise UnreadableFileError(
             "the header has a misplaced quote; quotes around whole fields only are expected. Mend it, or declare "
-            "source.dialect.quote, preamble or header"
+            "source.dialect.delimiter, quote, preamble or header"
         )
     width = max(map(len, header)) if header else len(rows[0]) if rows[0] else trial.width
     refuse_too_wide(width)
+    ruled = count > 1 and declared.header is None and is_rule(header[-1])
+    header = header[: count - ruled]
     trailing = ends_in_delimiter(header, rows, width)
     names = names_of(header, width)[: -1 if trailing and trailing != "rows only" else None]
     if not header and trailing:
@@ -97,13 +106,18 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
     return Layout(
         start=start,
         header_lines=count,
+        ruled=ruled,
         names=tuple(names),
         trailing_delimiter=bool(trailing),
         certainty=certainty,
         second=second,
         decimal={name: pair[0] for name, pair in found.items() if pair and pair[0] != "."},
         thousands={name: pair[1] for name, pair in found.items() if pair and pair[1]},
-        notes=(*notes_of(start, count, names, trailing), *([ROW_NAMES] if row_names else [])),
+        notes=(
+            *notes_of(start, len(header), names, trailing),
+            *([RULED] if ruled else []),
+            *([ROW_NAMES] if row_names else []),
+        ),
     )
 
 
@@ -187,7 +201,7 @@ def lines_unlike_rows(records: Sequence[Row], width: int) -> int:
     if has_loose_end(above[-1], below):
         return 0
     count, certainty, _ = header_of(records[place:])
-    return place if count and (certainty > MOST or [""] in above) else 0
+    return place if count > 1 or (count and (certainty > MOST or [""] in above)) else 0
 
 
 def is_row_below(row: Row, header: Row) -> bool:
@@ -197,16 +211,24 @@ def is_row_below(row: Row, header: Row) -> bool:
 
 def is_title(record: Row, below: Sequence[Row], width: int) -> bool:
     """Whether a record above others is no header of theirs."""
-    if record == [""]:
-        return True
+    if record == [""] or width == 1:
+        return record == [""]
     rows = [row for row in below if len(row) == width]
     if not rows or (len(record) == width - 1 and all(row[-1] == "" for row in rows)):
         return False
-    filled = sum(cell != "" for cell in record)
-    next_filled = [sum(cell != "" for cell in row) for row in rows[:MOST_TITLES]]
-    padded = width > 2 and len(record) == width and filled <= 1 and max(next_filled) > 1
+    padded = width > 2 and len(record) == width and lacks_names(record, rows)
     short = len(record) == 1 if len(rows) < 3 else len(record) <= width // 2
     return padded or (short and len(record) < width and len(rows) > 1)
+
+
+def lacks_names(record: Row, rows: Sequence[Row]) -> bool:
+    """Whether a record is filled up: it has one text where rows have more, or none where half of their columns have."""
+    filled = sum(cell != "" for cell in record)
+    if filled <= 1:
+        return max(sum(cell != "" for cell in row) for row in rows[:MOST_TITLES]) > 1
+    below = rows[len(rows) // 2 :]  # further titles stand above
+    columns = [place for place, cells in enumerate(zip(*below, strict=True)) if 2 * cells.count("") < len(cells)]
+    return len(below) > 1 and 2 * sum(record[place] == "" for place in columns) >= len(columns) > 0
 
 
 def header_of(records: Sequence[Row], quoted: Sequence[Sequence[bool]] = ()) -> tuple[int, float, str | None]:
@@ -215,19 +237,21 @@ def header_of(records: Sequence[Row], quoted: Sequence[Sequence[bool]] = ()) -> 
     `quoted` says which fields of each record are in quotes.
     """
     first, below = records[0], records[1:MOST_ROWS]
-    if extra := further_header_lines(first, below):
-        return 1 + extra, 0.8, "one header line"
+    extra, ruled = further_header_lines(first, below), below and len(below[0]) == len(first) and is_rule(below[0])
+    if extra or ruled:
+        return (2, RULE_CERTAINTY, "one header line") if ruled else (1 + extra, 0.8, "one header line")
     rows = [row for row in below if len(row) == len(first)]
     values = value_columns(rows)
     if not first or not values:
         return 1, (0.7 if rows else 0.5) if len(first) > 0 else 1.0, "no header"
     named = [column for column in values if not is_missing(first[column])]
     told = [is_value(first[column]) for column in named]
+    years = are_years([name for name in first if is_value(name)])
     if not any(told):
         return 1, (0.99 if told else 0.5), "no header"
     if are_quoted_names(named, len(first), quoted):
         return 1, 0.9, "no header"
-    if all(told) and not counts_up([first[column] for column in values]):
+    if all(told) and not years:
         return 0, 0.9, "a header of numbers"
     return 1, 0.5, "no header"
 
@@ -250,12 +274,13 @@ def value_columns(rows: Sequence[Row]) -> list[int]:
     return found
 
 
-def counts_up(names: Sequence[str]) -> bool:
-    """Whether names are years one after the other."""
+def are_years(names: Sequence[str]) -> bool:
+    """Whether names are years in order or against it: one after the other, or several of them."""
     if len(names) < 2 or not all(re.fullmatch("(?:19|20)[0-9]{2}", name.strip()) for name in names):
         return False
     numbers = [int(name) for name in names]
-    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    steps = {later - earlier for earlier, later in pairwise(numbers)}
+    return steps in ({1}, {-1}) or (len(names) >= SEVERAL_YEARS and (min(steps) > 0 or max(steps) < 0))
 
 
 def further_header_lines(first: Row, below: Sequence[Row]) -> int:
@@ -264,10 +289,16 @@ def further_header_lines(first: Row, below: Sequence[Row]) -> int:
     for extra in (2, 1):
         lines, rows = [first, *below[:extra]], [row for row in below[extra:] if len(row) == width]
         values = value_columns(rows)
-        words = [len(line) == width and all(is_word(line[column]) for column in values) for line in lines]
-        if len(rows) >= ROWS_BELOW and len(values) > 1 and len(lines) > extra and all(words):
+        names = len(first) == width and all(is_word(first[column]) for column in values)
+        units = [len(line) == width and are_units([line[column] for column in values]) for line in lines[1:]]
+        if len(rows) >= ROWS_BELOW and len(values) > 1 and len(lines) > extra and names and all(units):
             return extra
     return 0
+
+
+def are_units(cells: Sequence[str]) -> bool:
+    """Whether cells above numbers are words, or nothing beside as many words."""
+    return not any(map(is_value, cells)) and 2 * sum(map(is_word, cells)) >= len(cells)
 
 
 def is_word(text: str) -> bool:

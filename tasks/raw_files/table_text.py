@@ -37,8 +37,10 @@ class Found:
     ----------
     grammar : FoundGrammar
     layout : Layout
-    above, header, below : int
-        Offsets in the text's beginning: of the first line of the header, of its last line, and of the first row.
+    above, below : int
+        Offsets in the text's beginning: of the first line of the header, and of the first row.
+    header : slice
+        Of the header's last line with names.
     swaps : dict of str to str
         Marks that changed places.
     spacing : Spacing
@@ -48,8 +50,8 @@ class Found:
     grammar: FoundGrammar
     layout: Layout
     above: int
-    header: int
     below: int
+    header: slice
     swaps: dict[str, str]
     spacing: Spacing
 
@@ -74,7 +76,7 @@ def read_table(
         found = examine(text, declared, swaps)
     grammar, names = found.grammar.trial.grammar, found.layout.names
     dialect = with_spaces(described(text, found, declared), spacing)
-    header = text.head[found.header : found.below].rstrip(b"\r\n") if found.layout.header_lines else b""
+    header = text.head[found.header].rstrip(b"\r\n") if found.layout.header_lines else b""
     if not is_utf8(header):
         raise UnreadableFileError(
             f"the header is not in {dialect.encoding}{f' ({dialect.second}?)' if dialect.second else ''}: "
@@ -143,8 +145,10 @@ def examine(text: Text, declared: DeclaredDialect, swaps: dict[str, str]) -> Fou
     spacing = Spacing() if swaps else find_spacing(sample, grammar, declared, whole=whole)
     layout = find_layout(grammar.trial, declared)
     begins = [begin + place for place in grammar.trial.begins]
-    last = layout.start + layout.header_lines
-    return Found(grammar, layout, begins[layout.start], begins[max(0, last - 1)], begins[last], swaps, spacing)
+    below = layout.start + layout.header_lines
+    behind = below - layout.ruled
+    header = slice(begins[max(0, behind - 1)], begins[behind])
+    return Found(grammar, layout, begins[layout.start], begins[below], header, swaps, spacing)
 
 
 def sample_of(text: Text, begin: int) -> bytes:
