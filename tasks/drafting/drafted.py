@@ -104,6 +104,11 @@ class Plan:
         return usable if self.moment is None else usable & ~self.moment.is_missing
 
     @property
+    def refused_share(self) -> float:
+        """Share of the rows that cannot be trained on."""
+        return 1 - float(self.usable_rows.sum()) / (len(self.usable_rows) + self.sample.empty)
+
+    @property
     def features(self) -> list[Profile]:
         """The declared columns that are neither the target nor the time."""
         others = {self.target.profile.name, self.moment.name if self.moment else None}
@@ -301,14 +306,15 @@ def sections(plan: Plan, source: str) -> tuple[dict[str, Any], dict[KeyPath, Seq
 
 def limit_of(plan: Plan) -> dict[str, str]:
     """`source.stop_above`, where the default would end the run: so many rows cannot be trained on."""
-    refused = 1 - float(plan.usable_rows.mean())
+    refused = plan.refused_share
     return {"stop_above": f"{min(100, 10 * math.ceil(10 * refused + 1))}%"} if refused >= MANY_REFUSED else {}
 
 
 def limit_remarks(plan: Plan) -> list[str]:
     """Why a limit is declared."""
-    refused = 1 - float(plan.usable_rows.mean())
-    return [f"{refused:.0%} of the rows go to quarantine; a run ends above this share"] * bool(limit_of(plan))
+    return [f"{plan.refused_share:.0%} of the rows go to quarantine; a run ends above this share"] * bool(
+        limit_of(plan)
+    )
 
 
 def usable(features: Sequence[Profile]) -> list[Profile]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SAMPLE = 1 << 16  # bytes that candidates are tried on
 MOST_RECORDS = 400
 DELIMITERS = (",", ";", "\t", "|", "\x1f", "^", "~", " ")
+RARE_DELIMITERS = ":+?#*&!=%$@"
+FEW_TEXTS = 3
 PRIORS = {b" ": 0.5, b"^": 0.8, b"~": 0.8, b"'": 0.97, b"": 0.9}  # what seldom is a delimiter or a quote
 SHARPNESS = 8  # a second candidate of 0.9 times the score leaves a certainty of 0.57, one of 0.7 times 0.94
 NEARLY_ALL = 0.95  # of the records
@@ -221,7 +223,8 @@ def find_grammar(sample: bytes, declared: DeclaredDialect, *, whole: bool) -> Fo
     if declared.delimiter is None and best.score < alone:
         return as_single_column(sample, best, declared, whole=whole)
     if best.score == 0:
-        return FoundGrammar(best, ends, 1.0, None)
+        rare = rare_delimiter(best) if declared.delimiter is None else None
+        return FoundGrammar(best, ends, 0.5 if rare else 1.0, rare)
     others = [(trial.score, difference(trial.grammar, best.grammar)) for trial, _ in ranked[1:] if trial.score > 0]
     score, second = max(others, default=(0.0, None))
     return FoundGrammar(best, ends, round(1 - (score / best.score) ** SHARPNESS, 2), second)
@@ -273,7 +276,23 @@ def as_single_column(sample: bytes, rejected: Trial, declared: DeclaredDialect, 
         trial = read_sample(sample, with_line_ends(grammar, ends in ("cr", "any")), whole=whole)
         if all(trial.records):
             break
-    return FoundGrammar(trial, ends, 0.5, f"delimiter {rejected.grammar.delimiter.decode()!r}")
+    second = rare_delimiter(trial) or f"delimiter {rejected.grammar.delimiter.decode()!r}"
+    return FoundGrammar(trial, ends, 0.5, second)
+
+
+def rare_delimiter(trial: Trial) -> str | None:
+    """A sign that may separate fields of a single column, because nearly all of its texts have it as often, as words.
+
+    None of these is tried as a delimiter: times, links and sums hold them too.
+    """
+    texts = [record[0] for record in trial.records if len(record) == 1 and record != [""]]
+    if len(texts) < FEW_TEXTS or 2 * sum(map(is_value, texts)) > len(texts):
+        return None
+    for sign in RARE_DELIMITERS:
+        count, often = Counter(text.count(sign) for text in texts).most_common(1)[0]
+        if count > 1 and often >= NEARLY_ALL * len(texts):
+            return f"delimiter {sign!r}"
+    return None
 
 
 def single_column_score(trial: Trial) -> float:

@@ -107,9 +107,9 @@ def is_spaced(sample: bytes, delimiter: str, plain: Trial, declared: DeclaredDia
 
 
 def is_table(trial: Trial) -> bool:
-    """Whether the first record of a sample and nearly all others have one width, two or more."""
-    first = trial.records[0] if trial.records else []
-    return len(trial.records) > 1 and len(first) == trial.width > 1 and trial.share >= NEARLY_ALL
+    """Whether the first record of a sample that has several fields and nearly all others have one width."""
+    first = next((width for width in trial.widths if width > 1), 0)
+    return len(trial.records) > 1 and first == trial.width > 1 and trial.share >= NEARLY_ALL
 
 
 def fitting(trial: Trial) -> int:
