@@ -272,6 +272,51 @@ def test_one_misread_text_in_a_hundred_goes_to_quarantine() -> None:
 
 
 @pytest.mark.parametrize(
+    ("many", "one", "keys"),
+    [
+        ("7,5", "1.234,5", {"type": "float", "decimal": ",", "thousands": "."}),
+        ("7.5", "1,234.5", {"type": "float", "thousands": ","}),
+        ("7,5 \u20ac", "1.234,5 \u20ac", {"type": "float", "decimal": ",", "thousands": ".", "marks": ["\u20ac"]}),
+    ],
+)
+def test_separator_that_one_text_has_is_declared(many: str, one: str, keys: dict[str, str]) -> None:
+    texts = [f"{number}{many}" for number in range(1, 200)] + [one]
+    decision = decide_type(column_texts("x", pa.chunked_array([texts])))
+    assert (decision.declared, decision.refused_rows) == (keys, 0)
+
+
+@pytest.mark.parametrize("text", ["1.234,50-", "(1,234.50)", "7.2 kg", "21.5\u00b0C"])
+def test_text_that_looks_like_a_number_is_told(text: str) -> None:
+    decision = decide_type(column_texts("x", pa.chunked_array([[text, "12", "13"]])))
+    assert decision.declared == {"type": "category"}
+    assert f"numbers by their look, but not known how to read, such as {text!r}" in decision.remarks[0]
+
+
+def test_codes_of_digits_and_a_letter_look_like_no_number() -> None:
+    assert decide_type(column_texts("seat", pa.chunked_array([["12A", "7C", "31F"]]))).remarks == ("3 levels",)
+
+
+def shop(tail: str) -> Draft:
+    rows = [[f"2024-{1 + day // 28:02}-{1 + day % 28:02}", day % 7, ("kept", "lost")[day % 2]] for day in range(112)]
+    return draft_of(written(["day", "size", "outcome"], rows) + tail.encode(), "outcome")
+
+
+def test_rows_of_nothing_change_no_draft() -> None:
+    with_tail, without = shop(",,\n" * 60), shop("")
+    columns = {name: column.missing for name, column in without.pipeline.columns.items()}
+    assert {name: column.missing for name, column in with_tail.pipeline.columns.items()} == columns
+    assert with_tail.pipeline.time == without.pipeline.time
+
+
+def test_rows_of_nothing_are_told() -> None:
+    assert "60 rows have no value in any column: to quarantine, without a target" in shop(",,\n" * 60).text
+
+
+def test_limit_of_quarantine_allows_for_rows_of_nothing() -> None:
+    assert (shop("").pipeline.source.stop_above, shop(",,\n" * 200).pipeline.source.stop_above) == ("50%", "80%")
+
+
+@pytest.mark.parametrize(
     ("content", "target", "error", "told"),
     [
         (b"a,b\n", "b", sample.SampleError, "a header and no row"),
