@@ -45,6 +45,21 @@ def short_tables() -> list[DirtyFile]:
             dialect={"preamble": 1, "header_lines": 3},
         ),
         DirtyFile(
+            "two-header-lines-with-a-gap.csv",
+            b";people\nday;number\n"
+            + text([(f"3{day % 2}.12.20{day}", f"{day}00") for day in range(10, 18)], ";").encode(),
+            names=("day", "people number"),
+            rows=[(f"3{day % 2}.12.20{day}", f"{day}00") for day in range(10, 18)],
+            dialect={"header_lines": 2},
+        ),
+        DirtyFile(
+            "first-row-of-words.csv",
+            b",a,b\nx,unknown,7\n" + b"y,1,2\n" * 6,
+            names=("", "a", "b"),
+            rows=[("x", "unknown", "7"), *[("y", "1", "2")] * 6],
+            dialect={"header_lines": 1},
+        ),
+        DirtyFile(
             "years-backwards.csv",
             b"unit\t2020 \t2019 \t2018 \nDE\t1.5 \t: \t2.5 \nFR\t1.0 \t2.0 \t3.0 \n",
             names=("unit", "2020 ", "2019 ", "2018 "),
@@ -90,6 +105,7 @@ def padded() -> list[DirtyFile]:
             text(DAYS) + "Total,,12.0\nNote: without tax,,\n",
             refused=[(6, "totals_row"), (7, "footer")],
         ),
+        days("total-in-spanish.csv", text(DAYS) + "TOTALES,,12.0\n", refused=[(6, "totals_row")]),
         days("sparse-last-row.csv", text(DAYS) + "Landing page,,\n", rows=[*DAYS[1:], ("Landing page", "", "")]),
         days("empty-last-rows.csv", text(DAYS) + ",,\n,,\n", rows=[*DAYS[1:], *[("", "", "")] * 2]),
         DirtyFile(

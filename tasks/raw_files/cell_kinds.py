@@ -16,7 +16,10 @@ MOMENT = re.compile(
     r"(?:[T ][0-9]{1,2}:[0-9]{2}.{0,16})?|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
 )
 TEXT = re.compile(r"[^,;\t|\x1f\"]*")
-TOTAL = re.compile(r"(?:(?:grand |sub)?-?totals?|sums?|summe|gesamt|insgesamt)\s*:?", re.IGNORECASE)
+TOTAL = re.compile(
+    r"(?:(?:grand |sub|account )?-?totals?|total(?:e[ns]?|t)|totaal|sums?|suma|(?:gesamt)?summe|gesamt|insgesamt)\s*:?",
+    re.IGNORECASE,
+)
 NOTE = re.compile(
     r"[#(*]|--|.*\b(?:rows?|records?|lines?|total|source|generated|exported|end of|eof|page|notes?)\b", re.IGNORECASE
 )

@@ -289,9 +289,9 @@ def further_header_lines(first: Row, below: Sequence[Row]) -> int:
     for extra in (2, 1):
         lines, rows = [first, *below[:extra]], [row for row in below[extra:] if len(row) == width]
         values = value_columns(rows)
-        names = len(first) == width and all(is_word(first[column]) for column in values)
-        units = [len(line) == width and are_units([line[column] for column in values]) for line in lines[1:]]
-        if len(rows) >= ROWS_BELOW and len(values) > 1 and len(lines) > extra and names and all(units):
+        cells = [[line[column] for column in values] for line in lines if len(line) == width]
+        named = all(any(map(is_word, names)) for names in zip(*cells, strict=True))
+        if len(rows) >= ROWS_BELOW and len(values) > 1 and len(cells) > extra and named and all(map(are_units, cells)):
             return extra
     return 0
 
