@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 AHEAD = 2  # blocks that are parsed while the next one is split
 LONGEST_FOOTER = 20  # records at the end that may be notes
+LEAST_PADDED = 3  # columns of a table in which a note alone in the first one is no row
+WORDS_OF_A_NOTE = 4  # that are no value of a column
 
 
 @dataclass(frozen=True)
@@ -144,12 +146,14 @@ def chunk_of(
     """The rows of one block and what is none."""
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     texts, misfits = parsed
     refused = refused + [misfit(records, row, fields - table.trailing, table.width) for row, fields in misfits]
     kept_rows, sound = np.delete(np.arange(records.count), [row for row, _ in misfits]), None
     if table.trailing:
-        behind = np.asarray(texts.column(column_alias(table.width)).to_numpy()) != ""
+        ends = pc.utf8_trim_whitespace(texts.column(column_alias(table.width)))
+        behind = np.asarray(pc.not_equal(ends, ""))
         texts = texts.drop_columns(column_alias(table.width))
         for row in kept_rows[behind].tolist():
             refused.append(refusal(int(records.lines[row]), "no_trailing_delimiter", records.content(row)))
@@ -247,7 +251,8 @@ def with_notes_refused(chunks: list[RawChunk], width: int) -> list[RawChunk]:
     *others, last = chunks
     final = int(last.lines[-1]) if len(last.lines) else 0
     refused = [as_note(record, width) if record.line > final else record for record in last.refused]
-    last = replace(last, refused=refused)
+    last = with_padded_notes_refused(replace(last, refused=refused), width)
+    final = int(last.lines[-1]) if len(last.lines) else 0
     if width > 1 and final and not any(record.line > final and record.reason != "footer" for record in refused):
         last = with_total_refused(last)
     return [*others, last]
@@ -260,6 +265,22 @@ def as_note(record: RefusedRecord, width: int) -> RefusedRecord:
     fields = re.match(r"\d+", record.detail)
     detail = DETAILS["footer"].format(fields=fields[0] if fields else 1, width=width)
     return record._replace(reason="footer", detail=detail)
+
+
+def with_padded_notes_refused(chunk: RawChunk, width: int) -> RawChunk:
+    """Refuse the notes that stand in the first column at the end, behind a row that holds nothing, and such rows."""
+    if width < LEAST_PADDED or not isinstance(chunk.raw, Raw):
+        return chunk
+    count, notes, begin = len(chunk.lines), 0, len(chunk.lines)
+    for row in range(count - 1, max(-1, count - 1 - LONGEST_FOOTER), -1):
+        cells = chunk.raw.cells(row)
+        if any(cells[1:]) or (cells[0] and len(cells[0].split()) < WORDS_OF_A_NOTE):
+            break
+        notes += bool(cells[0])
+        begin = row if notes and not cells[0] else begin
+    detail = DETAILS["padded_footer"]
+    refused = [RefusedRecord(int(chunk.lines[row]), "footer", detail, chunk.raw(row)) for row in range(begin, count)]
+    return first_rows(chunk, begin, sorted([*chunk.refused, *refused])) if refused else chunk
 
 
 def with_total_refused(chunk: RawChunk) -> RawChunk:

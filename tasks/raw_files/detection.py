@@ -37,6 +37,7 @@ class Trial:
 
     Attributes
     ----------
+    sample : bytes
     grammar : Grammar
     records : list of list of str
         Fields of each record; none where a line is malformed, one that is empty where it is blank.
@@ -48,11 +49,16 @@ class Trial:
         Which fields of each record are quoted.
     """
 
+    sample: bytes
     grammar: Grammar
     records: list[list[str]]
     begins: list[int]
     plausible: list[int]
     quoted: list[list[bool]]
+
+    def line(self, record: int) -> bytes:
+        """A record as it stands in the sample, without its line end."""
+        return self.sample[self.begins[record] : self.begins[record + 1]].rstrip(b"\r\n")
 
     @cached_property
     def width(self) -> int:
@@ -101,7 +107,7 @@ def read_sample(sample: bytes, grammar: Grammar, *, whole: bool) -> Trial:
             plausible.append(sum(map(operator.or_, quoted, map(is_plausible, texts))))
             place = match.end()
         begins.append(place)
-    return Trial(grammar, records, begins, plausible, quotes)
+    return Trial(sample, grammar, records, begins, plausible, quotes)
 
 
 def end_of_line(text: bytes, place: int, grammar: Grammar) -> int:
