@@ -540,10 +540,21 @@ def broken_headers() -> list[DirtyFile]:
     rows = text(PEOPLE[1:] * 3)
     all_rows = PEOPLE[1:] * 3
     return [
-        people("quote-opens-in-header.csv", 'name,age,"city\n' + rows, error="the header has a misplaced quote: 'name"),
         people(
-            "quote-opens-in-header-of-words.csv",
-            '"name,city\n' + "".join(f"{name},{city}\n" for name, _, city in all_rows),
+            "quote-opens-in-header.csv",
+            'name,"age,"city"\n' + rows,
+            names=("name", '"age', "city"),
+            rows=all_rows,
+            note="the header has misplaced quotes",
+        ),
+        people(
+            "quote-and-delimiter-in-header.csv",
+            'name,"age"city\n' + rows,
+            error="the header has a misplaced quote: 'name,\"age\"city'",
+        ),
+        people(
+            "quote-and-delimiter-in-header-of-words.csv",
+            '"name"city\n' + "".join(f"{name},{city}\n" for name, _, city in all_rows),
             error="the header has a misplaced quote",
         ),
         people(
@@ -552,7 +563,7 @@ def broken_headers() -> list[DirtyFile]:
             names=("name", "age", 'c"ity'),
             rows=all_rows,
             dialect={"preamble": 2, "quote": '"'},
-            note="a part of it",
+            note="names are read as they stand",
         ),
         people(
             "title-with-a-quote.csv", 'The "people" of computing\n' + text(PEOPLE) + rows, rows=PEOPLE[1:] + all_rows

@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING
 from tasks.raw_files.detection import DELIMITERS, Trial, read_sample
 from tasks.raw_files.errors import UnreadableFileError
 from tasks.raw_files.grammar import Grammar
+from tasks.raw_files.header_lines import ROWS_BELOW
+from tasks.raw_files.preamble import MOST, filled
 
 if TYPE_CHECKING:
     from tasks.raw_files.layout import Layout
 
 SURE = 0.9  # certainty of a header below that makes what stands above it a title
-QUOTE_IN_NAME = "a quote inside one of the header's names is a part of it"
+QUOTE_IN_NAME = "the header has misplaced quotes: names are read as they stand there"
 LONGEST_SHOWN = 200  # bytes of a header
 
 
 def with_names_as_text(trial: Trial) -> tuple[Trial, int]:
-    r"""A trial whose first wide record may have quotes inside its fields, and which record was read so; -1 for none.
+    r"""A trial whose first wide record is read though its quotes are misplaced, and which record that is; -1 for none.
 
-    A quote at the edge of a field is no part of a name: there it opens or closes what is quoted, and is misplaced.
+    A quote inside a field may be a part of it. One at its edge opens or closes what is quoted: such names are read as
+    they stand only where there are as many as nearly all of several rows have fields.
 
     >>> sample = b'size"in,age\n1,2\n'
     >>> trial, place = with_names_as_text(read_sample(sample, Grammar(b",", b'"'), whole=True))
@@ -30,15 +33,26 @@ def with_names_as_text(trial: Trial) -> tuple[Trial, int]:
     place = next((number for number, record in enumerate(trial.records) if len(record) in {0, trial.width}), 0)
     if not trial.records or trial.records[place] or trial.width == 1:
         return trial, -1
-    line = trial.line(place)
-    fields = line.split(trial.grammar.delimiter)
-    quote = trial.grammar.quote
-    if len(fields) != trial.width or any(quote in {field[:1], field[-1:]} for field in map(bytes.strip, fields)):
+    names = trial.line(place).split(trial.grammar.delimiter)
+    below = filled(trial.records[place + 1 :])
+    rows = sum(len(row) == trial.width for row in below)
+    are_counted = rows >= ROWS_BELOW and rows >= MOST * len(below)
+    if len(names) != trial.width or not (are_counted or all(has_inner_quotes(name, trial.grammar) for name in names)):
         return trial, -1
     records, quoted = list(trial.records), list(trial.quoted)
-    records[place] = [field.decode("utf-8", errors="replace") for field in fields]
+    records[place] = [as_it_stands(name, trial.grammar) for name in names]
     quoted[place] = [False] * trial.width
     return replace(trial, records=records, quoted=quoted), place
+
+
+def has_inner_quotes(name: bytes, grammar: Grammar) -> bool:
+    """Whether a name has no quote at its edges."""
+    return grammar.quote not in {name.strip()[:1], name.strip()[-1:]}
+
+
+def as_it_stands(name: bytes, grammar: Grammar) -> str:
+    """A name without quotes around it; with all of them, where they are misplaced."""
+    return (name if grammar.record.fullmatch(name) is None else grammar.plain(name)).decode("utf-8", errors="replace")
 
 
 def broken_header(line: bytes) -> UnreadableFileError:
@@ -62,7 +76,7 @@ def refuse_broken_header(trial: Trial, layout: Layout) -> None:
     if place < 0 or trial.records[place] or (layout.header_lines and layout.certainty > SURE):
         return
     names = trial.line(place).count(trial.grammar.delimiter) + 1
-    if names >= max(2, trial.width - 1):
+    if names >= trial.width - 1:
         raise broken_header(trial.line(place))
 
 

@@ -196,7 +196,11 @@ def find_grammar(sample: bytes, declared: DeclaredDialect, *, whole: bool) -> Fo
         return as_single_column(sample, best, whole=whole)
     if best.score == 0:
         return FoundGrammar(best, ends, 1.0, None)
-    others = [(trial.score, difference(trial.grammar, best.grammar)) for trial, _ in ranked[1:] if trial.score > 0]
+    others = [
+        (trial.score, difference(trial.grammar, best.grammar))
+        for trial, _ in ranked[1:]
+        if trial.score > 0 and trial.records != best.records
+    ]
     score, second = max(others, default=(0.0, None))
     return FoundGrammar(best, ends, round(1 - (score / best.score) ** SHARPNESS, 2), second)
 
