@@ -228,6 +228,13 @@ def delimiters() -> list[DirtyFile]:
             dialect={"escape": "\\"},
         ),
         people(
+            "escapes-that-stand-for-themselves.csv",
+            'id,path\n1,"C:\\temp, \\"D:\\new\\""\n2,\\N\n3,"a\\\\"\n',
+            rows=[("1", 'C:\\temp, "D:\\new"'), ("2", "\\N"), ("3", "a\\")],
+            names=("id", "path"),
+            dialect={"escape": "\\"},
+        ),
+        people(
             "single-quoted-header.tsv",
             "'name'\t'age'\t'city'\n" + text(PEOPLE[1:], "\t"),
             dialect={"delimiter": "\t", "quote": "'"},
@@ -522,6 +529,184 @@ def layouts() -> list[DirtyFile]:
         ),
         people("10000-columns.csv", ",".join(f"c{number}" for number in range(10_000)) + "\n", error="10000 columns"),
         people("blank.csv", "\n\n\n", error="no header and no row"),
+        *broken_headers(),
+        *spreadsheets(),
+        *several_tables(),
+    ]
+
+
+def broken_headers() -> list[DirtyFile]:
+    """Headers that are not written as the rows are."""
+    rows = text(PEOPLE[1:] * 3)
+    all_rows = PEOPLE[1:] * 3
+    return [
+        people(
+            "quote-opens-in-header.csv",
+            'name,"age,"city"\n' + rows,
+            names=("name", '"age', "city"),
+            rows=all_rows,
+            note="the header has misplaced quotes",
+        ),
+        people(
+            "quote-and-delimiter-in-header.csv",
+            'name,"age"city\n' + rows,
+            error="the header has a misplaced quote: 'name,\"age\"city'",
+        ),
+        people(
+            "quote-and-delimiter-in-header-of-words.csv",
+            '"name"city\n' + "".join(f"{name},{city}\n" for name, _, city in all_rows),
+            error="the header has a misplaced quote",
+        ),
+        people(
+            "quote-inside-a-name.csv",
+            '# a tool\n\nname,age,"city\n'.replace(',"city', ',c"ity') + rows,
+            names=("name", "age", 'c"ity'),
+            rows=all_rows,
+            dialect={"preamble": 2, "quote": '"'},
+            note="names are read as they stand",
+        ),
+        people(
+            "title-with-a-quote.csv", 'The "people" of computing\n' + text(PEOPLE) + rows, rows=PEOPLE[1:] + all_rows
+        ),
+        people(
+            "header-in-another-delimiter.csv",
+            "name;age;city\n" + rows,
+            names=("c1", "c2", "c3"),
+            rows=all_rows,
+            dialect={"header_lines": 0, "certainty": 0.5, "second": "a header above, with ';' between its names"},
+            note="may be the header: ';' stands between its 3 names",
+        ),
+        people(
+            "header-lacks-a-delimiter.csv",
+            "nameage,city,x\n" + rows.replace("\n", ",x,y\n"),
+            names=("nameage", "city", "x"),
+            rows=[],
+            refused=[(line, "too_many_columns") for line in range(2, 11)],
+            note="9 of the first 9 rows have 5 fields where the header has 3",
+        ),
+        people(
+            "title-or-half-a-header.csv",
+            "nameage,city\n" + rows.replace("\n", ",x\n"),
+            names=("c1", "c2", "c3", "c4"),
+            rows=[(*row, "x") for row in all_rows],
+            dialect={"preamble": 1, "certainty": 0.7, "second": "a header in the line above the rows"},
+        ),
+        people(
+            "names-without-cells.csv",
+            "name,age,city,approve,reject\n" + rows,
+            names=("name", "age", "city", "approve", "reject"),
+            rows=[],
+            refused=[(line, "too_few_columns") for line in range(2, 11)],
+            note="9 of the first 9 rows have 3 fields where the header has 5",
+        ),
+        people(
+            "loose-ends-in-rows-alone.csv",
+            text(PEOPLE).replace("\n", ",\n").replace("city,", "city", 1),
+            dialect={"certainty": 0.7, "second": "a name that the header lacks, and a last column that is empty"},
+            note="the header does not",
+        ),
+        people(
+            "blank-behind-the-last-delimiter.csv",
+            '"name";"age";"city"\n' + "".join(f'"{name}";"{age}";"{city}";"\n"\n' for name, age, city in PEOPLE[1:]),
+            dialect={"trailing_delimiter": True},
+        ),
+        people(
+            "last-column-empty-without-header.csv",
+            "".join(f"{number},{number * 2},\n" for number in range(5)) + "5,10,x\n",
+            names=("c1", "c2", "c3"),
+            rows=[*((str(number), str(number * 2), "") for number in range(5)), ("5", "10", "x")],
+        ),
+    ]
+
+
+def spreadsheets() -> list[DirtyFile]:
+    """What a sheet has beside its table: headings over groups of columns, and titles and notes with delimiters."""
+    numbers = [(str(number), str(number + 10), f"{number}.5", "ok") for number in range(1, 9)]
+    grouped = 'id,Staff,,Note\n,Count,"Full\ntime",\n' + text(numbers)
+    two = [(first, second) for first, second, *_ in numbers]
+    return [
+        people(
+            "group-headings.csv",
+            grouped,
+            names=("id", "Staff Count", "Staff Full\ntime", "Note"),
+            rows=numbers,
+            dialect={"header_lines": 2, "certainty": 0.8},
+            note="the header has 2 lines",
+        ),
+        people(
+            "group-headings-of-two-levels.csv",
+            "id,Staff,,,,Note\n,Boys,,Girls,,\n,Count,Share,Count,Share,\n"
+            + text((*row[:3], *row[1:]) for row in numbers),
+            names=("id", "Staff Boys Count", "Staff Boys Share", "Staff Girls Count", "Staff Girls Share", "Note"),
+            rows=[(*row[:3], *row[1:]) for row in numbers],
+            dialect={"header_lines": 3},
+        ),
+        people(
+            "sparse-first-row.csv",
+            "id,a,b\nx,,\n" + text(row[:3] for row in numbers),
+            names=("id", "a", "b"),
+            rows=[("x", "", ""), *(row[:3] for row in numbers)],
+            dialect={"header_lines": 1},
+        ),
+        people(
+            "padded-title-of-two-columns.csv",
+            "Summary of the year,\n,\na,b\n" + text(two),
+            names=("a", "b"),
+            rows=two,
+            dialect={"preamble": 2},
+        ),
+        people(
+            "padded-notes.csv",
+            text(PEOPLE) + ",,\n,,\nAges are those at death,,\nSource: a book of some kind,,\n",
+            refused=[(line, "footer") for line in (5, 6, 7, 8)],
+        ),
+        people(
+            "padded-words.csv",
+            text(PEOPLE) + ",,\nAda Lovelace,,\n",
+            rows=[*PEOPLE[1:], ("", "", ""), ("Ada Lovelace", "", "")],
+        ),
+        people(
+            "sentences-in-a-sparse-column.csv",
+            text(PEOPLE) + "One who wrote the first,,\n",
+            rows=[*PEOPLE[1:], ("One who wrote the first", "", "")],
+        ),
+    ]
+
+
+def several_tables() -> list[DirtyFile]:
+    """Two tables in one file."""
+    plain, more = text(PEOPLE) + text(PEOPLE[1:] * 2), [(*row, "x") for row in PEOPLE[1:] * 3]
+    rows = PEOPLE[1:] * 3
+    return [
+        people(
+            "wider-table-below.csv",
+            plain + "name,age,city,more\n" + text(more),
+            rows=rows,
+            refused=[(line, "too_many_columns") for line in range(11, 21)],
+            note="10 of the first 19 rows have 4 fields where the header has 3",
+        ),
+        people(
+            "narrow-table-above.csv",
+            text([row[:2] for row in PEOPLE[:1] + rows]) + "name,age,city,more\n" + text(more),
+            names=("name", "age"),
+            rows=[row[:2] for row in rows],
+            refused=[(line, "too_many_columns") for line in range(11, 21)],
+        ),
+        people(
+            "values-with-names-above.csv",
+            "key,value\nlatitude,48.1\nlongitude,11.5\naltitude,520\nyear,2020\nmonth,7\n\n"
+            + "name,age,city,more\n"
+            + text(more * 4),
+            names=("name", "age", "city", "more"),
+            rows=more * 4,
+            dialect={"preamble": 7},
+        ),
+        people(
+            "header-once-more-in-other-quotes.csv",
+            plain.replace("age", '"age"', 1) + "name,age,city\n" + text(PEOPLE[1:]) + '"name","age","city"\n',
+            rows=rows + PEOPLE[1:],
+            refused=[(11, "repeated_header"), (15, "repeated_header")],
+        ),
     ]
 
 

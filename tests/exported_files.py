@@ -96,7 +96,7 @@ def padded() -> list[DirtyFile]:
             dialect={"preamble": 1},
         ),
         days(
-            "padded-notes.csv",
+            "padded-sources.csv",
             text(DAYS) + ',,\nSource: the till,,\n"* not yet final, may change",,\n',
             refused=[(6, "footer"), (7, "footer"), (8, "footer")],
         ),

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 AHEAD = 2  # blocks that are parsed while the next one is split
 LONGEST_FOOTER = 20  # records at the end that may be notes
-MOST_CELLS_OF_A_NOTE = 2  # columns of a table in which any row may be a text beside nothing
+LEAST_PADDED = 3  # columns of a table in which a note alone in the first one is no row
+WORDS_OF_A_NOTE = 4  # that are no value of a column
 
 
 @dataclass(frozen=True)
@@ -145,12 +146,14 @@ def chunk_of(
     """The rows of one block and what is none."""
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     texts, misfits = parsed
     refused = refused + [misfit(records, row, fields - table.trailing, table) for row, fields in misfits]
     kept_rows, sound = np.delete(np.arange(records.count), [row for row, _ in misfits]), None
     if table.trailing:
-        behind = np.asarray(texts.column(column_alias(table.width)).to_numpy()) != ""
+        ends = pc.utf8_trim_whitespace(texts.column(column_alias(table.width)))
+        behind = np.asarray(pc.not_equal(ends, ""))
         texts = texts.drop_columns(column_alias(table.width))
         for row in kept_rows[behind].tolist():
             refused.append(refusal(int(records.lines[row]), "no_trailing_delimiter", records.content(row)))
@@ -251,9 +254,10 @@ def with_notes_refused(chunks: list[RawChunk], width: int) -> list[RawChunk]:
     *others, last = chunks
     final = int(last.lines[-1]) if len(last.lines) else 0
     refused = [as_note(record, width) if record.line > final else record for record in last.refused]
-    last = replace(last, refused=refused)
+    last = with_padded_notes_refused(replace(last, refused=refused), width)
+    final = int(last.lines[-1]) if len(last.lines) else 0
     if width > 1 and final and not any(record.line > final and record.reason != "footer" for record in refused):
-        last = with_total_refused(with_padded_notes_refused(last, width))
+        last = with_total_refused(last)
     return [*others, last]
 
 
@@ -267,24 +271,24 @@ def as_note(record: RefusedRecord, width: int) -> RefusedRecord:
 
 
 def with_padded_notes_refused(chunk: RawChunk, width: int) -> RawChunk:
-    """Refuse last rows that are a note in one cell, filled up with delimiters, and such of nothing above one."""
-    rows, count = len(chunk.lines), 0
-    for row in range(rows - 1, max(-1, rows - LONGEST_FOOTER), -1) if width > MOST_CELLS_OF_A_NOTE else ():
-        filled = [cell for cell in cells_of(chunk, row) if cell.strip()]
-        if len(filled) == 1 and PADDED_NOTE.match(filled[0].strip()):
-            count = rows - row
-        elif filled:
-            break
-    if not count:
+    """Refuse last rows that are a note in one cell, filled up with delimiters, and rows of nothing above or below.
+
+    A note reads like one, or has several words in the first column, behind a row that holds nothing.
+    """
+    if width < LEAST_PADDED:
         return chunk
-    while count < min(rows, LONGEST_FOOTER) and not any(cell.strip() for cell in cells_of(chunk, rows - count - 1)):
-        count += 1
-    kept = rows - count
-    notes = [
-        RefusedRecord(int(chunk.lines[row]), "footer", DETAILS["padded_footer"], chunk.raw(row))
-        for row in range(kept, rows)
-    ]
-    return first_rows(chunk, kept, sorted([*chunk.refused, *notes]))
+    count, has_notes, begin = len(chunk.lines), False, len(chunk.lines)
+    for row in range(count - 1, max(-1, count - 1 - LONGEST_FOOTER), -1):
+        cells = cells_of(chunk, row)
+        filled = [cell.strip() for cell in cells if cell.strip()]
+        is_note = len(filled) == 1 and PADDED_NOTE.match(filled[0]) is not None
+        if len(filled) > 1 or (filled and not is_note and len(cells[0].split()) < WORDS_OF_A_NOTE):
+            break
+        has_notes |= bool(filled)
+        begin = row if is_note or (has_notes and not filled) else begin
+    detail = DETAILS["padded_footer"]
+    refused = [RefusedRecord(int(chunk.lines[row]), "footer", detail, chunk.raw(row)) for row in range(begin, count)]
+    return first_rows(chunk, begin, sorted([*chunk.refused, *refused])) if refused else chunk
 
 
 def cells_of(chunk: RawChunk, row: int) -> list[str]:

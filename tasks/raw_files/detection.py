@@ -41,6 +41,7 @@ class Trial:
 
     Attributes
     ----------
+    sample : bytes
     grammar : Grammar
     records : list of list of str
         Fields of each record; none where a line is malformed, one that is empty where it is blank.
@@ -52,17 +53,27 @@ class Trial:
         Which fields of each record are quoted.
     """
 
+    sample: bytes
     grammar: Grammar
     records: list[list[str]]
     begins: list[int]
     plausible: list[int]
     quoted: list[list[bool]]
 
+    def line(self, record: int) -> bytes:
+        """A record as it stands in the sample, without its line end."""
+        return self.sample[self.begins[record] : self.begins[record + 1]].rstrip(b"\r\n")
+
+    @cached_property
+    def told(self) -> list[list[str]]:
+        """The records that are neither blank nor a comment; all that are not blank where none is left."""
+        filled = [record for record in self.records if record != [""]]
+        return [record for record in filled if not record or not is_comment(record[0])] or filled
+
     @cached_property
     def widths(self) -> list[int]:
-        """Fields of each record that is neither blank nor a comment, 0 where it is malformed; of all if none is."""
-        filled = [record for record in self.records if record != [""]]
-        return [len(record) for record in filled if not record or not is_comment(record[0])] or list(map(len, filled))
+        """Fields of each of these records, 0 where it is malformed."""
+        return list(map(len, self.told))
 
     @cached_property
     def width(self) -> int:
@@ -81,10 +92,17 @@ class Trial:
 
     @cached_property
     def agreement(self) -> float:
-        """The same share without comments, and with less weight of sound records above or below all of that width."""
+        """The same share without comments, and with less weight of what stands above or below all of that width.
+
+        Not of what is malformed, or has a quote that is no text elsewhere.
+        """
         begin, end = span(self.widths, lambda width: width == self.width)
-        around = sum(width > 0 for width in self.widths[:begin] + self.widths[end:])
-        return self.widths.count(self.width) / max(1, len(self.widths) - around + AROUND * around)
+        around = sum(self.may_be_note(record) for record in self.told[:begin] + self.told[end:])
+        return self.widths.count(self.width) / max(1, len(self.told) - around + AROUND * around)
+
+    def may_be_note(self, record: list[str]) -> bool:
+        """Whether a record is sound, with any grammar."""
+        return bool(record) and (bool(self.grammar.quote) or not any('"' in text for text in record))
 
     @cached_property
     def score(self) -> float:
@@ -127,7 +145,7 @@ def read_sample(sample: bytes, grammar: Grammar, *, whole: bool) -> Trial:
             plausible.append(sum(map(operator.or_, quoted, map(is_plausible, texts))))
             place = match.end()
         begins.append(place)
-    return Trial(grammar, records, begins, plausible, quotes)
+    return Trial(sample, grammar, records, begins, plausible, quotes)
 
 
 def end_of_line(text: bytes, place: int, grammar: Grammar) -> int:
@@ -225,7 +243,11 @@ def find_grammar(sample: bytes, declared: DeclaredDialect, *, whole: bool) -> Fo
     if best.score == 0:
         rare = rare_delimiter(best) if declared.delimiter is None else None
         return FoundGrammar(best, ends, 0.5 if rare else 1.0, rare)
-    others = [(trial.score, difference(trial.grammar, best.grammar)) for trial, _ in ranked[1:] if trial.score > 0]
+    others = [
+        (trial.score, difference(trial.grammar, best.grammar))
+        for trial, _ in ranked[1:]
+        if trial.score > 0 and trial.records != best.records
+    ]
     score, second = max(others, default=(0.0, None))
     return FoundGrammar(best, ends, round(1 - (score / best.score) ** SHARPNESS, 2), second)
 

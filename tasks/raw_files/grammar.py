@@ -1,7 +1,8 @@
 r"""What a record of delimited text is, as regular expressions over UTF-8.
 
-A field is quoted as a whole or holds no quote at all; a quote inside quotes is written twice or escaped. All of it is
-one reading of the text or none: nothing is lenient.
+A field is quoted as a whole or holds no quote at all; a quote inside quotes is written twice or escaped. An escape
+stands for itself before a character that means nothing by itself, as in `C:\temp`. All of it is one reading of the text
+or none: nothing is lenient.
 """
 
 from __future__ import annotations
@@ -77,9 +78,28 @@ class Grammar:
         )
 
     @cached_property
+    def _meant(self) -> bytes:
+        special = re.escape(self.delimiter + self.quote + self.escape)
+        return re.escape(self.escape) + b"[" + special + rb"\r\n]" if self.escape else b"(?!)"
+
+    @cached_property
     def _unescape(self) -> re.Pattern[bytes]:
         doubled = self.quote_mark + b"(?=" + self.quote_mark + b")" if self.quote else b"(?!)"
-        return re.compile(self._escaped + b"|" + doubled + b".", re.DOTALL)
+        return re.compile(self._meant + b"|" + doubled + b".", re.DOTALL)
+
+    @cached_property
+    def _any_escape(self) -> re.Pattern[bytes]:
+        return re.compile(self._meant + b"|(?P<itself>" + re.escape(self.escape) + b")")
+
+    def with_escapes_escaped(self, text: bytes) -> bytes:
+        r"""A text in which each escape that stands for itself is escaped: parsers take any character behind one.
+
+        >>> Grammar(b",", b'"', b"\\").with_escapes_escaped(rb'C:\temp,"a \" b"')
+        b'C:\\\\temp,"a \\" b"'
+        """
+        if not self.escape or self.escape not in text:
+            return text
+        return self._any_escape.sub(lambda match: self.escape * 2 if match["itself"] else match[0], text)
 
     def width(self, record: bytes) -> int:
         """Number of fields of a whole record."""

@@ -27,6 +27,24 @@ def has_bytes_of(text: bytes, body: bytes) -> bool:
     return all(byte in body for byte in set(text))
 
 
+def forms_of(header: bytes, grammar: Grammar) -> tuple[bytes, ...]:
+    r"""A header as it is written, and as it may be written elsewhere: all names in quotes, or as few as may be.
+
+    >>> from tasks.raw_files.grammar import Grammar
+    >>> forms_of(b'id,"name"', Grammar(b",", b'"'))
+    (b'id,"name"', b'"id","name"', b'id,name')
+    """
+    if not header:
+        return ()
+    if not grammar.quote or grammar.record.fullmatch(header) is None:
+        return (header,)
+    names = [grammar.plain(field) for field in grammar.fields(header)]
+    quoted = [grammar.quote + name.replace(grammar.quote, grammar.quote * 2) + grammar.quote for name in names]
+    special = {*grammar.delimiter, *grammar.quote, *grammar.escape, *b"\r\n"}
+    needed = [full if special & set(name) else name for full, name in zip(quoted, names, strict=True)]
+    return tuple(dict.fromkeys([header, grammar.delimiter.join(quoted), grammar.delimiter.join(needed)]))
+
+
 def has_inner_mark(body: bytes) -> bool:
     """Whether a byte order mark stands where a line begins."""
     if body.isascii() or not has_bytes_of(MARK, body) or MARK not in body:  # two bytes before it are dearer to look for

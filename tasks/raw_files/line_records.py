@@ -117,7 +117,7 @@ def is_clean(body: bytes, rules: Rules) -> bool:
         return False
     if grammar.escape and grammar.escape in body:
         return False
-    if rules.header and has_bytes_of(rules.header, body) and rules.header in body:
+    if any(has_bytes_of(header, body) and header in body for header in rules.headers):
         return False
     if has_inner_mark(body) or any(True for _ in reordered_headers(body, rules.header, grammar)):
         return False

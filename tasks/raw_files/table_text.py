@@ -9,8 +9,14 @@ from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from tasks.raw_files.broken_header import (
+    QUOTE_IN_NAME,
+    other_delimiter_above,
+    refuse_broken_header,
+    with_names_as_text,
+)
 from tasks.raw_files.delimited import Table, chunks_of, exchanged, swapped
-from tasks.raw_files.detection import SAMPLE, SEPARATOR_LINE, FoundGrammar, end_of_line, find_grammar
+from tasks.raw_files.detection import SAMPLE, SEPARATOR_LINE, FoundGrammar, Trial, end_of_line, find_grammar
 from tasks.raw_files.dialect import Dialect
 from tasks.raw_files.encodings import is_utf8
 from tasks.raw_files.errors import UnreadableFileError
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from tasks.raw_files.texts import Text
 
 CTRL_Z = b"\x1a"
+OTHER_DELIMITER_CERTAINTY = 0.5  # that a line with as many names as columns is a title
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,6 @@ class Found:
         Of the header's last line with names.
     swaps : dict of str to str
         Marks that changed places.
-    spacing : Spacing
-        Spaces that belong to the delimiter.
     """
 
     grammar: FoundGrammar
@@ -53,7 +58,29 @@ class Found:
     below: int
     header: slice
     swaps: dict[str, str]
-    spacing: Spacing
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What a text's grammar and header are told by.
+
+    Attributes
+    ----------
+    begin : int
+        Offset of the sample in the text's beginning.
+    sample : bytes
+    whole : bool
+        Whether it is all that follows.
+    grammar : FoundGrammar
+    declared : DeclaredDialect
+        With the delimiter of a `sep=` line.
+    """
+
+    begin: int
+    sample: bytes
+    whole: bool
+    grammar: FoundGrammar
+    declared: DeclaredDialect
 
 
 def read_table(
@@ -69,11 +96,12 @@ def read_table(
     if not text.ended and b"\n" not in text.head and b"\r" not in text.head:
         raise UnreadableFileError(f"the first line is longer than {LONGEST_RECORD} bytes; a header is expected")
     text, declared, swaps = with_swaps(text, declared)
-    found = examine(text, declared, swaps)
-    spacing = found.spacing
+    seen = sampled(text, declared)
+    spacing = Spacing() if swaps else find_spacing(seen.sample, seen.grammar, seen.declared, whole=seen.whole)
     if spacing.spaces:
         text, declared, swaps = with_spacing(text, declared, spacing)
-        found = examine(text, declared, swaps)
+        seen = sampled(text, declared)
+    found = examine(seen, swaps)
     grammar, names = found.grammar.trial.grammar, found.layout.names
     dialect = with_spaces(described(text, found, declared), spacing)
     header = text.head[found.header].rstrip(b"\r\n") if found.layout.header_lines else b""
@@ -130,8 +158,8 @@ def with_spaces(dialect: Dialect, spacing: Spacing) -> Dialect:
     return replace(dialect, delimiter=spacing.delimiter, spaces=spacing.spaces, notes=notes)
 
 
-def examine(text: Text, declared: DeclaredDialect, swaps: dict[str, str]) -> Found:
-    """Find the grammar and the header."""
+def sampled(text: Text, declared: DeclaredDialect) -> Sampled:
+    """Take a sample and find the grammar."""
     begin = 0
     separator = SEPARATOR_LINE.match(text.head) if declared.preamble is None else None
     if separator is not None:
@@ -141,14 +169,38 @@ def examine(text: Text, declared: DeclaredDialect, swaps: dict[str, str]) -> Fou
         begin = end_of_line(text.head, begin, Grammar(b",", cr_ends=b"\n" not in text.head))
     sample = sample_of(text, begin)
     whole = text.ended and begin + len(sample) == len(text.head)
-    grammar = find_grammar(sample, declared, whole=whole)
-    spacing = Spacing() if swaps else find_spacing(sample, grammar, declared, whole=whole)
-    layout = find_layout(grammar.trial, declared)
-    begins = [begin + place for place in grammar.trial.begins]
+    return Sampled(begin, sample, whole, find_grammar(sample, declared, whole=whole), declared)
+
+
+def examine(seen: Sampled, swaps: dict[str, str]) -> Found:
+    """Find the header.
+
+    Raises
+    ------
+    UnreadableFileError
+        If there is none that can be read.
+    """
+    trial, named = with_names_as_text(seen.grammar.trial)
+    layout = find_layout(trial, seen.declared)
+    refuse_broken_header(trial, layout)
+    layout = with_sample_notes(layout, trial, has_text=layout.start <= named < layout.start + layout.header_lines)
+    begins = [seen.begin + place for place in trial.begins]
     below = layout.start + layout.header_lines
     behind = below - layout.ruled
     header = slice(begins[max(0, behind - 1)], begins[behind])
-    return Found(grammar, layout, begins[layout.start], begins[below], header, swaps, spacing)
+    return Found(seen.grammar, layout, begins[layout.start], begins[below], header, swaps)
+
+
+def with_sample_notes(layout: Layout, trial: Trial, *, has_text: bool) -> Layout:
+    """The layout with what is to be known of the lines themselves; `has_text` says that names have quotes inside."""
+    notes, certainty, second = [*layout.notes, *([QUOTE_IN_NAME] if has_text else [])], layout.certainty, layout.second
+    if delimiter := other_delimiter_above(trial, layout):
+        second = f"a header above, with {delimiter!r} between its names"
+        certainty = min(certainty, OTHER_DELIMITER_CERTAINTY)
+        notes.append(
+            f"the line above the rows may be the header: {delimiter!r} stands between its {len(layout.names)} names"
+        )
+    return replace(layout, notes=tuple(notes), certainty=certainty, second=second)
 
 
 def sample_of(text: Text, begin: int) -> bytes:
