@@ -12,7 +12,7 @@ LONG_PREAMBLE = "".join(f"{key}: {value}\n" for key, value in zip("abcdefghi", r
 
 def exported() -> list[DirtyFile]:
     """All of them."""
-    return [*short_tables(), *padded(), *commented(), *ruled(), *single_columns(), *quoted_throughout()]
+    return [*short_tables(), *padded(), *commented(), *ruled(), *single_columns(), *quoted_throughout(), *spaced()]
 
 
 def days(name: str, content: str, **expected: Any) -> DirtyFile:
@@ -207,4 +207,49 @@ def quoted_throughout() -> list[DirtyFile]:
             dialect={"quote": None},
         ),
         DirtyFile("weka.arff", b"% made by hand\n@RELATION iris\n@data\n1,a\n", error="an ARFF file of Weka"),
+    ]
+
+
+def spaced() -> list[DirtyFile]:
+    """Spaces beside delimiters and quotes that nothing aligns."""
+    rows = [(f"{number}", f"n{number}", f"x, {number}") for number in range(12)]
+    return [
+        DirtyFile(
+            name,
+            (header + "".join(line.format(*row) for row in rows)).encode(),
+            names=("id", "name", "note"),
+            rows=list(rows),
+            dialect={"delimiter": ",", "spaces": "around"},
+            note="spaces stand beside delimiters",
+        )
+        for name, header, line in (
+            ("spaces-on-both-sides.csv", '"id" , "name" , "note"\n', '"{}" , "{}" , "{}"\n'),
+            ("spaces-before-delimiters.csv", '"id" ,"name" ,"note"\n', '"{}" ,"{}" ,"{}"\n'),
+            ("spaces-before-quotes.csv", "id,name,note\n", '{}, "{}",  "{}"\n'),
+            ("spaces-behind-quotes.csv", "id,name,note\n", '{},"{}"  ,"{}"\n'),
+            ("spaces-at-line-ends.csv", '"id","name","note" \n', '"{}","{}","{}" \n'),
+        )
+    ] + [
+        DirtyFile(
+            "spaces-around-semicolons.csv",
+            b"a ; b\n" + b"".join(b"%d ; %d\n" % (number, number * 3) for number in range(12)),
+            names=("a", "b"),
+            rows=[(f"{number}", f"{number * 3}") for number in range(12)],
+            dialect={"spaces": "around"},
+        ),
+        DirtyFile(
+            "one-row-with-spaces.csv",
+            b'"a" , "b"\n"1" , "2"',
+            names=("a", "b"),
+            rows=[("1", "2")],
+            dialect={"spaces": "around"},
+        ),
+        DirtyFile(
+            "lines-in-quotes.csv",
+            b'"id,name"\n' + b'"1,a"\n' * 6,
+            names=("id,name",),
+            rows=[("1,a",)] * 6,
+            refused=[],
+            dialect={"certainty": 0.5, "second": "delimiter ','"},
+        ),
     ]

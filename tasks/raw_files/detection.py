@@ -303,16 +303,17 @@ def as_single_column(sample: bytes, rejected: Trial, declared: DeclaredDialect, 
 
 
 def rare_delimiter(trial: Trial) -> str | None:
-    """A sign that may separate fields of a single column, because nearly all of its texts have it as often, as words.
+    """A sign that may separate fields of a single column, because nearly all of its texts have it as often.
 
-    None of these is tried as a delimiter: times, links and sums hold them too.
+    Delimiters are in quotes then, as where each line is quoted as a whole. The others are none that is tried: times,
+    links and sums hold them too, so that once in a text is not enough.
     """
     texts = [record[0] for record in trial.records if len(record) == 1 and record != [""]]
     if len(texts) < FEW_TEXTS or 2 * sum(map(is_value, texts)) > len(texts):
         return None
-    for sign in RARE_DELIMITERS:
+    for sign in (*DELIMITERS[:-1], *RARE_DELIMITERS):
         count, often = Counter(text.count(sign) for text in texts).most_common(1)[0]
-        if count > 1 and often >= NEARLY_ALL * len(texts):
+        if count > (sign in RARE_DELIMITERS) and often >= NEARLY_ALL * len(texts):
             return f"delimiter {sign!r}"
     return None
 

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from tasks.raw_files.texts import Text
 
 SPACED = (",", ";", "|")
+QUOTED = b"\x1d"  # stands for what is in quotes
 MOST_OTHERS = 2  # records of a short aligned table that are no rows: a rule below the header, the number of rows
 RUNS = re.compile(rb" +(?=[\r\n])|(?<=[\r\n]) +|(?<= ) +")
 NOTES = {
     "behind": "a space stands behind each delimiter: no part of the cells",
     "runs": "runs of spaces are one delimiter; records are shown with one space",
+    "around": "spaces stand beside delimiters: no part of the cells; records are shown without them",
     "aligned": "spaces align the columns: no part of the cells; records are shown without them",
 }
 
@@ -55,35 +57,86 @@ def find_spacing(sample: bytes, found: FoundGrammar, declared: DeclaredDialect, 
     if declared.delimiter is not None or b" " not in sample:
         return Spacing()
     plain = found.trial
-    for delimiter in SPACED if b"  " in sample else ():
-        filling = find_filling(sample, delimiter, plain, declared, whole=whole)
-        if filling is not None:
-            return Spacing("aligned", delimiter, filling)
-    for delimiter in SPACED:
-        if is_spaced(sample, delimiter, plain, declared, whole=whole):
-            return Spacing("behind", delimiter)
-    if b"  " in sample and declared.quote in (None, "none") and not plain.grammar.cr_ends:
-        trial = read_sample(b"".join(collapsed([sample])), Grammar(b" "), whole=whole)
-        if is_table(trial) and fitting(trial) > fitting(plain):
-            return Spacing("runs", " ")
-    return Spacing()
+    fillings = [
+        filling for delimiter in SPACED for filling in fillings_of(sample, delimiter, plain, declared, whole=whole)
+    ]
+    aligned = (each for each in fillings if b"  " in sample and is_aligned(lines_of(sample), each))
+    around = (each for each in fillings if stands_on_both_sides(sample, each))
+    behind = (each for each in SPACED if is_spaced(sample, each, plain, declared, whole=whole))
+    beside = (each for each in fillings if stands_beside_quotes(sample, each) and loses_records(sample, plain, each))
+    if filling := next(aligned, None):
+        return Spacing("aligned", filling.delimiter.decode(), filling)
+    if filling := next(around, None):
+        return Spacing("around", filling.delimiter.decode(), filling)
+    if delimiter := next(behind, None):
+        return Spacing("behind", delimiter)
+    if filling := next(beside, None):
+        return Spacing("around", filling.delimiter.decode(), filling)
+    return Spacing("runs", " ") if has_runs(sample, plain, declared, whole=whole) else Spacing()
 
 
-def find_filling(
+def has_runs(sample: bytes, plain: Trial, declared: DeclaredDialect, *, whole: bool) -> bool:
+    """Whether runs of spaces separate columns where a single space makes no such table."""
+    if b"  " not in sample or declared.quote not in (None, "none") or plain.grammar.cr_ends:
+        return False
+    trial = read_sample(b"".join(collapsed([sample])), Grammar(b" "), whole=whole)
+    return is_table(trial) and fitting(trial) > fitting(plain)
+
+
+def fillings_of(
     sample: bytes, delimiter: str, plain: Trial, declared: DeclaredDialect, *, whole: bool
-) -> Filling | None:
-    """The marks of a sample whose columns spaces align, if at least as many records have one width without them."""
+) -> Iterator[Filling]:
+    """The marks of a sample with spaces beside delimiters, if at least as many records have one width without them."""
     if delimiter.encode() not in sample or plain.grammar.cr_ends:
-        return None
-    lines = [line for line in sample.splitlines()[:MOST_RECORDS] if line.strip()]
+        return
     quote = "" if declared.quote == "none" else declared.quote or '"'
+    if not has_spaces_beside(sample, Filling(delimiter.encode(), quote.encode())):
+        return
     for escape in escapes_of(sample, quote, declared):
         filling = Filling(delimiter.encode(), quote.encode(), escape.encode())
         bare = b"".join(without_filling([sample], filling))
         trial = read_sample(bare, Grammar(filling.delimiter, filling.quote, filling.escape), whole=whole)
-        if fills_a_table(trial) and fitting(trial) >= fitting(plain) and is_aligned(lines, filling):
-            return filling
-    return None
+        if fills_a_table(trial) and fitting(trial) >= fitting(plain):
+            yield filling
+
+
+def has_spaces_beside(sample: bytes, filling: Filling) -> bool:
+    """Whether spaces may stand beside delimiters outside quotes, or behind quotes at a line's end."""
+    outside = sample if b"\\" in sample else without_quoted(sample, filling)
+    beside = (filling.delimiter + b" ", b" " + filling.delimiter, QUOTED + b" \n", QUOTED + b" \r\n")
+    return any(each in outside for each in beside)
+
+
+def lines_of(sample: bytes) -> list[bytes]:
+    """The first lines of a sample that are not blank."""
+    return [line for line in sample.splitlines()[:MOST_RECORDS] if line.strip()]
+
+
+def stands_on_both_sides(sample: bytes, filling: Filling) -> bool:
+    """Whether nearly each delimiter outside quotes stands between spaces."""
+    outside = without_quoted(sample, filling)
+    count = outside.count(filling.delimiter)
+    return 0 < NEARLY_ALL * count <= outside.count(b" " + filling.delimiter + b" ")
+
+
+def stands_beside_quotes(sample: bytes, filling: Filling) -> bool:
+    """Whether spaces stand between quotes around fields and delimiters or line ends: most quotes, or in each line."""
+    outside, d = without_quoted(sample, filling), re.escape(filling.delimiter)
+    beside = re.findall(b"(?:^|[" + d + rb"\r\n]) +" + QUOTED + b"|" + QUOTED + b" +(?=[" + d + rb"\r\n]|$)", outside)
+    rows = outside.count(b"\n") - 1
+    return 2 * len(beside) > outside.count(QUOTED) or len(beside) >= max(1, NEARLY_ALL * rows)
+
+
+def without_quoted(sample: bytes, filling: Filling) -> bytes:
+    """A sample with a sign for each quoted part."""
+    return Grammar(filling.delimiter, filling.quote, filling.escape).protected.sub(QUOTED, sample)
+
+
+def loses_records(sample: bytes, plain: Trial, filling: Filling) -> bool:
+    """Whether more records have one width without spaces beside delimiters."""
+    bare = b"".join(without_filling([sample], filling))
+    trial = read_sample(bare, Grammar(filling.delimiter, filling.quote, filling.escape), whole=True)
+    return fitting(trial) > fitting(plain)
 
 
 def fills_a_table(trial: Trial) -> bool:
@@ -130,6 +183,8 @@ def bared(text: Text, filling: Filling) -> Text:
 def rewritten(text: Text, change: Callable[[Iterable[bytes]], Iterator[bytes]]) -> Text:
     """A text whose bytes are changed on the way."""
     stream = change(chain([text.head], text.rest))
+    if text.ended:
+        return replace(text, head=b"".join(stream), rest=iter(()))
     return replace(text, head=next(stream), rest=stream)
 
 
