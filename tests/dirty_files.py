@@ -260,6 +260,20 @@ def delimiters() -> list[DirtyFile]:
             )
         ),
         people(
+            "apostrophes-beside-single-quotes.csv",
+            "id,said,n\n1,'it's so, isn't it',2\n2,rock'n'roll,3\n3,'O''Hara, S.',4\n4,dogs' tails,5\n"
+            + "".join(f"{number},'don't, please',1\n" for number in range(5, 9)),
+            rows=[
+                ("1", "it's so, isn't it", "2"),
+                ("2", "rock'n'roll", "3"),
+                ("3", "O'Hara, S.", "4"),
+                *((str(number), "don't, please", "1") for number in range(5, 9)),
+            ],
+            names=("id", "said", "n"),
+            refused=[(5, "misplaced_quote")],
+            dialect={"quote": "'"},
+        ),
+        people(
             "apostrophes.csv",
             "id,said,n\n1,'t is,2\n2,rock 'n' roll,3\n3,'cause,4\n4,dogs',5\n",
             rows=[("1", "'t is", "2"), ("2", "rock 'n' roll", "3"), ("3", "'cause", "4"), ("4", "dogs'", "5")],

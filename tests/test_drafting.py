@@ -275,6 +275,7 @@ def test_one_misread_text_in_a_hundred_goes_to_quarantine() -> None:
     ("content", "target", "error", "told"),
     [
         (b"a,b\n", "b", sample.SampleError, "a header and no row"),
+        (b"a,b,c\n" + b"1,2\n" * 9, "b", sample.SampleError, "have 2 fields where the header has 3: they are refused"),
         (b"", "b", HoldfastError, "empty"),
         (b"a,a,b\n1,2,3\n", "a", UndraftableError, "target 'a': stands in the header more than once"),
         (b'"x\ny",b\n1,2\n', "b", UndraftableError, "column 1 is called 'x.ny'"),
