@@ -498,6 +498,16 @@ def layouts() -> list[DirtyFile]:
             dialect={"quote": '"', "spaces": "behind"},
         ),
         people(
+            "spaces-declared.csv",
+            'name, "said", n\nAda, "well, well", 1\nAlan,x, 2\n',
+            names=("name", "said", "n"),
+            rows=[("Ada", "well, well", "1")],
+            refused=[(3, "too_few_columns")],
+            declared={"delimiter": ", ", "quote": '"'},
+            dialect={"delimiter": ",", "spaces": "behind"},
+            note="a space stands behind",
+        ),
+        people(
             "spaces-behind-some.csv",
             "name, age\nAda,36\nAlan, 41\n",
             names=("name", " age"),

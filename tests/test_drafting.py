@@ -527,8 +527,13 @@ def test_unsure_dialect_is_declared(certainty: float) -> None:
 
 
 def test_what_is_found_only_where_nothing_is_declared_is_not_declared() -> None:
-    found = Dialect(encoding="utf-8", other_encoding="windows-1252", delimiter=",", spaces="behind", certainty=0.5)
+    found = Dialect(encoding="utf-8", other_encoding="windows-1252", delimiter=",", spaces="aligned", certainty=0.5)
     assert sample.unsure(found).keys().isdisjoint({"encoding", "delimiter"})
+
+
+def test_space_behind_each_delimiter_is_declared_with_it() -> None:
+    found = Dialect(encoding="utf-8", delimiter=";", spaces="behind", certainty=0.5)
+    assert sample.unsure(found)["delimiter"] == "; "
 
 
 def test_doubtful_points_are_told() -> None:

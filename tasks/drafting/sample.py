@@ -228,7 +228,9 @@ def unsure(dialect: Dialect) -> dict[str, Any]:
     if dialect.format != "csv":
         return {"format": dialect.format, **text}
     marks = {"delimiter": dialect.delimiter, "quote": dialect.quote or "none", "escape": dialect.escape or "none"}
-    if dialect.spaces:  # found only where no delimiter is declared
+    if dialect.spaces == "behind":
+        marks["delimiter"] += " "
+    elif dialect.spaces:  # found only where no delimiter is declared
         del marks["delimiter"]
     return {**text, **marks, "preamble": dialect.preamble, "header": dialect.header_lines}
 

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+NO_MARK = "none"  # how a quote or an escape that is not used is declared
 WORD = rb"[0-9A-Za-z\x80-\xff]"
 STAND_INS = "\x1f\x1e\x1d\x1c\x02\x03"  # take the place of delimiter, quote and escape that are not ASCII
 
@@ -136,7 +137,7 @@ class Grammar:
 
 
 def swaps_of(*marks: str | None) -> dict[str, str]:
-    r"""Characters that change places before a grammar can be applied: marks beyond ASCII, with control characters.
+    r"""Marks that change places with control characters before a grammar can be applied: those of more than one byte.
 
     They change places in the text, and back in what was read, so that each mark is one byte and nothing can be mistaken
     for another.
@@ -144,7 +145,7 @@ def swaps_of(*marks: str | None) -> dict[str, str]:
     >>> swaps_of("\u00a6", '"', None)
     {'\u00a6': '\x1f'}
     """
-    wide = [mark for mark in marks if mark and not mark.isascii()]
+    wide = [mark for mark in marks if mark and mark != NO_MARK and len(mark.encode()) > 1]
     return dict(zip(wide, (each for each in STAND_INS if each not in marks), strict=False))
 
 

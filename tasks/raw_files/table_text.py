@@ -24,7 +24,7 @@ from tasks.raw_files.grammar import STAND_INS, Grammar, swaps_of
 from tasks.raw_files.layout import Layout, find_layout
 from tasks.raw_files.records import Rules
 from tasks.raw_files.rows import LONGEST_RECORD
-from tasks.raw_files.spacing import NOTES, Spacing, bared, find_spacing, one_spaced
+from tasks.raw_files.spacing import NOTES, Spacing, bared, declared_spacing, find_spacing, one_spaced
 
 if TYPE_CHECKING:
     from configs.sections.source import DeclaredDialect
@@ -93,10 +93,12 @@ def read_table(
     """
     if not text.ended and b"\n" not in text.head and b"\r" not in text.head:
         raise UnreadableFileError(f"the first line is longer than {LONGEST_RECORD} bytes; a header is expected")
+    spacing = declared_spacing(declared)
     text, declared, swaps = with_swaps(text, declared)
     seen = sampled(text, declared)
-    spacing = Spacing() if swaps else find_spacing(seen.sample, seen.grammar, seen.declared, whole=seen.whole)
-    if spacing.spaces:
+    if not swaps:
+        spacing = find_spacing(seen.sample, seen.grammar, seen.declared, whole=seen.whole)
+    if spacing.spaces and not swaps:
         text, declared, swaps = with_spacing(text, declared, spacing)
         seen = sampled(text, declared)
     found = examine(seen, swaps)
