@@ -686,8 +686,8 @@ def spreadsheets() -> list[DirtyFile]:
         ),
         people(
             "padded-words.csv",
-            text(PEOPLE) + ",,\nAda Lovelace,,\n",
-            rows=[*PEOPLE[1:], ("", "", ""), ("Ada Lovelace", "", "")],
+            text(PEOPLE) + ",,\nLinus,,\n",
+            rows=[*PEOPLE[1:], ("", "", ""), ("Linus", "", "")],
         ),
         people(
             "sentences-in-a-sparse-column.csv",
@@ -730,6 +730,18 @@ def several_tables() -> list[DirtyFile]:
             plain.replace("age", '"age"', 1) + "name,age,city\n" + text(PEOPLE[1:]) + '"name","age","city"\n',
             rows=rows + PEOPLE[1:],
             refused=[(11, "repeated_header"), (15, "repeated_header")],
+        ),
+        people(
+            "title-above-the-next-table.csv",
+            plain + "Kay,,\n,,\nThe second table,,\n,,\nname,age,city\n" + text(PEOPLE[1:]),
+            rows=[*rows, ("Kay", "", ""), *PEOPLE[1:]],
+            refused=[(12, "title"), (13, "title"), (14, "title"), (15, "repeated_header")],
+        ),
+        people(
+            "sparse-row-above-the-next-table.csv",
+            plain + "Kay,,\nname,age,city\n" + text(PEOPLE[1:]),
+            rows=[*rows, ("Kay", "", ""), *PEOPLE[1:]],
+            refused=[(12, "repeated_header")],
         ),
     ]
 
