@@ -680,6 +680,13 @@ def spreadsheets() -> list[DirtyFile]:
             dialect={"preamble": 2},
         ),
         people(
+            "padding-below.csv",
+            "title\n\n" + text(PEOPLE) + ",,\n" * 3,
+            rows=[*PEOPLE[1:], *[("", "", "")] * 3],
+            dialect={"preamble": 2},
+            note="rows that hold nothing: 3 of the first 6, from line 7 on",
+        ),
+        people(
             "padded-notes.csv",
             text(PEOPLE) + ",,\n,,\nAges are those at death,,\nSource: a book of some kind,,\n",
             refused=[(line, "footer") for line in (5, 6, 7, 8)],
