@@ -260,6 +260,20 @@ def delimiters() -> list[DirtyFile]:
             )
         ),
         people(
+            "apostrophes-beside-single-quotes.csv",
+            "id,said,n\n1,'it's so, isn't it',2\n2,rock'n'roll,3\n3,'O''Hara, S.',4\n4,dogs' tails,5\n"
+            + "".join(f"{number},'don't, please',1\n" for number in range(5, 9)),
+            rows=[
+                ("1", "it's so, isn't it", "2"),
+                ("2", "rock'n'roll", "3"),
+                ("3", "O'Hara, S.", "4"),
+                *((str(number), "don't, please", "1") for number in range(5, 9)),
+            ],
+            names=("id", "said", "n"),
+            refused=[(5, "misplaced_quote")],
+            dialect={"quote": "'"},
+        ),
+        people(
             "apostrophes.csv",
             "id,said,n\n1,'t is,2\n2,rock 'n' roll,3\n3,'cause,4\n4,dogs',5\n",
             rows=[("1", "'t is", "2"), ("2", "rock 'n' roll", "3"), ("3", "'cause", "4"), ("4", "dogs'", "5")],
@@ -484,6 +498,16 @@ def layouts() -> list[DirtyFile]:
             dialect={"quote": '"', "spaces": "behind"},
         ),
         people(
+            "spaces-declared.csv",
+            'name, "said", n\nAda, "well, well", 1\nAlan,x, 2\n',
+            names=("name", "said", "n"),
+            rows=[("Ada", "well, well", "1")],
+            refused=[(3, "too_few_columns")],
+            declared={"delimiter": ", ", "quote": '"'},
+            dialect={"delimiter": ",", "spaces": "behind"},
+            note="a space stands behind",
+        ),
+        people(
             "spaces-behind-some.csv",
             "name, age\nAda,36\nAlan, 41\n",
             names=("name", " age"),
@@ -656,14 +680,21 @@ def spreadsheets() -> list[DirtyFile]:
             dialect={"preamble": 2},
         ),
         people(
+            "padding-below.csv",
+            "title\n\n" + text(PEOPLE) + ",,\n" * 3,
+            rows=[*PEOPLE[1:], *[("", "", "")] * 3],
+            dialect={"preamble": 2},
+            note="rows that hold nothing: 3 of the first 6, from line 7 on",
+        ),
+        people(
             "padded-notes.csv",
             text(PEOPLE) + ",,\n,,\nAges are those at death,,\nSource: a book of some kind,,\n",
             refused=[(line, "footer") for line in (5, 6, 7, 8)],
         ),
         people(
             "padded-words.csv",
-            text(PEOPLE) + ",,\nAda Lovelace,,\n",
-            rows=[*PEOPLE[1:], ("", "", ""), ("Ada Lovelace", "", "")],
+            text(PEOPLE) + ",,\nLinus,,\n",
+            rows=[*PEOPLE[1:], ("", "", ""), ("Linus", "", "")],
         ),
         people(
             "sentences-in-a-sparse-column.csv",
@@ -706,6 +737,18 @@ def several_tables() -> list[DirtyFile]:
             plain.replace("age", '"age"', 1) + "name,age,city\n" + text(PEOPLE[1:]) + '"name","age","city"\n',
             rows=rows + PEOPLE[1:],
             refused=[(11, "repeated_header"), (15, "repeated_header")],
+        ),
+        people(
+            "title-above-the-next-table.csv",
+            plain + "Kay,,\n,,\nThe second table,,\n,,\nname,age,city\n" + text(PEOPLE[1:]),
+            rows=[*rows, ("Kay", "", ""), *PEOPLE[1:]],
+            refused=[(12, "title"), (13, "title"), (14, "title"), (15, "repeated_header")],
+        ),
+        people(
+            "sparse-row-above-the-next-table.csv",
+            plain + "Kay,,\nname,age,city\n" + text(PEOPLE[1:]),
+            rows=[*rows, ("Kay", "", ""), *PEOPLE[1:]],
+            refused=[(12, "repeated_header")],
         ),
     ]
 

@@ -89,6 +89,13 @@ def padded() -> list[DirtyFile]:
             dialect={"preamble": 4},
         ),
         DirtyFile(
+            "padded-values-above-names.csv",
+            b"Account : 7;No : 9;;\nBalance;1 234,56;;\n" + text([row[1:] for row in table], ";").encode(),
+            names=table[0][1:],
+            rows=[row[1:] for row in rows],
+            dialect={"preamble": 2, "header_lines": 1},
+        ),
+        DirtyFile(
             "names-over-names.csv",
             b"area,,2019,,2020,\n,,sold,cost,sold,cost\n" + b"a,b,1,2,3,4\n" * 4,
             names=("", "", "sold", "cost", "sold", "cost"),

@@ -243,13 +243,16 @@ def find_grammar(sample: bytes, declared: DeclaredDialect, *, whole: bool) -> Fo
     if best.score == 0:
         rare = rare_delimiter(best) if declared.delimiter is None else None
         return FoundGrammar(best, ends, 0.5 if rare else 1.0, rare)
-    others = [
-        (trial.score, difference(trial.grammar, best.grammar))
-        for trial, _ in ranked[1:]
-        if trial.score > 0 and trial.records != best.records
-    ]
-    score, second = max(others, default=(0.0, None))
-    return FoundGrammar(best, ends, round(1 - (score / best.score) ** SHARPNESS, 2), second)
+    others = [(doubt(trial, best), difference(trial.grammar, best.grammar)) for trial, _ in ranked[1:]]
+    most, second = max([each for each in others if each[0] > 0], default=(0.0, None))
+    return FoundGrammar(best, ends, round(1 - most, 2), second)
+
+
+def doubt(trial: Trial, best: Trial) -> float:
+    """How much another reading of a sample speaks against the best one: by its score, and as far as they differ."""
+    records, others = (Counter(map(tuple, each.records)) for each in (best, trial))
+    alike = (records & others).total() / max(1, len(best.records), len(trial.records))
+    return (trial.score / best.score) ** SHARPNESS * (1 - alike)
 
 
 def without_split_quotes(trials: list[tuple[Trial, LineEnds]]) -> list[tuple[Trial, LineEnds]]:

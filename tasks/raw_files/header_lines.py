@@ -14,6 +14,9 @@ RULE_CERTAINTY = 0.95  # that dashes below the first line mark it as the header
 SEVERAL_YEARS = 4  # in order that leave some out: a header of them, not a row
 ROWS_BELOW = 5  # that a second header line must have below it to be taken for one
 
+COLON = re.compile(r":(?:\s|$)")
+YEAR = re.compile("(?:19|20)[0-9]{2}")
+
 Row = list[str]
 
 
@@ -61,7 +64,7 @@ def value_columns(rows: Sequence[Row]) -> list[int]:
 
 def are_years(names: Sequence[str]) -> bool:
     """Whether names are years in order or against it: one after the other, or several of them."""
-    if len(names) < 2 or not all(re.fullmatch("(?:19|20)[0-9]{2}", name.strip()) for name in names):
+    if len(names) < 2 or not all(YEAR.fullmatch(name.strip()) for name in names):
         return False
     numbers = [int(name) for name in names]
     steps = {later - earlier for earlier, later in pairwise(numbers)}
@@ -85,15 +88,22 @@ def further_header_lines(first: Row, below: Sequence[Row]) -> int:
 
 
 def are_names_and_units(lines: Sequence[Row], values: Sequence[int]) -> bool:
-    """Whether each of a header's lines has words above half of the columns of numbers, and each column a word."""
-    cells = [[line[column] for column in values] for line in lines]
-    named = all(any(map(is_word, names)) for names in zip(*cells, strict=True))
-    return named and all(not any(map(is_value, line)) and 2 * sum(map(is_word, line)) >= len(line) for line in cells)
+    """Whether a header's first line has words above all columns of numbers, and each other one above half of them."""
+    first, *others = [[line[column] for column in values] for line in lines]
+    units = all(not any(map(is_value, line)) and 2 * sum(map(is_word, line)) >= len(line) for line in others)
+    return all(map(is_word, first)) and units
 
 
 def are_group_headings(lines: Sequence[Row], values: Sequence[int]) -> bool:
-    """Whether the upper of a header's lines leave columns of numbers empty for which the last one has words."""
+    """Whether the upper of a header's lines leave columns of numbers empty for which the last one has words.
+
+    Headings are words or years: a line with another value, or with a colon, says something of the table.
+    """
     *upper, last = lines
+    if any(is_value(cell) and YEAR.fullmatch(cell.strip()) is None for line in upper for cell in line):
+        return False
+    if any(COLON.search(cell) for line in upper for cell in line):
+        return False
     cells = [[line[column] for column in values] for line in lines]
     if any(cell and not is_word(cell) for line in cells[1:] for cell in line):
         return False

@@ -66,16 +66,8 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
     UnreadableFileError
         If there is none that can be read, or it has too many columns.
     """
-    start = 0 if declared.preamble is not None else preamble_of(trial.records, trial.width)
-    unlike = 0 if declared.preamble is not None else lines_unlike_rows(trial.records[start:], trial.width)
-    start += unlike
-    records: Sequence[Row] = trial.records[start:]
-    if all(record == [""] for record in records):
-        raise UnreadableFileError("there is no header and no row; both are expected")
-    row_names = False
-    if declared.header in (None, 1):
-        records, row_names = with_fitting_header(records, trial.quoted[start:])
-    quoted = [[row_names, *trial.quoted[start]] if row_names else trial.quoted[start], *trial.quoted[start + 1 :]]
+    start, is_unlike = start_of(trial, declared)
+    records, quoted, row_names = fitting(trial, start, declared)
     count, certainty, second = judged(records, quoted, declared, trial.grammar.delimiter)
     header, rows = records[:count], records[count:]
     if len(header) < count:
@@ -87,35 +79,73 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
     ruled = count > 1 and declared.header is None and is_rule(header[-1])
     header = header[: count - ruled]
     trailing = ends_in_delimiter(header, rows, width, trial.grammar.delimiter)
-    names = names_of(header, width)[: -1 if trailing == "all" else None]
-    has_title = start > 0 and trial.records[start - 1] != [""]
+    names = tuple(names_of(header, width)[: -1 if trailing == "all" else None])
     doubts = [
-        (UNLIKE_CERTAINTY, "a header above, whose rows would all be refused", unlike > 0),
+        (UNLIKE_CERTAINTY, "a header above, whose rows would all be refused", is_unlike),
         (ROW_NAMES_CERTAINTY, "a last column without a name", row_names),
-        (TITLE_CERTAINTY, "a header in the line above the rows", has_title and not header),
+        (TITLE_CERTAINTY, "a header in the line above the rows", not header and has_title(trial, start)),
         (LOOSE_CERTAINTY, "a name that the header lacks, and a last column that is empty", trailing == "rows only"),
     ]
     held = [(other, what) for other, what, holds in doubts if holds]
     certainty, second = min([(certainty, second), *held], key=itemgetter(0))
-    columns = list(zip(*(row for row in rows if len(row) == len(names) + bool(trailing)), strict=True))
-    found = {name: separators(cells) for name, cells in zip(names, columns, strict=False)}
+    fields = len(names) + bool(trailing)
+    told = ((RULED, ruled), (ROW_NAMES, row_names))
+    notes = (*notes_of(start, len(header), names, trailing), *(note for note, holds in told if holds))
     return Layout(
         start=start,
         header_lines=count,
         ruled=ruled,
-        names=tuple(names),
+        names=names,
         trailing_delimiter=bool(trailing),
         certainty=certainty,
         second=second,
-        decimal={name: pair[0] for name, pair in found.items() if pair and pair[0] != "."},
-        thousands={name: pair[1] for name, pair in found.items() if pair and pair[1]},
-        notes=(
-            *notes_of(start, len(header), names, trailing),
-            *([RULED] if ruled else []),
-            *([ROW_NAMES] if row_names else []),
-            *notes_of_misfits(rows, len(names) + bool(trailing)),
-        ),
+        **separators_of(names, [row for row in rows if len(row) == fields]),
+        notes=(*notes, *notes_of_misfits(rows, fields)),
     )
+
+
+def start_of(trial: Trial, declared: DeclaredDialect) -> tuple[int, bool]:
+    """The first record that is no preamble, and whether those above were told by being unlike the rows.
+
+    Raises
+    ------
+    UnreadableFileError
+        If there is none.
+    """
+    start = unlike = 0
+    if declared.preamble is None:
+        start = preamble_of(trial.records, trial.width)
+        unlike = lines_unlike_rows(trial.records[start:], trial.width)
+    if all(record == [""] for record in trial.records[start + unlike :]):
+        raise UnreadableFileError("there is no header and no row; both are expected")
+    return start + unlike, unlike > 0
+
+
+def fitting(
+    trial: Trial, start: int, declared: DeclaredDialect
+) -> tuple[Sequence[Row], Sequence[Sequence[bool]], bool]:
+    """Records from a place on with a header that fits them, which fields are quoted, and if it lacked a first name."""
+    records: Sequence[Row] = trial.records[start:]
+    quoted = trial.quoted[start:]
+    if declared.header not in (None, 1):
+        return records, quoted, False
+    records, row_names = with_fitting_header(records, quoted)
+    return records, [[True, *quoted[0]], *quoted[1:]] if row_names else quoted, row_names
+
+
+def has_title(trial: Trial, start: int) -> bool:
+    """Whether the record right above a place is no blank line."""
+    return start > 0 and trial.records[start - 1] != [""]
+
+
+def separators_of(names: Sequence[str], rows: Sequence[Row]) -> dict[str, dict[str, str]]:
+    """Separators that are not usual: decimal and thousands, by column."""
+    columns = zip(*rows, strict=True)
+    found = {name: separators(cells) for name, cells in zip(names, columns, strict=False)}
+    return {
+        "decimal": {name: pair[0] for name, pair in found.items() if pair and pair[0] != "."},
+        "thousands": {name: pair[1] for name, pair in found.items() if pair and pair[1]},
+    }
 
 
 def judged(

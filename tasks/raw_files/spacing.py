@@ -44,6 +44,12 @@ class Spacing:
     filling: Filling | None = None
 
 
+def declared_spacing(declared: DeclaredDialect) -> Spacing:
+    """The space that is declared to stand behind each delimiter, if one is."""
+    delimiter = declared.delimiter or ""
+    return Spacing("behind", delimiter[0]) if len(delimiter) > 1 else Spacing()
+
+
 def find_spacing(sample: bytes, found: FoundGrammar, declared: DeclaredDialect, *, whole: bool) -> Spacing:
     """Whether spaces are part of the delimiter in a sample, where none is declared.
 

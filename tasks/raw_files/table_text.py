@@ -24,7 +24,7 @@ from tasks.raw_files.grammar import STAND_INS, Grammar, swaps_of
 from tasks.raw_files.layout import Layout, find_layout
 from tasks.raw_files.records import Rules
 from tasks.raw_files.rows import LONGEST_RECORD
-from tasks.raw_files.spacing import NOTES, Spacing, bared, find_spacing, one_spaced
+from tasks.raw_files.spacing import NOTES, Spacing, bared, declared_spacing, find_spacing, one_spaced
 
 if TYPE_CHECKING:
     from configs.sections.source import DeclaredDialect
@@ -66,8 +66,8 @@ class Sampled:
 
     Attributes
     ----------
-    begin : int
-        Offset of the sample in the text's beginning.
+    begin, first_line : int
+        Offset of the sample in the text's beginning, and its line.
     sample : bytes
     whole : bool
         Whether it is all that follows.
@@ -77,6 +77,7 @@ class Sampled:
     """
 
     begin: int
+    first_line: int
     sample: bytes
     whole: bool
     grammar: FoundGrammar
@@ -95,10 +96,12 @@ def read_table(
     """
     if not text.ended and b"\n" not in text.head and b"\r" not in text.head:
         raise UnreadableFileError(f"the first line is longer than {LONGEST_RECORD} bytes; a header is expected")
+    spacing = declared_spacing(declared)
     text, declared, swaps = with_swaps(text, declared)
     seen = sampled(text, declared)
-    spacing = Spacing() if swaps else find_spacing(seen.sample, seen.grammar, seen.declared, whole=seen.whole)
-    if spacing.spaces:
+    if not swaps:
+        spacing = find_spacing(seen.sample, seen.grammar, seen.declared, whole=seen.whole)
+    if spacing.spaces and not swaps:
         text, declared, swaps = with_spacing(text, declared, spacing)
         seen = sampled(text, declared)
     found = examine(seen, swaps)
@@ -167,9 +170,10 @@ def sampled(text: Text, declared: DeclaredDialect) -> Sampled:
         declared = declared.model_copy(update={"delimiter": declared.delimiter or separator[1].decode()})
     for _ in range(declared.preamble or 0):
         begin = end_of_line(text.head, begin, Grammar(b",", cr_ends=b"\n" not in text.head))
+    first_line = 1 + (declared.preamble or int(separator is not None))
     sample = sample_of(text, begin)
     whole = text.ended and begin + len(sample) == len(text.head)
-    return Sampled(begin, sample, whole, find_grammar(sample, declared, whole=whole), declared)
+    return Sampled(begin, first_line, sample, whole, find_grammar(sample, declared, whole=whole), declared)
 
 
 def examine(seen: Sampled, swaps: dict[str, str]) -> Found:
@@ -183,7 +187,9 @@ def examine(seen: Sampled, swaps: dict[str, str]) -> Found:
     trial, named = with_names_as_text(seen.grammar.trial)
     layout = find_layout(trial, seen.declared)
     refuse_broken_header(trial, layout)
-    layout = with_sample_notes(layout, trial, has_text=layout.start <= named < layout.start + layout.header_lines)
+    notes = [QUOTE_IN_NAME] if layout.start <= named < layout.start + layout.header_lines else []
+    layout = with_line_above(layout, trial)
+    layout = replace(layout, notes=(*layout.notes, *notes, *notes_of_nothing(trial, layout, seen.first_line)))
     begins = [seen.begin + place for place in trial.begins]
     below = layout.start + layout.header_lines
     behind = below - layout.ruled
@@ -191,16 +197,36 @@ def examine(seen: Sampled, swaps: dict[str, str]) -> Found:
     return Found(seen.grammar, layout, begins[layout.start], begins[below], header, swaps)
 
 
-def with_sample_notes(layout: Layout, trial: Trial, *, has_text: bool) -> Layout:
-    """The layout with what is to be known of the lines themselves; `has_text` says that names have quotes inside."""
-    notes, certainty, second = [*layout.notes, *([QUOTE_IN_NAME] if has_text else [])], layout.certainty, layout.second
-    if delimiter := other_delimiter_above(trial, layout):
-        second = f"a header above, with {delimiter!r} between its names"
-        certainty = min(certainty, OTHER_DELIMITER_CERTAINTY)
-        notes.append(
-            f"the line above the rows may be the header: {delimiter!r} stands between its {len(layout.names)} names"
-        )
-    return replace(layout, notes=tuple(notes), certainty=certainty, second=second)
+def with_line_above(layout: Layout, trial: Trial) -> Layout:
+    """The layout with the doubt whether the line above rows without a header is theirs, in another delimiter."""
+    delimiter = other_delimiter_above(trial, layout)
+    if not delimiter:
+        return layout
+    count = len(layout.names)
+    return replace(
+        layout,
+        certainty=min(layout.certainty, OTHER_DELIMITER_CERTAINTY),
+        second=f"a header above, with {delimiter!r} between its names",
+        notes=(
+            *layout.notes,
+            f"the line above the rows may be the header: {delimiter!r} stands between its {count} names",
+        ),
+    )
+
+
+def notes_of_nothing(trial: Trial, layout: Layout, first_line: int) -> list[str]:
+    """What is to be known of a sample's rows that hold nothing: sheets have them below a table and between two."""
+    below = layout.start + layout.header_lines
+    empty = [place for place in range(below, len(trial.records)) if is_empty_row(trial.records[place])]
+    if not empty:
+        return []
+    line = first_line + line_count(trial.sample[: trial.begins[empty[0]]], trial.grammar)
+    return [f"rows that hold nothing: {len(empty)} of the first {len(trial.records) - below}, from line {line} on"]
+
+
+def is_empty_row(row: list[str]) -> bool:
+    """Whether a record is delimiters with nothing between them."""
+    return len(row) > 1 and not any(row)
 
 
 def sample_of(text: Text, begin: int) -> bytes:
