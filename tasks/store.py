@@ -61,9 +61,14 @@ def combined_hash(files: Iterable[Path]) -> str:
     return content_hash("".join(file_hash(file) for file in files).encode())
 
 
-def delivered(source: Path, target: Path, expected: str) -> bool:
-    """Put a file of the expected bytes where it is wanted: the standing one if it has them, else the store's."""
-    return kept_standing(source, target, expected) or (file_hash(source) == expected and linked(source, target))
+def delivered(source: Path, target: Path, expected: str, *, is_hashed: bool) -> bool:
+    """Put a file of the expected bytes where it is wanted: the standing one if it has them, else the store's.
+
+    `is_hashed` says that the store's file has them, since it was hashed a moment ago.
+    """
+    if kept_standing(source, target, expected):
+        return True
+    return (is_hashed or file_hash(source) == expected) and linked(source, target)
 
 
 def linked(source: Path, target: Path) -> bool:
@@ -125,6 +130,7 @@ class BatchStore:
         self.folder = STORE / stage / pipeline.name
         self._made_by = stage, pipeline, params
         self.used: set[str] = set()
+        self._hashed: set[str] = set()
         self.made: list[str] = []
         """Batches that were not in the store, in the order in which they were made."""
 
@@ -168,7 +174,7 @@ class BatchStore:
             self.made.append(batch)
             summary = self._deliver(entry, into)
         if summary is None:
-            raise OSError(f"{entry}: the bytes just written there read back as others. Check this disk.")
+            raise OSError(f"{entry}: what was just written there is gone, or reads back as other bytes. Run it again.")
         return summary
 
     def folder_of(self, batch: str, input_hash: str, make: Callable[[Path], None]) -> Path:
@@ -201,6 +207,7 @@ class BatchStore:
             shutil.rmtree(ahead)
             return
         ahead.rename(entry)
+        self._hashed.add(entry.name)
         self.made.append(batch)
 
     def _make(self, entry: Path, make: Callable[[Path], None]) -> None:
@@ -212,6 +219,7 @@ class BatchStore:
             hashes = {file.name: file_hash(file) for file in sorted(temporary.iterdir())}
             held = json.dumps([hashes, summary], sort_keys=True)
             write_text(temporary / ENTRY, f"{content_hash(held.encode())}\n{held}\n")
+        self._hashed.add(entry.name)
 
     def _deliver(self, entry: Path, into: Mapping[str, Path]) -> dict[str, Any] | None:
         """Hand the files out and return the summary; None where there is no entry or a part of it is not as written."""
@@ -219,8 +227,12 @@ class BatchStore:
         if held is None:
             return None
         hashes, summary = held
+        is_hashed = entry.name in self._hashed
         try:
-            whole = all(delivered(entry / name, into[name], hashes[name]) for name in sorted(into.keys() & hashes))
+            whole = all(
+                delivered(entry / name, into[name], hashes[name], is_hashed=is_hashed)
+                for name in sorted(into.keys() & hashes)
+            )
             os.utime(entry)
         except FileNotFoundError:
             return None
