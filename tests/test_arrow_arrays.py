@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,19 +55,26 @@ from tasks import ingest
 from tests.pipelines import make_pipeline
 
 nulls = {"nulls": ["", "NA"]}
-types = {"n": {"type": "integer", **nulls}, "place": {"type": "category", **nulls}, "at": {"type": "timestamp"}}
-ingest.main(make_pipeline(types))
+types = {"n": {"type": "integer", "min": 0, **nulls}, "place": {"type": "category", **nulls}}
+ingest.main(make_pipeline({**types, "at": {"type": "timestamp", "timezone": sys.argv[1]}}))
 print(sorted({"pandas", "duckdb", "pyarrow"} & {*sys.modules}))
 """
 
 
-def test_plain_batch_is_read_without_pandas_and_duckdb(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("timezone", "ending", "imported"), [("UTC", "Z", ["pyarrow"]), ("Asia/Tokyo", "", ["duckdb", "pyarrow"])]
+)
+def test_batch_is_read_without_pandas(tmp_path: Path, timezone: str, ending: str, imported: list[str]) -> None:
     raw = tmp_path / "data/raw/demo"
     raw.mkdir(parents=True)
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    lines = [f"{row},{'NA' if row % 3 else 'here'},2013-01-01T{row // 60:02}:{row % 60:02}:00Z" for row in range(200)]
-    (raw / "2013-01.csv").write_text("\n".join(["n,place,at", *lines, "1,2,3,4", "NA,,2013-01-01T05:00:00Z", ""]))
-    command, environment = [sys.executable, "-c", PLAIN], {**os.environ, "PYTHONPATH": str(ROOT)}
+    lines = [
+        f"{row},{'NA' if row % 3 else 'here'},2013-01-01T{row // 60:02}:{row % 60:02}:00{ending}" for row in range(200)
+    ]
+    (raw / "2013-01.csv").write_text(
+        "\n".join(["n,place,at", *lines, "1,2,3,4", f"NA,,2013-01-01T05:00:00{ending}", ""])
+    )
+    command, environment = [sys.executable, "-c", PLAIN, timezone], {**os.environ, "PYTHONPATH": str(ROOT)}
     found = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True).stdout
-    assert found.splitlines()[-1] == "['pyarrow']"
+    assert found.splitlines()[-1] == str(imported)
     assert "202 rows in, 201 out, 1 in quarantine" in found

@@ -82,12 +82,12 @@ def calm_instants(walls: NDArray[Any], zone: str, engine: Any) -> tuple[NDArray[
     there = np.zeros(int(days.max()) - first + 1, dtype=bool)
     there[days - first] = True
     distinct = np.flatnonzero(there) + first
-    engine.register("cells", pa.table({"i": np.arange(len(distinct)), "c": distinct}))
+    engine.register("cells", pa.table({"i": number_array(np.arange(len(distinct))), "c": number_array(distinct)}))
     try:
         offsets = engine.sql(OFFSETS.format(zone=quoted(zone))).to_arrow_table()
     finally:
         engine.unregister("cells")
-    before, after = (offsets.column(name).to_numpy() for name in ("before", "after"))
+    before, after = (np.from_dlpack(offsets.column(name).combine_chunks()) for name in ("before", "after"))
     place = np.cumsum(there) - 1
     day = place[days - first]
     return walls - before[day], (before == after)[day]

@@ -404,6 +404,8 @@ def type_calm_times(texts: pa.Array, column: Column, timezone: str) -> pa.Table 
         return None
     instants, calm = calm_instants(walls, column.timezone or timezone, engine())
     values = number_array(instants).cast(pa.timestamp("us"))
+    if calm.all():
+        return pa.table({"value": values, "reason": nothing, "note": nothing})
     restless = flag_array(~calm)
     rest = run_query(texts.filter(restless), column_query(column, timezone, "stop")).combine_chunks()
     columns = {"value": values, "reason": nothing, "note": nothing}
@@ -420,7 +422,7 @@ def run_query(texts: pa.Array, query: str) -> pa.Table:
     import numpy as np
     import pyarrow as pa
 
-    engine().register("cells", pa.table({"i": np.arange(len(texts)), "c": texts}))
+    engine().register("cells", pa.table({"i": number_array(np.arange(len(texts))), "c": texts}))
     try:
         return engine().sql(query).to_arrow_table()
     finally:
