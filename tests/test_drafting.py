@@ -396,6 +396,49 @@ def test_months_and_other_orders_are_dates(texts: list[str], formed: str) -> Non
     assert decision.declared == {"type": "date", "format": formed}
 
 
+@pytest.mark.parametrize(
+    ("texts", "declared"),
+    [
+        (["17/Jan/20 01:35 AM", "3/Feb/20 11:05 PM"], {"type": "timestamp", "format": "%d/%b/%y %I:%M %p"}),
+        (
+            ["Jan 17, 2020, 01:35:05 AM", "Feb 3, 2020, 11:05:00 PM"],
+            {"type": "timestamp", "format": "%b %d, %Y, %I:%M:%S %p"},
+        ),
+        (
+            ["17/Jan/2020:01:35:05 +0000", "18/Jan/2020:01:35:05 +0100"],
+            {"type": "timestamp", "format": "%d/%b/%Y:%H:%M:%S %z"},
+        ),
+        (
+            ["Fri, 17 Jan 2020 01:35:05 +0000", "Mon, 3 Feb 2020 01:35:05 +0000"],
+            {"type": "timestamp", "format": "%a, %d %b %Y %H:%M:%S %z"},
+        ),
+        (
+            ["Fri Jan 17 01:35:05 2020", "Mon Feb 3 01:35:05 2020"],
+            {"type": "timestamp", "format": "%a %b %d %H:%M:%S %Y"},
+        ),
+        (
+            ["17.01.2020 01:35:05,250", "18.01.2020 01:35:05,500"],
+            {"type": "timestamp", "format": "%d.%m.%Y %H:%M:%S,%f"},
+        ),
+        (["20200117T013505", "20200118T000000"], {"type": "timestamp", "format": "%Y%m%dT%H%M%S"}),
+        (
+            ["20200117T013505Z", "20200118T000000Z"],
+            {"type": "timestamp", "format": "%Y%m%dT%H%M%SZ", "timezone": "UTC"},
+        ),
+        (
+            ["17.01.2020 01:35:05 UTC", "18.01.2020 00:00:00 UTC"],
+            {"type": "timestamp", "format": "%d.%m.%Y %H:%M:%S UTC", "timezone": "UTC"},
+        ),
+        (["17Jan2020", "03FEB2020"], {"type": "date", "format": "%d%b%Y"}),
+        (["Friday, January 17, 2020", "Monday, February 3, 2020"], {"type": "date", "format": "%A, %B %d, %Y"}),
+        (["2020.01.17.", "2020.02.03."], {"type": "date", "format": "%Y.%m.%d."}),
+    ],
+)
+def test_moments_as_programs_write_them(texts: list[str], declared: dict[str, str]) -> None:
+    decision = decide_type(column_texts("x", pa.chunked_array([texts])))
+    assert decision.declared == declared
+
+
 def test_date_that_cannot_be_read_is_told() -> None:
     decision = decide_type(column_texts("date", pa.chunked_array([["week 5 of 2020", "week 6 of 2020"]])))
     assert "a date or time by its name, but not known how to read, such as 'week 5 of 2020'" in decision.remarks[0]

@@ -31,6 +31,7 @@ ENOUGH_BUT_WORDS = 0.9  # where what it does not read are a few words, which are
 MOST_WORDS = 5
 GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:([,. '])[0-9]{3})(?:\1[0-9]{3})*")
 MIDDLE = re.compile("[0-9](?:.*[0-9])?", re.DOTALL)  # of a number, between its first and last digit
+UTC_WRITTEN = (" UTC", "%SZ")  # how a format ends that makes UTC of what it reads
 BARE_NUMBER = re.compile(r"[+-]?[0-9][0-9., ']*")
 NUMBER_BESIDE = re.compile(  # 1.234,50- (1,234.50) 7.2 kg
     r"[^\w\s]?\s?[0-9][0-9., ']*-|\([^\w\s]?\s?[0-9][0-9., ']*\)|[+-]?[0-9][0-9., ']*(?: [^\W\d_]{1,4}|\s?\u00b0[CF]?)"
@@ -184,6 +185,8 @@ def decide_moment(known: ColumnKnown, moment: MomentFormat | None, remarks: list
     if moment.type is None:
         return Decision({"type": "text"}, (*remarks, moment.remark))
     keys = {"type": moment.type} | ({"format": moment.form} if moment.form else {})
+    if moment.form is not None and moment.form.endswith(UTC_WRITTEN):
+        keys["timezone"] = "UTC"
     return decide_read(known, keys, moment.remark) or decide_text(known, remarks)
 
 

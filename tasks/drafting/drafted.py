@@ -386,8 +386,9 @@ def time_remarks(plan: Plan) -> list[str]:
     if plan.moment is None:
         return ["no date or timestamp that nearly all rows have"]
     others = [profile.name for profile in time_candidates(plan.features)]
-    has_offset = any(re.search(OFFSET + "$", text) for text in plan.moment.texts.texts[:SOME])
-    told = "the zone in which parts such as the hour are taken" if has_offset else "the texts name no zone: say which"
+    has_zone = "timezone" in plan.moment.declared
+    has_zone = has_zone or any(re.search(OFFSET + "$", text) for text in plan.moment.texts.texts[:SOME])
+    told = "the zone in which parts such as the hour are taken" if has_zone else "the texts name no zone: say which"
     zone = [told] if plan.moment.type == "timestamp" else []
     return [*zone, *([f"or {', '.join(map(shown, others))}"] if others else [])]
 
