@@ -624,6 +624,21 @@ def broken_headers() -> list[DirtyFile]:
             note="9 of the first 9 rows have 3 fields where the header has 5",
         ),
         people(
+            "names-without-cells-in-quotes.csv",
+            '"name","age","city","approve","reject"\n'
+            + "".join(f'"{name}","{age}","{city}"\n' for name, age, city in all_rows),
+            rows=all_rows,
+            dialect={"certainty": 0.7, "second": "cells that are missing elsewhere"},
+            note="'approve', 'reject' are no columns",
+        ),
+        people(
+            "nameless-without-cells-in-quotes.csv",
+            '"name","","age","city"\n' + "".join(f'"{name}","{age}","{city}"\n' for name, age, city in all_rows),
+            names=("name", "", "age", "city"),
+            rows=[],
+            refused=[(line, "too_few_columns") for line in range(2, 11)],
+        ),
+        people(
             "loose-ends-in-rows-alone.csv",
             text(PEOPLE).replace("\n", ",\n").replace("city,", "city", 1),
             dialect={"certainty": 0.7, "second": "a name that the header lacks, and a last column that is empty"},

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tasks.raw_files.cell_kinds import is_value
-from tasks.raw_files.header_lines import ROWS_BELOW, Row, header_of, is_word
+from tasks.raw_files.fitting_header import MOST, filled, has_loose_end
+from tasks.raw_files.header_lines import ROWS_BELOW, Row, header_of
 
-MOST = 0.9  # of the rows: what refuses that many is no header of theirs
 MOST_TITLES = 5  # lines above a header that are filled up with delimiters
 
 
@@ -80,16 +80,3 @@ def is_title(record: Row, below: Sequence[Row], width: int) -> bool:
         padded = (record[0] == "" or below[0] == ["", ""]) and max(next_filled) > 1
     short = len(record) == 1 if len(rows) < 3 else len(record) <= width // 2
     return padded or (short and len(record) < width and len(rows) > 1)
-
-
-def has_loose_end(header: Row, rows: Sequence[Row]) -> bool:
-    """Whether the header alone ends in a delimiter: nothing stands behind it there, and rows are one field shorter."""
-    if len(header) < 3 or header[-1] != "" or not all(map(is_word, header[:-1])):
-        return False
-    shorter = sum(len(row) == len(header) - 1 for row in rows)
-    return 0 < shorter >= MOST * len(filled(rows)) and not any(len(row) == len(header) for row in rows)
-
-
-def filled(rows: Sequence[Row]) -> list[Row]:
-    """The rows that are no blank lines."""
-    return [row for row in rows if row != [""]]
