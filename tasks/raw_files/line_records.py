@@ -117,8 +117,16 @@ def is_clean(body: bytes, rules: Rules) -> bool:
         return False
     if grammar.escape and grammar.escape in body:
         return False
-    if any(has_bytes_of(header, body) and header in body for header in rules.headers):
+    if has_header_again(body, rules):
         return False
-    if has_inner_mark(body) or any(True for _ in reordered_headers(body, rules.header, grammar)):
-        return False
-    return body.isascii() or (is_utf8(body) and not (rules.suspect and rules.encoding in ONE_BYTE))
+    if body.isascii():
+        return True
+    return not has_inner_mark(body) and is_utf8(body) and not (rules.suspect and rules.encoding in ONE_BYTE)
+
+
+def has_header_again(body: bytes, rules: Rules) -> bool:
+    """Whether the header may stand in a block, its names quoted or not, or its fields in another order."""
+    possible = [header for header in rules.headers if has_bytes_of(header, body)]
+    if any(header in body for header in possible):
+        return True
+    return rules.header in possible and any(True for _ in reordered_headers(body, rules.header, rules.grammar))
