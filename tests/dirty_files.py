@@ -432,6 +432,8 @@ def layouts() -> list[DirtyFile]:
             error="line 5 is the header in another order",
         ),
         people("total-recall.csv", plain + "Total Recall,,\n", rows=[*PEOPLE[1:], ("Total Recall", "", "")]),
+        people("totals-apart.csv", plain + "\nTotal,162,-\n", refused=[(5, "blank_line"), (6, "totals_row")]),
+        people("total-of-a-list.csv", plain + "Total,162,x\n", rows=[*PEOPLE[1:], ("Total", "162", "x")]),
         people("totals.csv", plain + "Total,162,\n", refused=[(5, "totals_row")]),
         people(
             "two-tables.csv",
