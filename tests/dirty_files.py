@@ -432,6 +432,8 @@ def layouts() -> list[DirtyFile]:
             error="line 5 is the header in another order",
         ),
         people("total-recall.csv", plain + "Total Recall,,\n", rows=[*PEOPLE[1:], ("Total Recall", "", "")]),
+        people("totals-apart.csv", plain + "\nTotal,162,-\n", refused=[(5, "blank_line"), (6, "totals_row")]),
+        people("total-of-a-list.csv", plain + "Total,162,x\n", rows=[*PEOPLE[1:], ("Total", "162", "x")]),
         people("totals.csv", plain + "Total,162,\n", refused=[(5, "totals_row")]),
         people(
             "two-tables.csv",
@@ -622,6 +624,21 @@ def broken_headers() -> list[DirtyFile]:
             rows=[],
             refused=[(line, "too_few_columns") for line in range(2, 11)],
             note="9 of the first 9 rows have 3 fields where the header has 5",
+        ),
+        people(
+            "names-without-cells-in-quotes.csv",
+            '"name","age","city","approve","reject"\n'
+            + "".join(f'"{name}","{age}","{city}"\n' for name, age, city in all_rows),
+            rows=all_rows,
+            dialect={"certainty": 0.7, "second": "cells that are missing elsewhere"},
+            note="'approve', 'reject' are no columns",
+        ),
+        people(
+            "nameless-without-cells-in-quotes.csv",
+            '"name","","age","city"\n' + "".join(f'"{name}","{age}","{city}"\n' for name, age, city in all_rows),
+            names=("name", "", "age", "city"),
+            rows=[],
+            refused=[(line, "too_few_columns") for line in range(2, 11)],
         ),
         people(
             "loose-ends-in-rows-alone.csv",

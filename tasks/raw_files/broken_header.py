@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from tasks.raw_files.detection import DELIMITERS, Trial, read_sample
 from tasks.raw_files.errors import UnreadableFileError
+from tasks.raw_files.fitting_header import MOST, filled
 from tasks.raw_files.grammar import Grammar
 from tasks.raw_files.header_lines import ROWS_BELOW
-from tasks.raw_files.preamble import MOST, filled
 
 if TYPE_CHECKING:
     from tasks.raw_files.layout import Layout

@@ -108,11 +108,15 @@ def with_padded_notes_refused(chunk: RawChunk, width: int, cells: Cells) -> RawC
 
 
 def with_total_refused(chunk: RawChunk, cells: Cells) -> RawChunk:
-    """Refuse the last row where its first text says that it is a total, and another of its cells is empty."""
-    row = cells(chunk, len(chunk.lines) - 1) if len(chunk.lines) else []
-    filled = [cell for cell in row if cell]
-    if not filled or len(filled) == len(row) or not TOTAL.fullmatch(filled[0].strip()):
-        return chunk
+    """Refuse the last row where its first text says that it is a total, and a cell is empty or a blank line above."""
     count = len(chunk.lines) - 1
+    row = cells(chunk, count) if count >= 0 else []
+    filled = [cell for cell in row if cell]
+    if not filled or not TOTAL.fullmatch(filled[0].strip()):
+        return chunk
+    above = int(chunk.lines[-1]) - 1
+    is_apart = any(record.line == above and record.reason == "blank_line" for record in chunk.refused)
+    if len(filled) == len(row) and not is_apart:
+        return chunk
     refused = RefusedRecord(int(chunk.lines[-1]), "totals_row", DETAILS["totals_row"], chunk.raw(count))
     return first_rows(chunk, count, sorted([*chunk.refused, refused]))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from tasks.raw_files.broken_header import broken_header
 from tasks.raw_files.cell_kinds import is_rule, separators
 from tasks.raw_files.errors import UnreadableFileError
-from tasks.raw_files.header_lines import ROWS_BELOW, Row, header_of, is_word, names_of
-from tasks.raw_files.preamble import MOST, filled, has_loose_end, lines_unlike_rows, preamble_of
+from tasks.raw_files.fitting_header import Fitted, filled, fitting
+from tasks.raw_files.header_lines import Row, header_of, names_of
+from tasks.raw_files.preamble import lines_unlike_rows, preamble_of
 
 if TYPE_CHECKING:
     from configs.sections.source import DeclaredDialect
@@ -24,6 +25,7 @@ TITLE_CERTAINTY = 0.7  # that what stands right above rows without a header is a
 ROW_NAMES_CERTAINTY = 0.7  # that a column without a name is the first, not the last
 RULED = "a rule stands below the header: no row"
 ROW_NAMES = "each row begins with a name that the header has no column for, as R writes it: a column without a name"
+NO_CELLS_CERTAINTY = 0.7  # that names without cells are the last ones
 LOOSE_CERTAINTY = 0.7  # that rows end in a loose delimiter, and the header lacks no name
 
 
@@ -67,9 +69,9 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
         If there is none that can be read, or it has too many columns.
     """
     start, is_unlike = start_of(trial, declared)
-    records, quoted, row_names = fitting(trial, start, declared)
-    count, certainty, second = judged(records, quoted, declared, trial.grammar.delimiter)
-    header, rows = records[:count], records[count:]
+    fitted = fitting(trial, start, declared)
+    count, certainty, second = judged(fitted.records, fitted.quoted, declared, trial.grammar.delimiter)
+    header, rows = fitted.records[:count], fitted.records[count:]
     if len(header) < count:
         raise UnreadableFileError(f"the header is declared to have {count} records; there are {len(header)}")
     if not all(header):
@@ -82,15 +84,15 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
     names = tuple(names_of(header, width)[: -1 if trailing == "all" else None])
     doubts = [
         (UNLIKE_CERTAINTY, "a header above, whose rows would all be refused", is_unlike),
-        (ROW_NAMES_CERTAINTY, "a last column without a name", row_names),
+        (ROW_NAMES_CERTAINTY, "a last column without a name", fitted.lacks_first),
+        (NO_CELLS_CERTAINTY, "cells that are missing elsewhere", bool(fitted.without_cells)),
         (TITLE_CERTAINTY, "a header in the line above the rows", not header and has_title(trial, start)),
         (LOOSE_CERTAINTY, "a name that the header lacks, and a last column that is empty", trailing == "rows only"),
     ]
     held = [(other, what) for other, what, holds in doubts if holds]
     certainty, second = min([(certainty, second), *held], key=itemgetter(0))
     fields = len(names) + bool(trailing)
-    told = ((RULED, ruled), (ROW_NAMES, row_names))
-    notes = (*notes_of(start, len(header), names, trailing), *(note for note, holds in told if holds))
+    notes = (*notes_of(start, len(header), names, trailing), *([RULED] if ruled else []), *notes_of_fit(fitted))
     return Layout(
         start=start,
         header_lines=count,
@@ -121,18 +123,6 @@ def start_of(trial: Trial, declared: DeclaredDialect) -> tuple[int, bool]:
     return start + unlike, unlike > 0
 
 
-def fitting(
-    trial: Trial, start: int, declared: DeclaredDialect
-) -> tuple[Sequence[Row], Sequence[Sequence[bool]], bool]:
-    """Records from a place on with a header that fits them, which fields are quoted, and if it lacked a first name."""
-    records: Sequence[Row] = trial.records[start:]
-    quoted = trial.quoted[start:]
-    if declared.header not in (None, 1):
-        return records, quoted, False
-    records, row_names = with_fitting_header(records, quoted)
-    return records, [[True, *quoted[0]], *quoted[1:]] if row_names else quoted, row_names
-
-
 def has_title(trial: Trial, start: int) -> bool:
     """Whether the record right above a place is no blank line."""
     return start > 0 and trial.records[start - 1] != [""]
@@ -160,33 +150,6 @@ def judged(
         if found[0] == 1:
             return found
     return header_of(records, quoted)
-
-
-def with_fitting_header(records: Sequence[Row], quoted: Sequence[Sequence[bool]]) -> tuple[Sequence[Row], bool]:
-    """Records whose header has as many names as the rows have fields, and whether it lacked the first name.
-
-    A header that is one field longer has a delimiter at its end with nothing behind it; one that is one field shorter
-    may lack a name for those of the rows.
-    """
-    header, rows = records[0], records[1:]
-    if has_loose_end(header, rows):
-        return [header[:-1], *rows], False
-    if has_row_names(header, rows, quoted[1:]):
-        return [["", *header], *rows], True
-    return records, False
-
-
-def has_row_names(header: Row, rows: Sequence[Row], quoted: Sequence[Sequence[bool]]) -> bool:
-    """Whether rows begin with a name that the header has no column for, as R's `write.table` writes them.
-
-    Such names are quoted, none comes back, and a number beside them is not quoted; the header's names are text.
-    """
-    width = len(header) + 1
-    named = [(row, quotes) for row, quotes in zip(rows, quoted, strict=True) if len(row) == width]
-    if not all(map(is_word, header)) or len(named) < ROWS_BELOW or len(named) < MOST * len(filled(rows)):
-        return False
-    has_bare_column = any(not any(quotes) for quotes in zip(*(quotes[1:] for _, quotes in named), strict=True))
-    return has_bare_column and all(quotes[0] for _, quotes in named) and len({row[0] for row, _ in named}) == len(named)
 
 
 def refuse_too_wide(width: int) -> None:
@@ -234,6 +197,15 @@ def notes_of(start: int, count: int, names: Sequence[str], trailing: str) -> tup
     if twice:
         notes.append(f"the header has {', '.join(map(repr, twice))} more than once")
     return tuple(notes)
+
+
+def notes_of_fit(fitted: Fitted) -> list[str]:
+    """What is to be known where a header was made to fit its rows."""
+    notes = [ROW_NAMES] if fitted.lacks_first else []
+    if fitted.without_cells:
+        names = ", ".join(map(repr, fitted.without_cells))
+        notes.append(f"the header's last names have no cells in any row: {names} are no columns")
+    return notes
 
 
 def notes_of_misfits(rows: Sequence[Row], fields: int) -> list[str]:

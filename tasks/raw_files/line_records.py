@@ -125,9 +125,8 @@ def is_clean(body: bytes, rules: Rules) -> bool:
 
 
 def has_header_again(body: bytes, rules: Rules) -> bool:
-    """Whether the header may stand in a block, however its names are quoted and in any order."""
-    if any(has_bytes_of(header, body) and header in body for header in rules.headers):
+    """Whether the header may stand in a block, its names quoted or not, or its fields in another order."""
+    possible = [header for header in rules.headers if has_bytes_of(header, body)]
+    if any(header in body for header in possible):
         return True
-    if not rules.header or not has_bytes_of(rules.header, body):
-        return False
-    return any(True for _ in reordered_headers(body, rules.header, rules.grammar))
+    return rules.header in possible and any(True for _ in reordered_headers(body, rules.header, rules.grammar))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tasks.raw_files.cell_kinds import is_value
-from tasks.raw_files.header_lines import ROWS_BELOW, Row, further_header_lines, header_of, is_word
+from tasks.raw_files.fitting_header import MOST, filled, has_loose_end
+from tasks.raw_files.header_lines import ROWS_BELOW, Row, further_header_lines, header_of
 
-MOST = 0.9  # of the rows: what refuses that many is no header of theirs
 MOST_TITLES = 5  # lines above a header that are filled up with delimiters
 
 
@@ -96,16 +96,3 @@ def lacks_names(record: Row, below: Sequence[Row], rows: Sequence[Row]) -> bool:
     columns = [place for place, cells in enumerate(zip(*later, strict=True)) if 2 * cells.count("") < len(cells)]
     lacking = sum(record[place] == "" for place in columns)
     return len(later) > 1 and 2 * lacking >= len(columns) > 0 and not further_header_lines(record, below)
-
-
-def has_loose_end(header: Row, rows: Sequence[Row]) -> bool:
-    """Whether the header alone ends in a delimiter: nothing stands behind it there, and rows are one field shorter."""
-    if len(header) < 3 or header[-1] != "" or not all(map(is_word, header[:-1])):
-        return False
-    shorter = sum(len(row) == len(header) - 1 for row in rows)
-    return 0 < shorter >= MOST * len(filled(rows)) and not any(len(row) == len(header) for row in rows)
-
-
-def filled(rows: Sequence[Row]) -> list[Row]:
-    """The rows that are no blank lines."""
-    return [row for row in rows if row != [""]]
