@@ -365,6 +365,13 @@ def layouts() -> list[DirtyFile]:
     ab: dict[str, Any] = {"names": ("a", "b"), "rows": number_rows}
     return [
         people("comments.csv", "# made by a tool\n# on a day, at an hour\n" + plain, dialect={"preamble": 2}),
+        people(
+            "comments-above-few-rows.csv",
+            "# made by a tool\n# in 2020\n\na,b\n1,2\n3,4\n",
+            names=("a", "b"),
+            rows=[("1", "2"), ("3", "4")],
+            dialect={"delimiter": ",", "preamble": 3},
+        ),
         people("hash-header.csv", "#" + plain, names=("#name", "age", "city")),
         people(
             "title.csv", "People of computing\n\n" + plain, dialect={"preamble": 2}, note="2 lines above the header"

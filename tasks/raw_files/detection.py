@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from tasks.raw_files.cell_kinds import is_plausible
@@ -67,9 +68,16 @@ class Trial:
         return max(widths, key=lambda width: (widths[width], width), default=1)
 
     @cached_property
+    def table(self) -> list[list[str]]:
+        """The records below comments and blank lines; all, where there are no others."""
+        is_above = (record == [""] or "".join(record[:1]).startswith("#") for record in self.records)
+        above = sum(1 for _ in takewhile(bool, is_above))
+        return self.records[above:] or self.records
+
+    @cached_property
     def share(self) -> float:
-        """Share of the records that have that width and are well-formed."""
-        filled = [record for record in self.records if record != [""]]
+        """Share of the records that have that width and are well-formed; of those below comments."""
+        filled = [record for record in self.table if record != [""]]
         return sum(len(record) == self.width for record in filled) / max(1, len(filled))
 
     @cached_property
@@ -257,7 +265,7 @@ def single_column_score(trial: Trial) -> float:
     """What a reading as a single column is worth beside a trial: much where the first line has none."""
     if trial.width == 1:
         return 0.0
-    first = trial.records[0] if trial.records else []
+    first = trial.table[0] if trial.table else []
     return 0.2 if len(first) == 1 else 0.02
 
 
