@@ -363,8 +363,16 @@ def layouts() -> list[DirtyFile]:
     three_rows = [(first, second, "x") for first, second in number_rows]
     threes = text(three_rows)
     ab: dict[str, Any] = {"names": ("a", "b"), "rows": number_rows}
+    cars = [(f"{number}.0", str(number * 7), "?" if number == 2 else ".5", "1", f"a  {number}") for number in range(6)]
     return [
         people("comments.csv", "# made by a tool\n# on a day, at an hour\n" + plain, dialect={"preamble": 2}),
+        people(
+            "comments-above-few-rows.csv",
+            "# made by a tool\n# in 2020\n\na,b\n1,2\n3,4\n",
+            names=("a", "b"),
+            rows=[("1", "2"), ("3", "4")],
+            dialect={"delimiter": ",", "preamble": 3},
+        ),
         people("hash-header.csv", "#" + plain, names=("#name", "age", "city")),
         people(
             "title.csv", "People of computing\n\n" + plain, dialect={"preamble": 2}, note="2 lines above the header"
@@ -521,6 +529,20 @@ def layouts() -> list[DirtyFile]:
             "".join(f"{name:<8}{age:>5}   {city}   \n" for name, age, city in PEOPLE),
             dialect={"delimiter": " ", "spaces": "runs"},
             note="runs of spaces are one delimiter",
+        ),
+        people(
+            "numbers-in-runs-and-quoted-names.txt",
+            "".join(f'{size:<9}{count}   {share}  1\t"{name}"\n' for size, count, share, _, name in cars),
+            names=("c1", "c2", "c3", "c4", "c5"),
+            rows=cars,
+            dialect={"delimiter": " ", "quote": '"', "spaces": "runs", "header_lines": 0},
+        ),
+        people(
+            "words-in-runs.tsv",
+            "a\tb\n" + "".join(f"see  page {number}\tx\n" for number in range(1, 7)),
+            names=("a", "b"),
+            rows=[(f"see  page {number}", "x") for number in range(1, 7)],
+            dialect={"delimiter": "\t", "spaces": ""},
         ),
         people(
             "aligned.csv",

@@ -86,9 +86,8 @@ class Trial:
 
     @cached_property
     def share(self) -> float:
-        """Share of the records that have that width and are well-formed."""
-        filled = [record for record in self.records if record != [""]]
-        return sum(len(record) == self.width for record in filled) / max(1, len(filled))
+        """Share of the records that have that width and are well-formed; of those that are no comments."""
+        return self.widths.count(self.width) / max(1, len(self.widths))
 
     @cached_property
     def agreement(self) -> float:

@@ -139,7 +139,7 @@ def with_spacing(
 ) -> tuple[Text, DeclaredDialect, dict[str, str]]:
     """The text with one byte between its fields."""
     if spacing.spaces == "runs":
-        return one_spaced(text), declared.model_copy(update={"delimiter": " ", "quote": "none"}), {}
+        return one_spaced(text, spacing), declared.model_copy(update={"delimiter": " ", "quote": spacing.quote}), {}
     if spacing.filling is not None:
         return bared(text, spacing.filling), declared.model_copy(update={"delimiter": spacing.delimiter}), {}
     swaps = {f"{spacing.delimiter} ": STAND_INS[0]}
