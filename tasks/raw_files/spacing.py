@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tasks.raw_files.texts import Text
 
 SPACED = (",", ";", "|")
+ALIGNED = (*SPACED, "\t")
 MOST_OTHERS = 2  # records of a short aligned table that are no rows: a rule below the header, the number of rows
 BLANKS = re.compile(rb'(?P<quoted>"[^"\r\n]*")|^[ \t]+|[ \t]+(?=\r?$)|(?P<between>[ \t]+)', re.MULTILINE)
 RUNS = re.compile(rb" +(?=[\r\n])|(?<=[\r\n]) +|(?<= ) +")
@@ -65,7 +66,7 @@ def find_spacing(sample: bytes, found: FoundGrammar, declared: DeclaredDialect, 
     if declared.delimiter is not None or b" " not in sample:
         return Spacing()
     plain = found.trial
-    for delimiter in SPACED if b"  " in sample else ():
+    for delimiter in ALIGNED if b"  " in sample else ():
         filling = find_filling(sample, delimiter, plain, declared, whole=whole)
         if filling is not None:
             return Spacing("aligned", delimiter, filling)
