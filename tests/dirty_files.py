@@ -551,6 +551,11 @@ def layouts() -> list[DirtyFile]:
             note="spaces align the columns",
         ),
         people(
+            "aligned.tsv",
+            "".join(f"{name:<9}\t{age:>5}\t{city:<10}\n" for name, age, city in PEOPLE),
+            dialect={"delimiter": "\t", "spaces": "aligned"},
+        ),
+        people(
             "aligned-quotes.csv",
             'name,            said,          n\n"Ada",           "well,   well", 10\n'
             '"Grace \\"G\\"",   "so  ",          9\n"Alan",          "",              4\n',

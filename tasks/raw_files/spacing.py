@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tasks.raw_files.texts import Text
 
 SPACED = (",", ";", "|")
+ALIGNED = (*SPACED, "\t")
 QUOTED = b"\x1d"  # stands for what is in quotes
 MOST_OTHERS = 2  # records of a short aligned table that are no rows: a rule below the header, the number of rows
 BLANKS = re.compile(rb'(?P<quoted>"[^"\r\n]*")|^[ \t]+|[ \t]+(?=\r?$)|(?P<between>[ \t]+)', re.MULTILINE)
@@ -68,7 +69,7 @@ def find_spacing(sample: bytes, found: FoundGrammar, declared: DeclaredDialect, 
         return Spacing()
     plain = found.trial
     fillings = [
-        filling for delimiter in SPACED for filling in fillings_of(sample, delimiter, plain, declared, whole=whole)
+        filling for delimiter in ALIGNED for filling in fillings_of(sample, delimiter, plain, declared, whole=whole)
     ]
     aligned = (each for each in fillings if b"  " in sample and is_aligned(lines_of(sample), each))
     around = (each for each in fillings if stands_on_both_sides(sample, each))
