@@ -71,7 +71,7 @@ def check_dialect(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Cont
     dialect = pipeline.source.dialect
     path = ("source", "dialect")
     marks = {"delimiter": dialect.delimiter, "quote": dialect.quote, "escape": dialect.escape}
-    told = [mark for mark in marks.values() if mark not in (None, "none")]
+    told = [mark[:1] for mark in marks.values() if mark not in (None, "none")]
     if len(set(told)) < len(told):
         yield path, "delimiter, quote and escape are different characters; a quote inside quotes may be written twice"
     of_text = {**marks, "preamble": dialect.preamble, "header": dialect.header, "footer": dialect.footer}

@@ -228,6 +228,13 @@ def delimiters() -> list[DirtyFile]:
             dialect={"escape": "\\"},
         ),
         people(
+            "escapes-that-stand-for-themselves.csv",
+            'id,path\n1,"C:\\temp, \\"D:\\new\\""\n2,\\N\n3,"a\\\\"\n',
+            rows=[("1", 'C:\\temp, "D:\\new"'), ("2", "\\N"), ("3", "a\\")],
+            names=("id", "path"),
+            dialect={"escape": "\\"},
+        ),
+        people(
             "single-quoted-header.tsv",
             "'name'\t'age'\t'city'\n" + text(PEOPLE[1:], "\t"),
             dialect={"delimiter": "\t", "quote": "'"},
@@ -251,6 +258,20 @@ def delimiters() -> list[DirtyFile]:
                 ("with-header", "id,said,n\n", ("id", "said", "n")),
                 ("without-header", "", ("c1", "c2", "c3")),
             )
+        ),
+        people(
+            "apostrophes-beside-single-quotes.csv",
+            "id,said,n\n1,'it's so, isn't it',2\n2,rock'n'roll,3\n3,'O''Hara, S.',4\n4,dogs' tails,5\n"
+            + "".join(f"{number},'don't, please',1\n" for number in range(5, 9)),
+            rows=[
+                ("1", "it's so, isn't it", "2"),
+                ("2", "rock'n'roll", "3"),
+                ("3", "O'Hara, S.", "4"),
+                *((str(number), "don't, please", "1") for number in range(5, 9)),
+            ],
+            names=("id", "said", "n"),
+            refused=[(5, "misplaced_quote")],
+            dialect={"quote": "'"},
         ),
         people(
             "apostrophes.csv",
@@ -342,8 +363,16 @@ def layouts() -> list[DirtyFile]:
     three_rows = [(first, second, "x") for first, second in number_rows]
     threes = text(three_rows)
     ab: dict[str, Any] = {"names": ("a", "b"), "rows": number_rows}
+    cars = [(f"{number}.0", str(number * 7), "?" if number == 2 else ".5", "1", f"a  {number}") for number in range(6)]
     return [
         people("comments.csv", "# made by a tool\n# on a day, at an hour\n" + plain, dialect={"preamble": 2}),
+        people(
+            "comments-above-few-rows.csv",
+            "# made by a tool\n# in 2020\n\na,b\n1,2\n3,4\n",
+            names=("a", "b"),
+            rows=[("1", "2"), ("3", "4")],
+            dialect={"delimiter": ",", "preamble": 3},
+        ),
         people("hash-header.csv", "#" + plain, names=("#name", "age", "city")),
         people(
             "title.csv", "People of computing\n\n" + plain, dialect={"preamble": 2}, note="2 lines above the header"
@@ -411,6 +440,8 @@ def layouts() -> list[DirtyFile]:
             error="line 5 is the header in another order",
         ),
         people("total-recall.csv", plain + "Total Recall,,\n", rows=[*PEOPLE[1:], ("Total Recall", "", "")]),
+        people("totals-apart.csv", plain + "\nTotal,162,-\n", refused=[(5, "blank_line"), (6, "totals_row")]),
+        people("total-of-a-list.csv", plain + "Total,162,x\n", rows=[*PEOPLE[1:], ("Total", "162", "x")]),
         people("totals.csv", plain + "Total,162,\n", refused=[(5, "totals_row")]),
         people(
             "two-tables.csv",
@@ -477,6 +508,16 @@ def layouts() -> list[DirtyFile]:
             dialect={"quote": '"', "spaces": "behind"},
         ),
         people(
+            "spaces-declared.csv",
+            'name, "said", n\nAda, "well, well", 1\nAlan,x, 2\n',
+            names=("name", "said", "n"),
+            rows=[("Ada", "well, well", "1")],
+            refused=[(3, "too_few_columns")],
+            declared={"delimiter": ", ", "quote": '"'},
+            dialect={"delimiter": ",", "spaces": "behind"},
+            note="a space stands behind",
+        ),
+        people(
             "spaces-behind-some.csv",
             "name, age\nAda,36\nAlan, 41\n",
             names=("name", " age"),
@@ -490,10 +531,29 @@ def layouts() -> list[DirtyFile]:
             note="runs of spaces are one delimiter",
         ),
         people(
+            "numbers-in-runs-and-quoted-names.txt",
+            "".join(f'{size:<9}{count}   {share}  1\t"{name}"\n' for size, count, share, _, name in cars),
+            names=("c1", "c2", "c3", "c4", "c5"),
+            rows=cars,
+            dialect={"delimiter": " ", "quote": '"', "spaces": "runs", "header_lines": 0},
+        ),
+        people(
+            "words-in-runs.tsv",
+            "a\tb\n" + "".join(f"see  page {number}\tx\n" for number in range(1, 7)),
+            names=("a", "b"),
+            rows=[(f"see  page {number}", "x") for number in range(1, 7)],
+            dialect={"delimiter": "\t", "spaces": ""},
+        ),
+        people(
             "aligned.csv",
             "".join(f"{name + ',':<10}{age:>5}, {city}\n" for name, age, city in PEOPLE),
             dialect={"delimiter": ",", "spaces": "aligned"},
             note="spaces align the columns",
+        ),
+        people(
+            "aligned.tsv",
+            "".join(f"{name:<9}\t{age:>5}\t{city:<10}\n" for name, age, city in PEOPLE),
+            dialect={"delimiter": "\t", "spaces": "aligned"},
         ),
         people(
             "aligned-quotes.csv",
@@ -522,6 +582,218 @@ def layouts() -> list[DirtyFile]:
         ),
         people("10000-columns.csv", ",".join(f"c{number}" for number in range(10_000)) + "\n", error="10000 columns"),
         people("blank.csv", "\n\n\n", error="no header and no row"),
+        *broken_headers(),
+        *spreadsheets(),
+        *several_tables(),
+    ]
+
+
+def broken_headers() -> list[DirtyFile]:
+    """Headers that are not written as the rows are."""
+    rows = text(PEOPLE[1:] * 3)
+    all_rows = PEOPLE[1:] * 3
+    return [
+        people(
+            "quote-opens-in-header.csv",
+            'name,"age,"city"\n' + rows,
+            names=("name", '"age', "city"),
+            rows=all_rows,
+            note="the header has misplaced quotes",
+        ),
+        people(
+            "quote-and-delimiter-in-header.csv",
+            'name,"age"city\n' + rows,
+            error="the header has a misplaced quote: 'name,\"age\"city'",
+        ),
+        people(
+            "quote-and-delimiter-in-header-of-words.csv",
+            '"name"city\n' + "".join(f"{name},{city}\n" for name, _, city in all_rows),
+            error="the header has a misplaced quote",
+        ),
+        people(
+            "quote-inside-a-name.csv",
+            '# a tool\n\nname,age,"city\n'.replace(',"city', ',c"ity') + rows,
+            names=("name", "age", 'c"ity'),
+            rows=all_rows,
+            dialect={"preamble": 2, "quote": '"'},
+            note="names are read as they stand",
+        ),
+        people(
+            "title-with-a-quote.csv", 'The "people" of computing\n' + text(PEOPLE) + rows, rows=PEOPLE[1:] + all_rows
+        ),
+        people(
+            "header-in-another-delimiter.csv",
+            "name;age;city\n" + rows,
+            names=("c1", "c2", "c3"),
+            rows=all_rows,
+            dialect={"header_lines": 0, "certainty": 0.5, "second": "a header above, with ';' between its names"},
+            note="may be the header: ';' stands between its 3 names",
+        ),
+        people(
+            "header-lacks-a-delimiter.csv",
+            "nameage,city,x\n" + rows.replace("\n", ",x,y\n"),
+            names=("nameage", "city", "x"),
+            rows=[],
+            refused=[(line, "too_many_columns") for line in range(2, 11)],
+            note="9 of the first 9 rows have 5 fields where the header has 3",
+        ),
+        people(
+            "title-or-half-a-header.csv",
+            "nameage,city\n" + rows.replace("\n", ",x\n"),
+            names=("c1", "c2", "c3", "c4"),
+            rows=[(*row, "x") for row in all_rows],
+            dialect={"preamble": 1, "certainty": 0.7, "second": "a header in the line above the rows"},
+        ),
+        people(
+            "names-without-cells.csv",
+            "name,age,city,approve,reject\n" + rows,
+            names=("name", "age", "city", "approve", "reject"),
+            rows=[],
+            refused=[(line, "too_few_columns") for line in range(2, 11)],
+            note="9 of the first 9 rows have 3 fields where the header has 5",
+        ),
+        people(
+            "names-without-cells-in-quotes.csv",
+            '"name","age","city","approve","reject"\n'
+            + "".join(f'"{name}","{age}","{city}"\n' for name, age, city in all_rows),
+            rows=all_rows,
+            dialect={"certainty": 0.7, "second": "cells that are missing elsewhere"},
+            note="'approve', 'reject' are no columns",
+        ),
+        people(
+            "nameless-without-cells-in-quotes.csv",
+            '"name","","age","city"\n' + "".join(f'"{name}","{age}","{city}"\n' for name, age, city in all_rows),
+            names=("name", "", "age", "city"),
+            rows=[],
+            refused=[(line, "too_few_columns") for line in range(2, 11)],
+        ),
+        people(
+            "loose-ends-in-rows-alone.csv",
+            text(PEOPLE).replace("\n", ",\n").replace("city,", "city", 1),
+            dialect={"certainty": 0.7, "second": "a name that the header lacks, and a last column that is empty"},
+            note="the header does not",
+        ),
+        people(
+            "blank-behind-the-last-delimiter.csv",
+            '"name";"age";"city"\n' + "".join(f'"{name}";"{age}";"{city}";"\n"\n' for name, age, city in PEOPLE[1:]),
+            dialect={"trailing_delimiter": True},
+        ),
+        people(
+            "last-column-empty-without-header.csv",
+            "".join(f"{number},{number * 2},\n" for number in range(5)) + "5,10,x\n",
+            names=("c1", "c2", "c3"),
+            rows=[*((str(number), str(number * 2), "") for number in range(5)), ("5", "10", "x")],
+        ),
+    ]
+
+
+def spreadsheets() -> list[DirtyFile]:
+    """What a sheet has beside its table: headings over groups of columns, and titles and notes with delimiters."""
+    numbers = [(str(number), str(number + 10), f"{number}.5", "ok") for number in range(1, 9)]
+    grouped = 'id,Staff,,Note\n,Count,"Full\ntime",\n' + text(numbers)
+    two = [(first, second) for first, second, *_ in numbers]
+    return [
+        people(
+            "group-headings.csv",
+            grouped,
+            names=("id", "Staff Count", "Staff Full\ntime", "Note"),
+            rows=numbers,
+            dialect={"header_lines": 2, "certainty": 0.8},
+            note="the header has 2 lines",
+        ),
+        people(
+            "group-headings-of-two-levels.csv",
+            "id,Staff,,,,Note\n,Boys,,Girls,,\n,Count,Share,Count,Share,\n"
+            + text((*row[:3], *row[1:]) for row in numbers),
+            names=("id", "Staff Boys Count", "Staff Boys Share", "Staff Girls Count", "Staff Girls Share", "Note"),
+            rows=[(*row[:3], *row[1:]) for row in numbers],
+            dialect={"header_lines": 3},
+        ),
+        people(
+            "sparse-first-row.csv",
+            "id,a,b\nx,,\n" + text(row[:3] for row in numbers),
+            names=("id", "a", "b"),
+            rows=[("x", "", ""), *(row[:3] for row in numbers)],
+            dialect={"header_lines": 1},
+        ),
+        people(
+            "padded-title-of-two-columns.csv",
+            "Summary of the year,\n,\na,b\n" + text(two),
+            names=("a", "b"),
+            rows=two,
+            dialect={"preamble": 2},
+        ),
+        people(
+            "padding-below.csv",
+            "title\n\n" + text(PEOPLE) + ",,\n" * 3,
+            rows=[*PEOPLE[1:], *[("", "", "")] * 3],
+            dialect={"preamble": 2},
+            note="rows that hold nothing: 3 of the first 6, from line 7 on",
+        ),
+        people(
+            "padded-notes.csv",
+            text(PEOPLE) + ",,\n,,\nAges are those at death,,\nSource: a book of some kind,,\n",
+            refused=[(line, "footer") for line in (5, 6, 7, 8)],
+        ),
+        people(
+            "padded-words.csv",
+            text(PEOPLE) + ",,\nLinus,,\n",
+            rows=[*PEOPLE[1:], ("", "", ""), ("Linus", "", "")],
+        ),
+        people(
+            "sentences-in-a-sparse-column.csv",
+            text(PEOPLE) + "One who wrote the first,,\n",
+            rows=[*PEOPLE[1:], ("One who wrote the first", "", "")],
+        ),
+    ]
+
+
+def several_tables() -> list[DirtyFile]:
+    """Two tables in one file."""
+    plain, more = text(PEOPLE) + text(PEOPLE[1:] * 2), [(*row, "x") for row in PEOPLE[1:] * 3]
+    rows = PEOPLE[1:] * 3
+    return [
+        people(
+            "wider-table-below.csv",
+            plain + "name,age,city,more\n" + text(more),
+            rows=rows,
+            refused=[(line, "too_many_columns") for line in range(11, 21)],
+            note="10 of the first 19 rows have 4 fields where the header has 3",
+        ),
+        people(
+            "narrow-table-above.csv",
+            text([row[:2] for row in PEOPLE[:1] + rows]) + "name,age,city,more\n" + text(more),
+            names=("name", "age"),
+            rows=[row[:2] for row in rows],
+            refused=[(line, "too_many_columns") for line in range(11, 21)],
+        ),
+        people(
+            "values-with-names-above.csv",
+            "key,value\nlatitude,48.1\nlongitude,11.5\naltitude,520\nyear,2020\nmonth,7\n\n"
+            + "name,age,city,more\n"
+            + text(more * 4),
+            names=("name", "age", "city", "more"),
+            rows=more * 4,
+            dialect={"preamble": 7},
+        ),
+        people(
+            "header-once-more-in-other-quotes.csv",
+            plain.replace("age", '"age"', 1) + "name,age,city\n" + text(PEOPLE[1:]) + '"name","age","city"\n',
+            rows=rows + PEOPLE[1:],
+            refused=[(11, "repeated_header"), (15, "repeated_header")],
+        ),
+        people(
+            "title-above-the-next-table.csv",
+            plain + "Kay,,\n,,\nThe second table,,\n,,\nname,age,city\n" + text(PEOPLE[1:]),
+            rows=[*rows, ("Kay", "", ""), *PEOPLE[1:]],
+            refused=[(12, "title"), (13, "title"), (14, "title"), (15, "repeated_header")],
+        ),
+        people(
+            "sparse-row-above-the-next-table.csv",
+            plain + "Kay,,\nname,age,city\n" + text(PEOPLE[1:]),
+            rows=[*rows, ("Kay", "", ""), *PEOPLE[1:]],
+            refused=[(12, "repeated_header")],
+        ),
     ]
 
 

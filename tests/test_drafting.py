@@ -275,6 +275,7 @@ def test_one_misread_text_in_a_hundred_goes_to_quarantine() -> None:
     ("content", "target", "error", "told"),
     [
         (b"a,b\n", "b", sample.SampleError, "a header and no row"),
+        (b"a,b,c\n" + b"1,2\n" * 9, "b", sample.SampleError, "have 2 fields where the header has 3: they are refused"),
         (b"", "b", HoldfastError, "empty"),
         (b"a,a,b\n1,2,3\n", "a", UndraftableError, "target 'a': stands in the header more than once"),
         (b'"x\ny",b\n1,2\n', "b", UndraftableError, "column 1 is called 'x.ny'"),
@@ -526,8 +527,13 @@ def test_unsure_dialect_is_declared(certainty: float) -> None:
 
 
 def test_what_is_found_only_where_nothing_is_declared_is_not_declared() -> None:
-    found = Dialect(encoding="utf-8", other_encoding="windows-1252", delimiter=",", spaces="behind", certainty=0.5)
+    found = Dialect(encoding="utf-8", other_encoding="windows-1252", delimiter=",", spaces="aligned", certainty=0.5)
     assert sample.unsure(found).keys().isdisjoint({"encoding", "delimiter"})
+
+
+def test_space_behind_each_delimiter_is_declared_with_it() -> None:
+    found = Dialect(encoding="utf-8", delimiter=";", spaces="behind", certainty=0.5)
+    assert sample.unsure(found)["delimiter"] == "; "
 
 
 def test_doubtful_points_are_told() -> None:

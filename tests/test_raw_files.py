@@ -8,11 +8,13 @@ import gzip
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow as pa
@@ -108,6 +110,50 @@ def test_any_table_in_any_declared_dialect_comes_back_exactly(
         header=1,
     )
     assert (list(raw.names), cells_of(raw), raw.refused) == (header, [tuple(row) for row in rows], [])
+
+
+ROWS = st.integers(1, 3).flatmap(
+    lambda width: st.lists(
+        st.lists(st.text("ab1 ,'\\\"\n", max_size=7), min_size=width, max_size=width), min_size=1, max_size=5
+    )
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(ROWS, st.randoms(use_true_random=False))
+def test_apostrophe_in_a_word_need_not_be_written_twice(rows: list[list[str]], random: Random) -> None:
+    header = [f"h{number}" for number in range(len(rows[0]))]
+    text = written([header, *rows], quotechar="'", quoting=csv.QUOTE_ALL, lineterminator="\n")
+    sparing = re.sub("(?<=[ab1])''(?=[ab1])", lambda match: random.choice([match[0], "'"]), text)
+    raw = read(sparing, **RFC | {"quote": "'"})
+    assert (cells_of(raw), raw.refused) == ([tuple(row) for row in rows], [])
+
+
+@settings(max_examples=150, deadline=None)
+@given(ROWS, st.sampled_from(['"', "none"]), st.randoms(use_true_random=False))
+def test_escape_need_not_be_escaped_before_what_means_nothing(
+    rows: list[list[str]], quote: str, random: Random
+) -> None:
+    header = [f"h{number}" for number in range(len(rows[0]))]
+    special = {'"', "\\", ",", "\n"} if quote == '"' else {"\\", ",", "\n"}
+
+    def spelled(cell: str) -> str:
+        spared = [
+            after not in special and after != "" and random.choice([True, False])
+            for after in (cell[place + 1 : place + 2] for place in range(len(cell)))
+        ]
+        marks = [
+            mark if mark not in special or (mark == "\\" and spare) else "\\" + mark
+            for mark, spare in zip(cell, spared, strict=True)
+        ]
+        return f'"{"".join(marks)}"' if quote == '"' else "".join(marks)
+
+    text = "".join(",".join(map(spelled, row)) + "\n" for row in [header, *rows])
+    raw = read(text, **RFC | {"quote": quote, "escape": "\\"})
+    found = dict(zip(raw.lines.tolist(), cells_of(raw), strict=True))
+    blank = [row for row in rows if row == [""] and quote == "none"]
+    assert list(found.values()) == [tuple(row) for row in rows if row not in blank]
+    assert {record.reason for record in raw.refused} <= {"blank_line"}
 
 
 @settings(max_examples=80, deadline=None)

@@ -19,7 +19,7 @@ from tasks.raw_files.delimited import swapped
 from tasks.raw_files.encodings import UTF8, WESTERN, FoundEncoding
 from tasks.raw_files.mixed_encodings import decoded_by_line
 from tasks.raw_files.opened import OpenedFile
-from tasks.raw_files.spacing import collapsed
+from tasks.raw_files.spacing import blanks_collapsed, collapsed
 
 LINES = st.lists(st.sampled_from(["a,b", "é,1", "Zoé,“q”", "x \u2013 y", "Sète,日", ""]), max_size=8)
 CUTS = st.lists(st.integers(0, 60), max_size=5)
@@ -36,6 +36,18 @@ def test_runs_of_spaces_become_one_wherever_the_stream_is_cut(text: str, places:
     lines = re.split(r"([\r\n])", text)
     expected = "".join(line if line in "\r\n" else " ".join(line.split()) for line in lines)
     assert b"".join(collapsed(cut(text.encode(), places))) == expected.encode()
+
+
+@given(st.lists(st.sampled_from(["a", "b", " ", "\t", "\n", "\r\n", '"a  b"', '"\t"'])), CUTS)
+def test_runs_of_blanks_outside_quotes_become_one_wherever_the_stream_is_cut(
+    parts: list[str], places: list[int]
+) -> None:
+    kept = {'"a  b"': "\x01", '"\t"': "\x02"}
+    lines = re.split(r"(\r?\n)", "".join(kept.get(part, part) for part in parts))
+    expected = "".join(line if line.endswith("\n") else " ".join(line.split()) for line in lines)
+    for text, mark in kept.items():
+        expected = expected.replace(mark, text)
+    assert b"".join(blanks_collapsed(cut("".join(parts).encode(), places))) == expected.encode()
 
 
 @given(st.text(st.sampled_from("a, \x1f\n"), max_size=60), CUTS)

@@ -36,8 +36,8 @@ class DeclaredDialect(Section):
     encoding: Annotated[str, AfterValidator(known_encoding)] | None = Field(
         None, description="of the text, by a name that Python knows"
     )
-    delimiter: Annotated[str, Field(pattern=r"^[^\r\n\x00]$")] | None = Field(
-        None, description="the character between fields"
+    delimiter: Annotated[str, Field(pattern=r"^([^\r\n\x00]|[^\r\n\x00 ] )$")] | None = Field(
+        None, description="the character between fields, and a space if one stands behind each"
     )
     quote: Mark | None = Field(None, description="the character around fields, or `none`")
     escape: Mark | None = Field(

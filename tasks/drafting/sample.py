@@ -155,7 +155,8 @@ def sample_of(path: Path, raw: RawFile, thinned: Thinned, how: str, rows: int) -
     """The sample, if it has a row."""
     if thinned.seen == 0:
         told = f" ({', '.join(thinned.refused)})" if thinned.refused else ""
-        raise SampleError(f"{path}: a header and no row that can be read{told}; at least one row is expected.")
+        seen = "".join(f" {note[:1].upper()}{note[1:]}." for note in raw.dialect.notes)
+        raise SampleError(f"{path}: a header and no row that can be read{told}; at least one row is expected.{seen}")
     once = [number for number, name in enumerate(raw.names) if raw.names.count(name) == 1]
     return Sample(
         names=tuple(raw.names[number] for number in once),
@@ -227,7 +228,9 @@ def unsure(dialect: Dialect) -> dict[str, Any]:
     if dialect.format != "csv":
         return {"format": dialect.format, **text}
     marks = {"delimiter": dialect.delimiter, "quote": dialect.quote or "none", "escape": dialect.escape or "none"}
-    if dialect.spaces:  # found only where no delimiter is declared
+    if dialect.spaces == "behind":
+        marks["delimiter"] += " "
+    elif dialect.spaces:  # found only where no delimiter is declared
         del marks["delimiter"]
     return {**text, **marks, "preamble": dialect.preamble, "header": dialect.header_lines}
 

@@ -6,12 +6,13 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tasks.raw_files.asked import AskedColumns
 from tasks.raw_files.blocks import Block, blocks
-from tasks.raw_files.cell_kinds import NOTE, TOTAL
+from tasks.raw_files.file_ends import without_end
+from tasks.raw_files.joined_files import titles_above
 from tasks.raw_files.line_records import LineRecords, line_records
 from tasks.raw_files.parsing import Parsed, SoundRecords, parse_as, parse_as_text, parse_asked
 from tasks.raw_files.records import Records, Rules, split_records
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from tasks.raw_files.rows import Positions
 
 AHEAD = 2  # blocks that are parsed while the next one is split
-LONGEST_FOOTER = 20  # records at the end that may be notes
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def chunks_of(pieces: Iterator[bytes], table: Table, asked: AskedColumns | None 
         In order; the last ones wait until it is known that they are not the file's end.
     """
     with ThreadPoolExecutor(AHEAD, thread_name_prefix="raw") as pool:
-        yield from without_end(parsed(pieces, table, table.columns_read(asked), pool), table)
+        chunks = parsed(pieces, table, table.columns_read(asked), pool)
+        yield from without_end(chunks, footer=table.footer, width=table.width, cells=cells_of)
 
 
 def parsed(pieces: Iterator[bytes], table: Table, asked: AskedColumns, pool: ThreadPoolExecutor) -> Iterator[RawChunk]:
@@ -144,18 +145,26 @@ def chunk_of(
     """The rows of one block and what is none."""
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     texts, misfits = parsed
     refused = refused + [misfit(records, row, fields - table.trailing, table.width) for row, fields in misfits]
-    kept_rows, sound = np.delete(np.arange(records.count), [row for row, _ in misfits]), None
+    kept_rows, reasons, sound = np.delete(np.arange(records.count), [row for row, _ in misfits]), {}, None
     if table.trailing:
-        behind = np.asarray(texts.column(column_alias(table.width)).to_numpy()) != ""
+        ends = pc.utf8_trim_whitespace(texts.column(column_alias(table.width)))
         texts = texts.drop_columns(column_alias(table.width))
-        for row in kept_rows[behind].tolist():
-            refused.append(refusal(int(records.lines[row]), "no_trailing_delimiter", records.content(row)))
-        if behind.any():
-            sound = pa.array(~behind)
-            texts, kept_rows = texts.filter(sound), kept_rows[~behind]
+        reasons = dict.fromkeys(np.flatnonzero(pc.not_equal(ends, "")).tolist(), "no_trailing_delimiter")
+    if again := [record.line for record in refused if record.reason == "repeated_header"]:
+        rows = titles_above(again, records.lines[kept_rows], Raw(records, kept_rows, table).cells)
+        reasons = dict.fromkeys(rows, "title") | reasons
+    if reasons:
+        refused += [
+            refusal(int(records.lines[row]), reason, records.content(row))
+            for row, reason in ((int(kept_rows[place]), reason) for place, reason in reasons.items())
+        ]
+        kept = np.isin(np.arange(len(kept_rows)), list(reasons), invert=True)
+        sound, kept_rows = pa.array(kept), kept_rows[kept]
+        texts = texts.filter(sound)
     refused = sorted(refused)
     if table.swaps:
         texts = swapped_back(texts, table.swaps)
@@ -198,79 +207,9 @@ class Raw:
         return [exchanged(text, self.table.swaps) for text in texts][: self.table.width]
 
 
-def without_end(chunks: Iterator[RawChunk], table: Table) -> Iterator[RawChunk]:
-    """All chunks but for the footer: declared, it is left out; else notes and totals at the end are refused."""
-    held: deque[RawChunk] = deque()
-    needed = max(table.footer, LONGEST_FOOTER)
-    for chunk in chunks:
-        held.append(chunk)
-        while sum(map(records_of, list(held)[1:])) >= needed:
-            yield held.popleft()
-    whole = list(held)
-    if table.footer:
-        whole = without_footer(whole, table.footer)
-    elif whole:
-        whole = with_notes_refused(whole, table.width)
-    yield from whole
-
-
-def records_of(chunk: RawChunk) -> int:
-    """Number of records of a chunk."""
-    return len(chunk.lines) + len(chunk.refused)
-
-
-def without_footer(chunks: list[RawChunk], count: int) -> list[RawChunk]:
-    """Chunks without their last records."""
-    lines = sorted(line for chunk in chunks for line in (*chunk.lines.tolist(), *(each.line for each in chunk.refused)))
-    cut = lines[-count] if count <= len(lines) else 0
-    return [limited(chunk, cut) for chunk in chunks]
-
-
-def limited(chunk: RawChunk, cut: int) -> RawChunk:
-    """A chunk's records above a line."""
-    rows = int((chunk.lines < cut).sum())
-    refused = [record for record in chunk.refused if record.line < cut]
-    return first_rows(chunk, rows, refused)
-
-
-def first_rows(chunk: RawChunk, rows: int, refused: list[RefusedRecord]) -> RawChunk:
-    """A chunk without its last rows."""
-
-    def reread(alias: str) -> pa.ChunkedArray:
-        return chunk.reread(alias).slice(0, rows) if chunk.reread else chunk.texts.column(alias).slice(0, rows)
-
-    return RawChunk(chunk.texts.slice(0, rows), chunk.lines[:rows], refused, chunk.raw, reread)
-
-
-def with_notes_refused(chunks: list[RawChunk], width: int) -> list[RawChunk]:
-    """Tell notes and a total at the end of a file from rows that are too short, or that are rows."""
-    *others, last = chunks
-    final = int(last.lines[-1]) if len(last.lines) else 0
-    refused = [as_note(record, width) if record.line > final else record for record in last.refused]
-    last = replace(last, refused=refused)
-    if width > 1 and final and not any(record.line > final and record.reason != "footer" for record in refused):
-        last = with_total_refused(last)
-    return [*others, last]
-
-
-def as_note(record: RefusedRecord, width: int) -> RefusedRecord:
-    """A record behind the last row as a note, where it reads like one."""
-    if record.reason != "too_few_columns" or not NOTE.match(record.raw):
-        return record
-    fields = re.match(r"\d+", record.detail)
-    detail = DETAILS["footer"].format(fields=fields[0] if fields else 1, width=width)
-    return record._replace(reason="footer", detail=detail)
-
-
-def with_total_refused(chunk: RawChunk) -> RawChunk:
-    """Refuse the last row where its first text says that it is a total, and another of its cells is empty."""
-    row = chunk.raw.cells(len(chunk.lines) - 1) if isinstance(chunk.raw, Raw) else []
-    filled = [cell for cell in row if cell]
-    if not filled or len(filled) == len(row) or not TOTAL.fullmatch(filled[0].strip()):
-        return chunk
-    count = len(chunk.lines) - 1
-    refused = RefusedRecord(int(chunk.lines[-1]), "totals_row", DETAILS["totals_row"], chunk.raw(count))
-    return first_rows(chunk, count, sorted([*chunk.refused, refused]))
+def cells_of(chunk: RawChunk, row: int) -> list[str]:
+    """The texts of one of a chunk's rows, also of columns that nobody asked for."""
+    return chunk.raw.cells(row) if isinstance(chunk.raw, Raw) else []
 
 
 def swapped(pieces: Iterator[bytes], swaps: dict[str, str]) -> Iterator[bytes]:

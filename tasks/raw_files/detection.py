@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from tasks.raw_files.cell_kinds import is_plausible
@@ -37,6 +38,7 @@ class Trial:
 
     Attributes
     ----------
+    sample : bytes
     grammar : Grammar
     records : list of list of str
         Fields of each record; none where a line is malformed, one that is empty where it is blank.
@@ -48,11 +50,16 @@ class Trial:
         Which fields of each record are quoted.
     """
 
+    sample: bytes
     grammar: Grammar
     records: list[list[str]]
     begins: list[int]
     plausible: list[int]
     quoted: list[list[bool]]
+
+    def line(self, record: int) -> bytes:
+        """A record as it stands in the sample, without its line end."""
+        return self.sample[self.begins[record] : self.begins[record + 1]].rstrip(b"\r\n")
 
     @cached_property
     def width(self) -> int:
@@ -61,9 +68,16 @@ class Trial:
         return max(widths, key=lambda width: (widths[width], width), default=1)
 
     @cached_property
+    def table(self) -> list[list[str]]:
+        """The records below comments and blank lines; all, where there are no others."""
+        is_above = (record == [""] or "".join(record[:1]).startswith("#") for record in self.records)
+        above = sum(1 for _ in takewhile(bool, is_above))
+        return self.records[above:] or self.records
+
+    @cached_property
     def share(self) -> float:
-        """Share of the records that have that width and are well-formed."""
-        filled = [record for record in self.records if record != [""]]
+        """Share of the records that have that width and are well-formed; of those below comments."""
+        filled = [record for record in self.table if record != [""]]
         return sum(len(record) == self.width for record in filled) / max(1, len(filled))
 
     @cached_property
@@ -101,7 +115,7 @@ def read_sample(sample: bytes, grammar: Grammar, *, whole: bool) -> Trial:
             plausible.append(sum(map(operator.or_, quoted, map(is_plausible, texts))))
             place = match.end()
         begins.append(place)
-    return Trial(grammar, records, begins, plausible, quotes)
+    return Trial(sample, grammar, records, begins, plausible, quotes)
 
 
 def end_of_line(text: bytes, place: int, grammar: Grammar) -> int:
@@ -190,9 +204,16 @@ def find_grammar(sample: bytes, declared: DeclaredDialect, *, whole: bool) -> Fo
         return as_single_column(sample, best, whole=whole)
     if best.score == 0:
         return FoundGrammar(best, ends, 1.0, None)
-    others = [(trial.score, difference(trial.grammar, best.grammar)) for trial, _ in ranked[1:] if trial.score > 0]
-    score, second = max(others, default=(0.0, None))
-    return FoundGrammar(best, ends, round(1 - (score / best.score) ** SHARPNESS, 2), second)
+    others = [(doubt(trial, best), difference(trial.grammar, best.grammar)) for trial, _ in ranked[1:]]
+    most, second = max([each for each in others if each[0] > 0], default=(0.0, None))
+    return FoundGrammar(best, ends, round(1 - most, 2), second)
+
+
+def doubt(trial: Trial, best: Trial) -> float:
+    """How much another reading of a sample speaks against the best one: by its score, and as far as they differ."""
+    records, others = (Counter(map(tuple, each.records)) for each in (best, trial))
+    alike = (records & others).total() / max(1, len(best.records), len(trial.records))
+    return (trial.score / best.score) ** SHARPNESS * (1 - alike)
 
 
 def without_split_quotes(trials: list[tuple[Trial, LineEnds]]) -> list[tuple[Trial, LineEnds]]:
@@ -244,7 +265,7 @@ def single_column_score(trial: Trial) -> float:
     """What a reading as a single column is worth beside a trial: much where the first line has none."""
     if trial.width == 1:
         return 0.0
-    first = trial.records[0] if trial.records else []
+    first = trial.table[0] if trial.table else []
     return 0.2 if len(first) == 1 else 0.02
 
 

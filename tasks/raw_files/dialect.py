@@ -28,8 +28,8 @@ class Dialect:
     delimiter : str
         One character between fields; empty where the format has none.
     spaces : behind, runs, aligned or empty
-        Spaces that belong to the delimiter: one behind each, runs of them that are one delimiter, or as many on either
-        side as align the columns.
+        Spaces that belong to the delimiter: one behind each, runs of them (of tabs too, if fields are quoted) that are
+        one delimiter, or as many on either side as align the columns.
     quote, escape : str or None
         What stands around a field, and before a character that is meant literally; None where nothing does. A quote
         inside quotes may be written twice in either case.

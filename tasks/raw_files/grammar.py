@@ -1,7 +1,9 @@
 r"""What a record of delimited text is, as regular expressions over UTF-8.
 
-A field is quoted as a whole or holds no quote at all; a quote inside quotes is written twice or escaped. All of it is
-one reading of the text or none: nothing is lenient.
+A field is quoted as a whole or holds no quote at all; a quote inside quotes is written twice or escaped. Where `'` is
+the quote, one between two letters or digits is an apostrophe: it can neither open nor close a field. An escape stands
+for itself before a character that means nothing by itself, as in `C:\temp`. All of it is one reading of the text or
+none: nothing is lenient.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+NO_MARK = "none"  # how a quote or an escape that is not used is declared
+WORD = rb"[0-9A-Za-z\x80-\xff]"
 STAND_INS = "\x1f\x1e\x1d\x1c\x02\x03"  # take the place of delimiter, quote and escape that are not ASCII
 
 
@@ -21,6 +25,12 @@ class Grammar:
     quote: bytes = b""
     escape: bytes = b""
     cr_ends: bool = False
+
+    @cached_property
+    def apostrophe(self) -> re.Pattern[bytes]:
+        """A quote that is a part of a word; none, where other marks are letters or digits too."""
+        marks = self.quote == b"'" and not re.search(WORD, self.delimiter + self.escape)
+        return re.compile(rb"(?<=" + WORD + rb")'(?=" + WORD + rb")" if marks else b"(?!)")
 
     @cached_property
     def _quoted(self) -> bytes:
@@ -40,12 +50,14 @@ class Grammar:
     @cached_property
     def _inside(self) -> bytes:
         q = self.quote_mark
-        return b"(?:[^" + q + re.escape(self.escape) + b"]++|" + q + q + b"|" + self._escaped + b")*+"
+        parts = (b"[^" + q + re.escape(self.escape) + b"]++", q + q, self._escaped, self.apostrophe.pattern)
+        return b"(?:" + b"|".join(parts) + b")*+"
 
     @cached_property
     def _field(self) -> bytes:
         special = re.escape(self.delimiter + self.quote + self.escape)
-        return b"(?:" + self._quoted + b"|(?:[^" + special + rb"\r\n]++|" + self._escaped + b")*+)"
+        parts = (b"[^" + special + rb"\r\n]++", self._escaped, self.apostrophe.pattern)
+        return b"(?:" + self._quoted + b"|(?:" + b"|".join(parts) + b")*+)"
 
     @cached_property
     def line_end(self) -> bytes:
@@ -68,7 +80,7 @@ class Grammar:
     @cached_property
     def protected(self) -> re.Pattern[bytes]:
         """Quoted fields and escaped characters, wherever they stand."""
-        return re.compile(self._quoted + b"|" + self._escaped, re.DOTALL)
+        return re.compile(self.apostrophe.pattern + b"|" + self._quoted + b"|" + self._escaped, re.DOTALL)
 
     @cached_property
     def _one_field(self) -> re.Pattern[bytes]:
@@ -77,9 +89,32 @@ class Grammar:
         )
 
     @cached_property
+    def _meant(self) -> bytes:
+        special = re.escape(self.delimiter + self.quote + self.escape)
+        return re.escape(self.escape) + b"[" + special + rb"\r\n]" if self.escape else b"(?!)"
+
+    @cached_property
     def _unescape(self) -> re.Pattern[bytes]:
         doubled = self.quote_mark + b"(?=" + self.quote_mark + b")" if self.quote else b"(?!)"
-        return re.compile(self._escaped + b"|" + doubled + b".", re.DOTALL)
+        return re.compile(self._meant + b"|" + doubled + b".", re.DOTALL)
+
+    @cached_property
+    def _any_escape(self) -> re.Pattern[bytes]:
+        return re.compile(self._meant + b"|(?P<itself>" + re.escape(self.escape) + b")")
+
+    def as_parsers_expect(self, text: bytes) -> bytes:
+        r"""A text in which escapes that stand for themselves are escaped, and apostrophes in quotes written twice.
+
+        >>> Grammar(b",", b'"', b"\\").as_parsers_expect(rb'C:\temp,"a \" b"')
+        b'C:\\\\temp,"a \\" b"'
+        >>> Grammar(b",", b"'").as_parsers_expect(b"it's,'it's, too'")
+        b"it's,'it''s, too'"
+        """
+        if self.escape and self.escape in text:
+            text = self._any_escape.sub(lambda match: self.escape * 2 if match["itself"] else match[0], text)
+        if self.apostrophe.search(text) is None:
+            return text
+        return self.protected.sub(lambda match: self.apostrophe.sub(b"''", match[0]), text)
 
     def width(self, record: bytes) -> int:
         """Number of fields of a whole record."""
@@ -102,7 +137,7 @@ class Grammar:
 
 
 def swaps_of(*marks: str | None) -> dict[str, str]:
-    r"""Characters that change places before a grammar can be applied: marks beyond ASCII, with control characters.
+    r"""Marks that change places with control characters before a grammar can be applied: those of more than one byte.
 
     They change places in the text, and back in what was read, so that each mark is one byte and nothing can be mistaken
     for another.
@@ -110,7 +145,7 @@ def swaps_of(*marks: str | None) -> dict[str, str]:
     >>> swaps_of("\u00a6", '"', None)
     {'\u00a6': '\x1f'}
     """
-    wide = [mark for mark in marks if mark and not mark.isascii()]
+    wide = [mark for mark in marks if mark and mark != NO_MARK and len(mark.encode()) > 1]
     return dict(zip(wide, (each for each in STAND_INS if each not in marks), strict=False))
 
 

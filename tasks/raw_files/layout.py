@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from tasks.raw_files.cell_kinds import is_missing, is_value, separators
+from tasks.raw_files.broken_header import broken_header
+from tasks.raw_files.cell_kinds import separators
 from tasks.raw_files.errors import UnreadableFileError
-from tasks.raw_files.rows import column_aliases
+from tasks.raw_files.fitting_header import Fitted, filled, fitting
+from tasks.raw_files.header_lines import Row, header_of, names_of
+from tasks.raw_files.preamble import lines_unlike_rows, preamble_of
 
 if TYPE_CHECKING:
     from configs.sections.source import DeclaredDialect
     from tasks.raw_files.detection import Trial
 
 WIDEST = 4096  # columns
-MOST_ROWS = 100  # that a header is told by
 UNLIKE_CERTAINTY = 0.8  # of a header under lines that have several fields, as a header has
-MOST = 0.9  # of the rows: what refuses that many is no header of theirs
+TITLE_CERTAINTY = 0.7  # that what stands right above rows without a header is a title
 ROW_NAMES_CERTAINTY = 0.7  # that a column without a name is the first, not the last
 ROW_NAMES = "each row begins with a name that the header has no column for, as R writes it: a column without a name"
-MOST_TITLES = 5  # lines above a header that are filled up with delimiters
-ROWS_BELOW = 5  # that a second header line must have below it to be taken for one
-
-Row = list[str]
+NO_CELLS_CERTAINTY = 0.7  # that names without cells are the last ones
+LOOSE_CERTAINTY = 0.7  # that rows end in a loose delimiter, and the header lacks no name
 
 
 @dataclass(frozen=True)
@@ -63,88 +64,85 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
     UnreadableFileError
         If there is none that can be read, or it has too many columns.
     """
-    start = 0 if declared.preamble is not None else preamble_of(trial.records, trial.width)
-    unlike = 0 if declared.preamble is not None else lines_unlike_rows(trial.records[start:], trial.width)
-    start += unlike
-    records: Sequence[Row] = trial.records[start:]
-    if all(record == [""] for record in records):
-        raise UnreadableFileError("there is no header and no row; both are expected")
-    row_names = False
-    if declared.header in (None, 1):
-        records, row_names = with_fitting_header(records, trial.quoted[start:])
-    quoted = [[row_names, *trial.quoted[start]] if row_names else trial.quoted[start], *trial.quoted[start + 1 :]]
-    count, certainty, second = header_of(records, quoted) if declared.header is None else (declared.header, 1.0, None)
-    if unlike and certainty > UNLIKE_CERTAINTY:
-        certainty, second = UNLIKE_CERTAINTY, "a header above, whose rows would all be refused"
-    header, rows = records[:count], records[count:]
-    if row_names and certainty > ROW_NAMES_CERTAINTY:
-        certainty, second = ROW_NAMES_CERTAINTY, "a last column without a name"
+    start, is_unlike = start_of(trial, declared)
+    fitted = fitting(trial, start, declared)
+    count, certainty, second = judged(fitted.records, fitted.quoted, declared, trial.grammar.delimiter)
+    header, rows = fitted.records[:count], fitted.records[count:]
     if len(header) < count:
         raise UnreadableFileError(f"the header is declared to have {count} records; there are {len(header)}")
     if not all(header):
-        raise UnreadableFileError(
-            "the header has a misplaced quote; quotes around whole fields only are expected. Mend it, or declare "
-            "source.dialect.quote, preamble or header"
-        )
+        raise broken_header(trial.line(start + header.index([])))
     width = max(map(len, header)) if header else len(rows[0]) if rows[0] else trial.width
     refuse_too_wide(width)
-    trailing = ends_in_delimiter(header, rows, width)
-    names = names_of(header, width)[: -1 if trailing and trailing != "rows only" else None]
-    if not header and trailing:
-        names = names[: width - 1]
-    columns = list(zip(*(row for row in rows if len(row) == len(names) + bool(trailing)), strict=True))
-    found = {name: separators(cells) for name, cells in zip(names, columns, strict=False)}
+    trailing = ends_in_delimiter(header, rows, width, trial.grammar.delimiter)
+    names = tuple(names_of(header, width)[: -1 if trailing == "all" else None])
+    doubts = [
+        (UNLIKE_CERTAINTY, "a header above, whose rows would all be refused", is_unlike),
+        (ROW_NAMES_CERTAINTY, "a last column without a name", fitted.lacks_first),
+        (NO_CELLS_CERTAINTY, "cells that are missing elsewhere", bool(fitted.without_cells)),
+        (TITLE_CERTAINTY, "a header in the line above the rows", not header and has_title(trial, start)),
+        (LOOSE_CERTAINTY, "a name that the header lacks, and a last column that is empty", trailing == "rows only"),
+    ]
+    held = [(other, what) for other, what, holds in doubts if holds]
+    certainty, second = min([(certainty, second), *held], key=itemgetter(0))
+    fields = len(names) + bool(trailing)
+    notes = (*notes_of(start, count, names, trailing), *notes_of_fit(fitted))
     return Layout(
         start=start,
         header_lines=count,
-        names=tuple(names),
+        names=names,
         trailing_delimiter=bool(trailing),
         certainty=certainty,
         second=second,
-        decimal={name: pair[0] for name, pair in found.items() if pair and pair[0] != "."},
-        thousands={name: pair[1] for name, pair in found.items() if pair and pair[1]},
-        notes=(*notes_of(start, count, names, trailing), *([ROW_NAMES] if row_names else [])),
+        **separators_of(names, [row for row in rows if len(row) == fields]),
+        notes=(*notes, *notes_of_misfits(rows, fields)),
     )
 
 
-def with_fitting_header(records: Sequence[Row], quoted: Sequence[Sequence[bool]]) -> tuple[Sequence[Row], bool]:
-    """Records whose header has as many names as the rows have fields, and whether it lacked the first name.
+def start_of(trial: Trial, declared: DeclaredDialect) -> tuple[int, bool]:
+    """The first record that is no preamble, and whether those above were told by being unlike the rows.
 
-    A header that is one field longer has a delimiter at its end with nothing behind it; one that is one field shorter
-    may lack a name for those of the rows.
+    Raises
+    ------
+    UnreadableFileError
+        If there is none.
     """
-    header, rows = records[0], records[1:]
-    if has_loose_end(header, rows):
-        return [header[:-1], *rows], False
-    if has_row_names(header, rows, quoted[1:]):
-        return [["", *header], *rows], True
-    return records, False
+    start = unlike = 0
+    if declared.preamble is None:
+        start = preamble_of(trial.records, trial.width)
+        unlike = lines_unlike_rows(trial.records[start:], trial.width)
+    if all(record == [""] for record in trial.records[start + unlike :]):
+        raise UnreadableFileError("there is no header and no row; both are expected")
+    return start + unlike, unlike > 0
 
 
-def has_loose_end(header: Row, rows: Sequence[Row]) -> bool:
-    """Whether the header alone ends in a delimiter: nothing stands behind it there, and rows are one field shorter."""
-    if len(header) < 3 or header[-1] != "" or not all(map(is_word, header[:-1])):
-        return False
-    shorter = sum(len(row) == len(header) - 1 for row in rows)
-    return 0 < shorter >= MOST * len(filled(rows)) and not any(len(row) == len(header) for row in rows)
+def has_title(trial: Trial, start: int) -> bool:
+    """Whether the record right above a place is no blank line."""
+    return start > 0 and trial.records[start - 1] != [""]
 
 
-def has_row_names(header: Row, rows: Sequence[Row], quoted: Sequence[Sequence[bool]]) -> bool:
-    """Whether rows begin with a name that the header has no column for, as R's `write.table` writes them.
-
-    Such names are quoted, none comes back, and a number beside them is not quoted; the header's names are text.
-    """
-    width = len(header) + 1
-    named = [(row, quotes) for row, quotes in zip(rows, quoted, strict=True) if len(row) == width]
-    if not all(map(is_word, header)) or len(named) < ROWS_BELOW or len(named) < MOST * len(filled(rows)):
-        return False
-    has_bare_column = any(not any(quotes) for quotes in zip(*(quotes[1:] for _, quotes in named), strict=True))
-    return has_bare_column and all(quotes[0] for _, quotes in named) and len({row[0] for row, _ in named}) == len(named)
+def separators_of(names: Sequence[str], rows: Sequence[Row]) -> dict[str, dict[str, str]]:
+    """Separators that are not usual: decimal and thousands, by column."""
+    columns = zip(*rows, strict=True)
+    found = {name: separators(cells) for name, cells in zip(names, columns, strict=False)}
+    return {
+        "decimal": {name: pair[0] for name, pair in found.items() if pair and pair[0] != "."},
+        "thousands": {name: pair[1] for name, pair in found.items() if pair and pair[1]},
+    }
 
 
-def filled(rows: Sequence[Row]) -> list[Row]:
-    """The rows that are no blank lines."""
-    return [row for row in rows if row != [""]]
+def judged(
+    records: Sequence[Row], quoted: Sequence[Sequence[bool]], declared: DeclaredDialect, delimiter: bytes
+) -> tuple[int, float, str | None]:
+    """Number of records that make the header, how sure that is, and the second choice."""
+    if declared.header is not None:
+        return declared.header, 1.0, None
+    first, rows = records[0], records[1:]
+    if ends_in_delimiter([first], rows, len(first), delimiter) == "rows only":
+        found = header_of([first, *(row[:-1] if len(row) == len(first) + 1 else row for row in rows)], quoted)
+        if found[0] == 1:
+            return found
+    return header_of(records, quoted)
 
 
 def refuse_too_wide(width: int) -> None:
@@ -159,142 +157,20 @@ def refuse_too_wide(width: int) -> None:
         raise UnreadableFileError(f"the header has {width} columns; at most {WIDEST} are read")
 
 
-def preamble_of(records: Sequence[Row], width: int) -> int:
-    """Records above the header: blank lines, comments, and titles that fill few of the columns."""
-    comments = 0
-    while comments < len(records) and records[comments] and records[comments][0].startswith("#"):
-        comments += 1
-    if 0 < comments < len(records) and is_row_below(records[comments], records[comments - 1]):
-        return comments - 1
-    start = comments if comments < len(records) else 0
-    while start + 1 < len(records) and is_title(records[start], records[start + 1 :], width):
-        start += 1
-    return start
+def ends_in_delimiter(header: Sequence[Row], rows: Sequence[Row], width: int, delimiter: bytes) -> str:
+    """Whether each row ends in a delimiter: `all`, `rows only` where the header does not, or nothing.
 
-
-def lines_unlike_rows(records: Sequence[Row], width: int) -> int:
-    """Records above the header that would make a header which refuses nearly all rows, where one below fits them.
-
-    The one below must be words above values, or stand under a blank line: a header that lacks a name is no preamble.
+    Blanks and line ends behind it count as nothing. Without a header only a space is loose: behind another delimiter
+    there may be a column that is empty so far.
     """
-    place = next((number for number, record in enumerate(records) if len(record) == width), 0)
-    above, below = records[:place], [record for record in records[place:] if record != [""]]
-    fitting = sum(len(record) == width for record in below)
-    if not above or width == 1 or fitting < ROWS_BELOW or fitting < MOST * len(below):
-        return 0
-    if len(above[0]) == width - 1 and all(row[-1] == "" for row in below if len(row) == width):
-        return 0
-    if has_loose_end(above[-1], below):
-        return 0
-    count, certainty, _ = header_of(records[place:])
-    return place if count and (certainty > MOST or [""] in above) else 0
-
-
-def is_row_below(row: Row, header: Row) -> bool:
-    """Whether a record looks like a row of a header that is marked as a comment."""
-    return len(row) == len(header) and any(map(is_value, row)) and not any(map(is_value, header))
-
-
-def is_title(record: Row, below: Sequence[Row], width: int) -> bool:
-    """Whether a record above others is no header of theirs."""
-    if record == [""]:
-        return True
-    rows = [row for row in below if len(row) == width]
-    if not rows or (len(record) == width - 1 and all(row[-1] == "" for row in rows)):
-        return False
-    filled = sum(cell != "" for cell in record)
-    next_filled = [sum(cell != "" for cell in row) for row in rows[:MOST_TITLES]]
-    padded = width > 2 and len(record) == width and filled <= 1 and max(next_filled) > 1
-    short = len(record) == 1 if len(rows) < 3 else len(record) <= width // 2
-    return padded or (short and len(record) < width and len(rows) > 1)
-
-
-def header_of(records: Sequence[Row], quoted: Sequence[Sequence[bool]] = ()) -> tuple[int, float, str | None]:
-    """Number of records that make the header, how sure that is, and the second choice.
-
-    `quoted` says which fields of each record are in quotes.
-    """
-    first, below = records[0], records[1:MOST_ROWS]
-    if extra := further_header_lines(first, below):
-        return 1 + extra, 0.8, "one header line"
-    rows = [row for row in below if len(row) == len(first)]
-    values = value_columns(rows)
-    if not first or not values:
-        return 1, (0.7 if rows else 0.5) if len(first) > 0 else 1.0, "no header"
-    named = [column for column in values if not is_missing(first[column])]
-    told = [is_value(first[column]) for column in named]
-    if not any(told):
-        return 1, (0.99 if told else 0.5), "no header"
-    if are_quoted_names(named, len(first), quoted):
-        return 1, 0.9, "no header"
-    if all(told) and not counts_up([first[column] for column in values]):
-        return 0, 0.9, "a header of numbers"
-    return 1, 0.5, "no header"
-
-
-def are_quoted_names(columns: Sequence[int], width: int, quoted: Sequence[Sequence[bool]]) -> bool:
-    """Whether fields of the first record are in quotes where those of no other one are: names, be they numbers."""
-    if not quoted or not columns or not all(quoted[0][column] for column in columns):
-        return False
-    below = [quotes for quotes in quoted[1:MOST_ROWS] if len(quotes) == width]
-    return not any(quotes[column] for quotes in below for column in columns)
-
-
-def value_columns(rows: Sequence[Row]) -> list[int]:
-    """Columns that hold numbers or moments in every row that has anything there."""
-    found = []
-    for column, cells in enumerate(zip(*rows, strict=True)):
-        filled = [cell for cell in cells if not is_missing(cell)]
-        if filled and all(map(is_value, filled)):
-            found.append(column)
-    return found
-
-
-def counts_up(names: Sequence[str]) -> bool:
-    """Whether names are years one after the other."""
-    if len(names) < 2 or not all(re.fullmatch("(?:19|20)[0-9]{2}", name.strip()) for name in names):
-        return False
-    numbers = [int(name) for name in names]
-    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-
-
-def further_header_lines(first: Row, below: Sequence[Row]) -> int:
-    """Lines under the first one that are words, such as units, in two or more columns whose rows are all numbers."""
-    width = len(first)
-    for extra in (2, 1):
-        lines, rows = [first, *below[:extra]], [row for row in below[extra:] if len(row) == width]
-        values = value_columns(rows)
-        words = [len(line) == width and all(is_word(line[column]) for column in values) for line in lines]
-        if len(rows) >= ROWS_BELOW and len(values) > 1 and len(lines) > extra and all(words):
-            return extra
-    return 0
-
-
-def is_word(text: str) -> bool:
-    """Whether a text is neither a value nor one that stands for none."""
-    return not is_value(text) and not is_missing(text)
-
-
-def ends_in_delimiter(header: Sequence[Row], rows: Sequence[Row], width: int) -> str:
-    """Whether each row ends in a delimiter: `all`, `rows only` where the header does not, or nothing."""
-    if width > 1 and (not header or all(len(line) == width and line[-1] == "" for line in header)):
-        ends = [row[-1] == "" for row in rows if len(row) == width]
-        if header and ends and all(ends):
-            return "all"
-        return "all" if len(ends) > 2 and all(ends) else ""
+    if not header and delimiter != b" ":
+        return ""
+    if width > 1 and all(len(line) == width and not line[-1].strip() for line in header):
+        ends = [not row[-1].strip() for row in rows if len(row) == width]
+        return "all" if len(ends) > (0 if header else 2) and all(ends) else ""
     longer = [row for row in rows if len(row) == width + 1]
     exact = sum(len(row) == width for row in rows)
-    return "rows only" if len(longer) > exact and all(row[-1] == "" for row in longer) else ""
-
-
-def names_of(header: Sequence[Row], width: int) -> list[str]:
-    """Names of the columns: parts of several header lines with a space between, c1, c2, ... without a header."""
-    if not header:
-        return column_aliases(width)
-    padded = [line + [""] * (width - len(line)) for line in header]
-    return [
-        " ".join(part for part in parts if part) if len(header) > 1 else parts[0] for parts in zip(*padded, strict=True)
-    ]
+    return "rows only" if len(longer) > exact and not any(row[-1].strip() for row in longer) else ""
 
 
 def notes_of(start: int, count: int, names: Sequence[str], trailing: str) -> tuple[str, ...]:
@@ -307,8 +183,32 @@ def notes_of(start: int, count: int, names: Sequence[str], trailing: str) -> tup
     if count > 1:
         notes.append(f"the header has {count} lines, whose parts were joined")
     if trailing:
-        notes.append("each row ends in a delimiter with nothing behind it")
+        notes.append(
+            f"each row ends in a delimiter with nothing behind it{'' if trailing == 'all' else '; the header does not'}"
+        )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         notes.append(f"the header has {', '.join(map(repr, twice))} more than once")
     return tuple(notes)
+
+
+def notes_of_fit(fitted: Fitted) -> list[str]:
+    """What is to be known where a header was made to fit its rows."""
+    notes = [ROW_NAMES] if fitted.lacks_first else []
+    if fitted.without_cells:
+        names = ", ".join(map(repr, fitted.without_cells))
+        notes.append(f"the header's last names have no cells in any row: {names} are no columns")
+    return notes
+
+
+def notes_of_misfits(rows: Sequence[Row], fields: int) -> list[str]:
+    """What is to be known where most rows of a sample have one number of fields, and the header another."""
+    widths = Counter(len(row) for row in filled(rows) if row)
+    width, count = widths.most_common(1)[0] if widths else (fields, 0)
+    if width == fields or 2 * count < widths.total():
+        return []
+    cause = "names are missing in it, or another table follows" if width > fields else "it has names without cells"
+    return [
+        f"{count} of the first {widths.total()} rows have {width} fields where the header has {fields}: they are "
+        f"refused; {cause}. Mend the file, or declare source.dialect.preamble or header"
+    ]

@@ -125,7 +125,8 @@ def is_clean(body: bytes, rules: Rules) -> bool:
 
 
 def has_header_again(body: bytes, rules: Rules) -> bool:
-    """Whether the header may stand in a block, its fields in any order."""
-    if not rules.header or not has_bytes_of(rules.header, body):
-        return False
-    return rules.header in body or any(True for _ in reordered_headers(body, rules.header, rules.grammar))
+    """Whether the header may stand in a block, its names quoted or not, or its fields in another order."""
+    possible = [header for header in rules.headers if has_bytes_of(header, body)]
+    if any(header in body for header in possible):
+        return True
+    return rules.header in possible and any(True for _ in reordered_headers(body, rules.header, rules.grammar))

@@ -76,11 +76,13 @@ class LineTable:
 
     @cached_property
     def quotes(self) -> Positions:
-        """Positions of quotes."""
+        """Positions of quotes that are no apostrophes."""
         import numpy as np
 
         quote = self.grammar.quote
-        return self.where(quote[0]) if quote and quote in self.body else np.zeros(0, np.int64)
+        found = self.where(quote[0]) if quote and quote in self.body else np.zeros(0, np.int64)
+        inner = [match.start() for match in self.grammar.apostrophe.finditer(self.body)]
+        return np.setdiff1d(found, inner, assume_unique=True) if inner else found
 
     @cached_property
     def _first_quote(self) -> Positions:

@@ -103,7 +103,7 @@ def parse_as(records: SoundRecords, types: Mapping[str, pa.DataType], tokens: li
         misfits.append((row.number - 1, row.actual_columns))
         return "skip"
 
-    grammar, text = records.grammar, records.text
+    grammar, text = records.grammar, records.grammar.as_parsers_expect(records.text)
     if text.startswith(codecs.BOM_UTF8):  # here it is a record's text, which pyarrow would take for a mark
         text = codecs.BOM_UTF8 + text
     cells = csv.read_csv(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tasks.raw_files.encodings import ONE_BYTE, UTF8, taken_for, was_utf8
-from tasks.raw_files.joined_files import MARK, has_inner_mark, reordered_headers
+from tasks.raw_files.joined_files import MARK, forms_of, has_inner_mark, reordered_headers
 from tasks.raw_files.lines import LineTable
 from tasks.raw_files.rows import LONGEST_RECORD, RefusedRecord, refusal
 
@@ -39,6 +40,11 @@ class Rules:
     header: bytes = b""
     encoding: str = UTF8
     suspect: bool = False
+
+    @cached_property
+    def headers(self) -> tuple[bytes, ...]:
+        """The header, however its names are quoted."""
+        return forms_of(self.header, self.grammar)
 
 
 @dataclass(frozen=True)
@@ -203,10 +209,10 @@ def refused_rows(  # noqa: PLR0913, PLR0917 - the block in all its views
         found += [(row, "other_encoding") for row in rows if was_utf8(body[begins[row] : ends[row]], rules.encoding)]
     found += [(row, "blank_line") for row in np.flatnonzero(lines.stops[last] == begins).tolist()]
     found += [(row, "record_too_long") for row in np.flatnonzero(ends - begins > LONGEST_RECORD).tolist()]
-    if rules.header and rules.header in body:
-        places = rows_of([match.start() for match in re.finditer(re.escape(rules.header), body)], begins)
+    for header in rules.headers:
+        places = rows_of([match.start() for match in re.finditer(re.escape(header), body)], begins)
         texts = [body[begins[row] : lines.stops[last[row]]].removeprefix(codecs.BOM_UTF8) for row in places]
-        found += [(row, "repeated_header") for row, text in zip(places, texts, strict=True) if text == rules.header]
+        found += [(row, "repeated_header") for row, text in zip(places, texts, strict=True) if text == header]
     places = list(reordered_headers(body, rules.header, rules.grammar))
     found += [(row, "reordered_header") for row in rows_of(places, begins)]
     if has_inner_mark(body):

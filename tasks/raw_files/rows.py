@@ -37,6 +37,8 @@ DETAILS = {
     "reordered_header": "the header's names in another order",
     "inner_mark": "a byte order mark inside the file, where another one was joined to it; leave the mark out",
     "footer": "a note at the end of the file, {fields} fields where the header has {width}",
+    "title": "above the header that stands once more: a title, or nothing but delimiters",
+    "padded_footer": "behind the last row: notes in the first column, or nothing but delimiters",
     "totals_row": "the file's last record is a total, not a row",
     "not_json": "no JSON: {problem}",
     "not_an_object": "JSON, but no object with a key for each column",

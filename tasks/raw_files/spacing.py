@@ -14,9 +14,11 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from tasks.raw_files.alignment import Filling, is_aligned, without_filling
+from tasks.raw_files.cell_kinds import is_missing, is_value
 from tasks.raw_files.detection import MOST_RECORDS, NEARLY_ALL, Trial, escapes_of, read_sample
 from tasks.raw_files.dialect import Spaces
 from tasks.raw_files.grammar import STAND_INS, Grammar
+from tasks.raw_files.rows import LONGEST_RECORD
 
 if TYPE_CHECKING:
     from configs.sections.source import DeclaredDialect
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from tasks.raw_files.texts import Text
 
 SPACED = (",", ";", "|")
+ALIGNED = (*SPACED, "\t")
 MOST_OTHERS = 2  # records of a short aligned table that are no rows: a rule below the header, the number of rows
+BLANKS = re.compile(rb'(?P<quoted>"[^"\r\n]*")|^[ \t]+|[ \t]+(?=\r?$)|(?P<between>[ \t]+)', re.MULTILINE)
 RUNS = re.compile(rb" +(?=[\r\n])|(?<=[\r\n]) +|(?<= ) +")
 NOTES = {
     "behind": "a space stands behind each delimiter: no part of the cells",
@@ -40,6 +44,13 @@ class Spacing:
     spaces: Spaces = ""
     delimiter: str = ""
     filling: Filling | None = None
+    quote: str = "none"  # around some fields between runs
+
+
+def declared_spacing(declared: DeclaredDialect) -> Spacing:
+    """The space that is declared to stand behind each delimiter, if one is."""
+    delimiter = declared.delimiter or ""
+    return Spacing("behind", delimiter[0]) if len(delimiter) > 1 else Spacing()
 
 
 def find_spacing(sample: bytes, found: FoundGrammar, declared: DeclaredDialect, *, whole: bool) -> Spacing:
@@ -55,18 +66,41 @@ def find_spacing(sample: bytes, found: FoundGrammar, declared: DeclaredDialect, 
     if declared.delimiter is not None or b" " not in sample:
         return Spacing()
     plain = found.trial
-    for delimiter in SPACED if b"  " in sample else ():
+    for delimiter in ALIGNED if b"  " in sample else ():
         filling = find_filling(sample, delimiter, plain, declared, whole=whole)
         if filling is not None:
             return Spacing("aligned", delimiter, filling)
     for delimiter in SPACED:
         if is_spaced(sample, delimiter, plain, declared, whole=whole):
             return Spacing("behind", delimiter)
-    if b"  " in sample and declared.quote in (None, "none") and not plain.grammar.cr_ends:
+    return find_runs(sample, plain, declared, whole=whole) if b"  " in sample else Spacing()
+
+
+def find_runs(sample: bytes, plain: Trial, declared: DeclaredDialect, *, whole: bool) -> Spacing:
+    """Whether runs of spaces, or of spaces and tabs around quoted fields, make a table where single marks make none."""
+    if plain.grammar.cr_ends:
+        return Spacing()
+    if declared.quote in (None, "none"):
         trial = read_sample(b"".join(collapsed([sample])), Grammar(b" "), whole=whole)
         if is_table(trial) and fitting(trial) > fitting(plain):
             return Spacing("runs", " ")
+    if declared.quote in (None, '"') and has_several_values(plain):
+        trial = read_sample(b"".join(blanks_collapsed([sample])), Grammar(b" ", b'"'), whole=whole)
+        if is_table(trial) and fitting(trial) >= fitting(plain):
+            return Spacing("runs", " ", quote='"')
     return Spacing()
+
+
+def has_several_values(plain: Trial) -> bool:
+    """Whether each cell of a column is several numbers that runs of spaces set apart: no column, then, but several."""
+    rows = [row for row in plain.records[1:] if len(row) == plain.width]
+    return len(rows) > 1 and any(all(map(is_several_values, cells)) for cells in zip(*rows, strict=True))
+
+
+def is_several_values(text: str) -> bool:
+    """Whether a text is values and such as stand for none, set apart by two spaces or more."""
+    parts = re.split(" {2,}", text.strip())
+    return len(parts) > 1 and all(is_value(part) or is_missing(part) for part in parts)
 
 
 def find_filling(
@@ -117,9 +151,9 @@ def fitting(trial: Trial) -> int:
     return sum(len(record) == trial.width for record in trial.records) if trial.width > 1 else 0
 
 
-def one_spaced(text: Text) -> Text:
-    """The text with runs of spaces as one."""
-    return rewritten(text, collapsed)
+def one_spaced(text: Text, spacing: Spacing) -> Text:
+    """The text with runs of spaces as one; of tabs too, where some fields are quoted."""
+    return rewritten(text, collapsed if spacing.quote == "none" else blanks_collapsed)
 
 
 def bared(text: Text, filling: Filling) -> Text:
@@ -142,3 +176,21 @@ def collapsed(pieces: Iterable[bytes]) -> Iterator[bytes]:
         if content:
             yield RUNS.sub(b"", before + content)[1:]
             before = content[-1:]
+
+
+def blanks_collapsed(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Text with one space for each run of spaces and tabs outside quotes, and none where a line begins or ends."""
+    held = b""
+    for piece in pieces:
+        held += piece
+        cut = held.rfind(b"\n") + 1 or (len(held) if len(held) > LONGEST_RECORD else 0)
+        if cut:
+            yield one_blank_each(held[:cut])
+        held = held[cut:]
+    if held:
+        yield one_blank_each(held)
+
+
+def one_blank_each(lines: bytes) -> bytes:
+    """Whole lines with their runs of blanks as one space, and what is in quotes as it is."""
+    return BLANKS.sub(lambda match: match["quoted"] or (b" " if match["between"] else b""), lines)

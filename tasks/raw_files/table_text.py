@@ -9,8 +9,14 @@ from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from tasks.raw_files.broken_header import (
+    QUOTE_IN_NAME,
+    other_delimiter_above,
+    refuse_broken_header,
+    with_names_as_text,
+)
 from tasks.raw_files.delimited import Table, chunks_of, exchanged, swapped
-from tasks.raw_files.detection import SAMPLE, SEPARATOR_LINE, FoundGrammar, end_of_line, find_grammar
+from tasks.raw_files.detection import SAMPLE, SEPARATOR_LINE, FoundGrammar, Trial, end_of_line, find_grammar
 from tasks.raw_files.dialect import Dialect
 from tasks.raw_files.encodings import is_utf8
 from tasks.raw_files.errors import UnreadableFileError
@@ -18,7 +24,7 @@ from tasks.raw_files.grammar import STAND_INS, Grammar, swaps_of
 from tasks.raw_files.layout import Layout, find_layout
 from tasks.raw_files.records import Rules
 from tasks.raw_files.rows import LONGEST_RECORD
-from tasks.raw_files.spacing import NOTES, Spacing, bared, find_spacing, one_spaced
+from tasks.raw_files.spacing import NOTES, Spacing, bared, declared_spacing, find_spacing, one_spaced
 
 if TYPE_CHECKING:
     from configs.sections.source import DeclaredDialect
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from tasks.raw_files.texts import Text
 
 CTRL_Z = b"\x1a"
+OTHER_DELIMITER_CERTAINTY = 0.5  # that a line with as many names as columns is a title
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,6 @@ class Found:
         Offsets in the text's beginning: of the first line of the header, of its last line, and of the first row.
     swaps : dict of str to str
         Marks that changed places.
-    spacing : Spacing
-        Spaces that belong to the delimiter.
     """
 
     grammar: FoundGrammar
@@ -51,7 +56,30 @@ class Found:
     header: int
     below: int
     swaps: dict[str, str]
-    spacing: Spacing
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What a text's grammar and header are told by.
+
+    Attributes
+    ----------
+    begin, first_line : int
+        Offset of the sample in the text's beginning, and its line.
+    sample : bytes
+    whole : bool
+        Whether it is all that follows.
+    grammar : FoundGrammar
+    declared : DeclaredDialect
+        With the delimiter of a `sep=` line.
+    """
+
+    begin: int
+    first_line: int
+    sample: bytes
+    whole: bool
+    grammar: FoundGrammar
+    declared: DeclaredDialect
 
 
 def read_table(
@@ -66,12 +94,15 @@ def read_table(
     """
     if not text.ended and b"\n" not in text.head and b"\r" not in text.head:
         raise UnreadableFileError(f"the first line is longer than {LONGEST_RECORD} bytes; a header is expected")
+    spacing = declared_spacing(declared)
     text, declared, swaps = with_swaps(text, declared)
-    found = examine(text, declared, swaps)
-    spacing = found.spacing
-    if spacing.spaces:
+    seen = sampled(text, declared)
+    if not swaps:
+        spacing = find_spacing(seen.sample, seen.grammar, seen.declared, whole=seen.whole)
+    if spacing.spaces and not swaps:
         text, declared, swaps = with_spacing(text, declared, spacing)
-        found = examine(text, declared, swaps)
+        seen = sampled(text, declared)
+    found = examine(seen, swaps)
     grammar, names = found.grammar.trial.grammar, found.layout.names
     dialect = with_spaces(described(text, found, declared), spacing)
     header = text.head[found.header : found.below].rstrip(b"\r\n") if found.layout.header_lines else b""
@@ -106,7 +137,7 @@ def with_spacing(
 ) -> tuple[Text, DeclaredDialect, dict[str, str]]:
     """The text with one byte between its fields."""
     if spacing.spaces == "runs":
-        return one_spaced(text), declared.model_copy(update={"delimiter": " ", "quote": "none"}), {}
+        return one_spaced(text, spacing), declared.model_copy(update={"delimiter": " ", "quote": spacing.quote}), {}
     if spacing.filling is not None:
         return bared(text, spacing.filling), declared.model_copy(update={"delimiter": spacing.delimiter}), {}
     swaps = {f"{spacing.delimiter} ": STAND_INS[0]}
@@ -128,8 +159,8 @@ def with_spaces(dialect: Dialect, spacing: Spacing) -> Dialect:
     return replace(dialect, delimiter=spacing.delimiter, spaces=spacing.spaces, notes=notes)
 
 
-def examine(text: Text, declared: DeclaredDialect, swaps: dict[str, str]) -> Found:
-    """Find the grammar and the header."""
+def sampled(text: Text, declared: DeclaredDialect) -> Sampled:
+    """Take a sample and find the grammar."""
     begin = 0
     separator = SEPARATOR_LINE.match(text.head) if declared.preamble is None else None
     if separator is not None:
@@ -137,14 +168,61 @@ def examine(text: Text, declared: DeclaredDialect, swaps: dict[str, str]) -> Fou
         declared = declared.model_copy(update={"delimiter": declared.delimiter or separator[1].decode()})
     for _ in range(declared.preamble or 0):
         begin = end_of_line(text.head, begin, Grammar(b",", cr_ends=b"\n" not in text.head))
+    first_line = 1 + (declared.preamble or int(separator is not None))
     sample = sample_of(text, begin)
     whole = text.ended and begin + len(sample) == len(text.head)
-    grammar = find_grammar(sample, declared, whole=whole)
-    spacing = Spacing() if swaps else find_spacing(sample, grammar, declared, whole=whole)
-    layout = find_layout(grammar.trial, declared)
-    begins = [begin + place for place in grammar.trial.begins]
+    return Sampled(begin, first_line, sample, whole, find_grammar(sample, declared, whole=whole), declared)
+
+
+def examine(seen: Sampled, swaps: dict[str, str]) -> Found:
+    """Find the header.
+
+    Raises
+    ------
+    UnreadableFileError
+        If there is none that can be read.
+    """
+    trial, named = with_names_as_text(seen.grammar.trial)
+    layout = find_layout(trial, seen.declared)
+    refuse_broken_header(trial, layout)
+    notes = [QUOTE_IN_NAME] if layout.start <= named < layout.start + layout.header_lines else []
+    layout = with_line_above(layout, trial)
+    layout = replace(layout, notes=(*layout.notes, *notes, *notes_of_nothing(trial, layout, seen.first_line)))
+    begins = [seen.begin + place for place in trial.begins]
     last = layout.start + layout.header_lines
-    return Found(grammar, layout, begins[layout.start], begins[max(0, last - 1)], begins[last], swaps, spacing)
+    return Found(seen.grammar, layout, begins[layout.start], begins[max(0, last - 1)], begins[last], swaps)
+
+
+def with_line_above(layout: Layout, trial: Trial) -> Layout:
+    """The layout with the doubt whether the line above rows without a header is theirs, in another delimiter."""
+    delimiter = other_delimiter_above(trial, layout)
+    if not delimiter:
+        return layout
+    count = len(layout.names)
+    return replace(
+        layout,
+        certainty=min(layout.certainty, OTHER_DELIMITER_CERTAINTY),
+        second=f"a header above, with {delimiter!r} between its names",
+        notes=(
+            *layout.notes,
+            f"the line above the rows may be the header: {delimiter!r} stands between its {count} names",
+        ),
+    )
+
+
+def notes_of_nothing(trial: Trial, layout: Layout, first_line: int) -> list[str]:
+    """What is to be known of a sample's rows that hold nothing: sheets have them below a table and between two."""
+    below = layout.start + layout.header_lines
+    empty = [place for place in range(below, len(trial.records)) if is_empty_row(trial.records[place])]
+    if not empty:
+        return []
+    line = first_line + line_count(trial.sample[: trial.begins[empty[0]]], trial.grammar)
+    return [f"rows that hold nothing: {len(empty)} of the first {len(trial.records) - below}, from line {line} on"]
+
+
+def is_empty_row(row: list[str]) -> bool:
+    """Whether a record is delimiters with nothing between them."""
+    return len(row) > 1 and not any(row)
 
 
 def sample_of(text: Text, begin: int) -> bytes:
