@@ -90,9 +90,10 @@ def require_few_refused(
         "nothing was replaced:\n"
         + "\n".join(f"  {told(counted)}{example(paths[counted.batch])}" for counted in over[:SHOWN_BATCHES])
         + (f"\n  and {len(over) - SHOWN_BATCHES} more" if len(over) > SHOWN_BATCHES else "")
-        + f"\nSee the rows with `holdfast quarantine {pipeline} --stopped`; with `--export FILE`, to correct them. Or "
-        f"land corrected files (`holdfast land {pipeline} --replace FILE`), mend what configs/{pipeline}.yaml "
-        "declares, or raise source.stop_above there."
+        + f"\nSee the rows with `holdfast quarantine {pipeline} --stopped`; with `--export FILE`, to correct them. "
+        f"`holdfast schema {pipeline} --diff` says what is written otherwise than declared. Land corrected files "
+        f"(`holdfast land {pipeline} --replace FILE`), mend what configs/{pipeline}.yaml declares, or raise "
+        "source.stop_above there."
     )
 
 

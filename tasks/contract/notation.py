@@ -1,0 +1,224 @@
+"""Another notation: cells that cannot be read as their column is declared, and the declaration that would read them.
+
+What is proposed is tried by the code of `ingest` on a sample of the texts of one file: some that are refused, and some
+that are not. Where two declarations would read them, as other values, nothing is proposed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from configs.sections.columns import Column
+from tasks.cells.queries import FALSE, TRUE
+from tasks.cells.values import NUMERIC, type_cells
+from tasks.drafting.column_types import ENOUGH, ENOUGH_BUT_WORDS, MOST_WORDS, marks_of
+from tasks.drafting.moments import moment_format
+from tasks.drafting.null_tokens import null_tokens
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TYPED = (*NUMERIC, "boolean", "date", "timestamp")
+KEPT = 2_000  # distinct texts of one column of one file that are kept, of those read and of those refused each
+NOTABLE = 0.01  # share of the cells of a file that are refused, from which on that is no matter of single cells
+SEPARATORS = ((".", None), (",", None), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"))
+UNIT = re.compile(r"[+-]?[0-9][0-9., ']*?\s?([^\W\d_]{1,9}[\u00b2\u00b3]?|\u00b0[CF]?)")
+MAGNITUDES = frozenset(("k", "m", "b", "g", "t", "bn", "mn", "mio", "mrd", "mil", "tsd", "e", "x", "h"))
+WIDENING = ("nulls", "marks", "scale")  # keys with more of which all is read that was read, as the same values
+
+
+class Proposal(NamedTuple):
+    """Keys of a column that would read a file's cells; none where nobody can say which, and why in `why`."""
+
+    keys: Mapping[str, Any]
+    why: str = ""
+
+
+@dataclass
+class SeenCells:
+    """The cells of one column of one file, chunk by chunk.
+
+    Attributes
+    ----------
+    column : Column
+    given, refused : int
+        Cells that are not missing, and those of them that cannot be read as declared.
+    reasons : Counter
+        Of refused cells.
+    read, unread : dict of str to int
+        Some distinct texts of either kind, and how many cells have each.
+    """
+
+    column: Column
+    timezone: str
+    given: int = 0
+    refused: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    read: dict[str, int] = field(default_factory=dict)
+    unread: dict[str, int] = field(default_factory=dict)
+
+    def take(self, texts: pa.ChunkedArray) -> None:
+        """Look at some more cells."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        counted = pc.value_counts(texts.combine_chunks())
+        levels, counts = counted.field("values"), counted.field("counts")
+        is_given = pc.invert(pc.is_in(levels, value_set=pa.array([None, *self.column.nulls], pa.string())))
+        levels, counts = levels.filter(is_given), counts.filter(is_given).to_pylist()
+        refused = typed(levels, self.column, self.timezone)[1]
+        self.given += sum(counts)
+        for place, reason in refused.items():
+            self.refused += counts[place]
+            self.reasons[reason] += counts[place]
+            kept(self.unread, levels[place].as_py(), counts[place])
+        if len(self.read) < KEPT:
+            for place, text in enumerate(levels.slice(0, KEPT + len(refused)).to_pylist()):
+                if place not in refused:
+                    kept(self.read, text, counts[place])
+
+    @property
+    def share(self) -> float:
+        """Share of the cells that are refused."""
+        return self.refused / self.given if self.given else 0.0
+
+    def proposal(self) -> Proposal | None:
+        """The fewest changes of the declaration by which the cells can be read; None where a few cells are broken."""
+        texts = {**self.read, **self.unread}
+        nulls = [text for text in null_tokens(texts) if text in self.unread]
+        rest = {text: cells for text, cells in self.unread.items() if text not in nulls}
+        if self.column.type != "boolean" and are_words(rest) and NOTABLE <= self.share <= 1 - ENOUGH_BUT_WORDS:
+            nulls, rest = [*nulls, *rest], {}
+        added = {"nulls": (*self.column.nulls, *nulls)} if nulls else {}
+        if sum(rest.values()) < NOTABLE * self.given:
+            return Proposal(added) if nulls else None
+        known = {text: cells for text, cells in texts.items() if text not in nulls}
+        found = (number_proposal if self.column.type in NUMERIC else moment_proposal)(self.column, known, self.timezone)
+        return Proposal({**added, **found.keys}) if found.keys else found
+
+
+def kept(texts: dict[str, int], text: str, cells: int) -> None:
+    """Count cells with a text, if it is known or there is room for one more."""
+    if text in texts or len(texts) < KEPT:
+        texts[text] = texts.get(text, 0) + cells
+
+
+def typed(texts: pa.Array, column: Column, timezone: str) -> tuple[pa.Array, dict[int, str]]:
+    """The value of each text, null where it is refused, and why."""
+    import pyarrow as pa
+
+    cells = type_cells(pa.table({"a": pa.chunked_array([texts])}), {"a": column}, timezone)
+    return cells.values.column(0).combine_chunks(), {row: reason for row, (_, reason, _) in cells.refused.items()}
+
+
+def are_words(texts: Mapping[str, int]) -> bool:
+    """Whether texts are a few words without a digit."""
+    return 0 < len(texts) <= MOST_WORDS and not any(re.search("[0-9]", text) for text in texts)
+
+
+def read_by(column: Column, texts: Mapping[str, int], timezone: str) -> tuple[float, Any]:
+    """Share of the cells that a declaration reads, bounds aside, and the values of the texts."""
+    import pyarrow as pa
+
+    unbounded = column.model_copy(update={"min": None, "max": None, "nulls": ()})
+    values, refused = typed(pa.array(texts, pa.string()), unbounded, timezone)
+    cells = [*texts.values()]
+    return 1 - sum(cells[place] for place in refused) / sum(cells), values
+
+
+def number_proposal(column: Column, texts: Mapping[str, int], timezone: str) -> Proposal:
+    """Other separators, marks or digits, or the type float, that read all texts but a few."""
+    if read_by(column, texts, timezone)[0] == 1:
+        return Proposal({}, "beyond the declared bounds")
+    by_size: dict[int, list[tuple[dict[str, Any], Any]]] = {}
+    for keys in number_changes(column, [*texts]):
+        share, values = read_by(column.model_copy(update=keys), texts, timezone)
+        if share >= ENOUGH:
+            by_size.setdefault(len(keys), []).append((keys, values))
+    if not by_size:
+        return Proposal({})
+    fewest = by_size[min(by_size)]
+    if any(not values.cast("float64").equals(fewest[0][1].cast("float64")) for _, values in fewest[1:]):
+        return Proposal({}, f"{' or '.join(in_yaml(keys) for keys, _ in fewest)}: as other numbers; say which")
+    keys = fewest[0][0]
+    if "%" in {*keys.get("marks", ())} - {*column.marks}:
+        return Proposal({}, f"{in_yaml(keys)} reads 5% as 5; declare it if that is what was meant before")
+    return Proposal(keys)
+
+
+def number_changes(column: Column, texts: list[str]) -> Iterator[dict[str, Any]]:
+    """Changes of a number's declaration to try."""
+    marks = (None, tuple(dict.fromkeys((*column.marks, *unit_marks(texts)))))
+    types = ("integer", "float") if column.type == "integer" else (column.type,)
+    digits = [len(text.rpartition(".")[2]) for text in texts if re.fullmatch(r"[+-]?[0-9]*\.[0-9]+", text)]
+    scales = (None, max(digits, default=0)) if column.type == "decimal" else (None,)
+    tried: list[dict[str, Any]] = [{}]
+    for (decimal, thousands), mark, type_, scale in product(SEPARATORS, marks, types, scales):
+        if decimal == "," and type_ == "integer":
+            continue
+        changed = {"decimal": decimal, "thousands": thousands, "marks": mark, "type": type_, "scale": scale}
+        keys = {key: value for key, value in changed.items() if value != getattr(column, key)}
+        keys = {key: value for key, value in keys.items() if value is not None or key == "thousands"}
+        if keys not in tried:
+            tried.append(keys)
+            yield keys
+
+
+def unit_marks(texts: list[str]) -> tuple[str, ...]:
+    """Marks beside numbers: a currency's sign, a percent sign, spaces, or one unit; no words such as k and M.
+
+    >>> unit_marks(["12 kg", "7 kg"]), unit_marks(["5%"]), unit_marks(["5k", "7k"])
+    (('kg',), ('%',), ())
+    """
+    units = {found[1] for text in texts if (found := UNIT.fullmatch(text.strip())) is not None}
+    if len(units) == 1 and not {unit.lower() for unit in units} & MAGNITUDES:
+        return (*units,)
+    return () if units else marks_of(texts)
+
+
+def moment_proposal(column: Column, texts: Mapping[str, int], timezone: str) -> Proposal:
+    """Another format of a date or timestamp."""
+    import numpy as np
+    import pyarrow as pa
+
+    if column.type not in ("date", "timestamp"):
+        words = f"true and false are {', '.join((*TRUE, *FALSE))}; else declare it as category"
+        return Proposal({}, words if column.type == "boolean" else "")
+    if read_by(column, texts, timezone)[0] == 1:
+        return Proposal({}, "beyond the declared bounds")
+    found = moment_format("timestamp", pa.array(texts, pa.string()), np.array([*texts.values()]))
+    if found is None or found.type is None:
+        return Proposal({}, "" if found is None else found.remark)
+    for keys in ({"format": found.form}, {"format": "%Y-%m-%d %H:%M:%S"}, {"type": found.type, "format": found.form}):
+        if read_by(column.model_copy(update=keys), texts, timezone)[0] >= ENOUGH:
+            return Proposal({key: value for key, value in keys.items() if value != getattr(column, key)})
+    return Proposal({})
+
+
+def is_widening(column: Column, keys: Mapping[str, Any]) -> bool:
+    """Whether all that the declaration reads now is read as the same with these keys too."""
+    others = {key for key in keys if key not in WIDENING}
+    if column.thousands is None and "decimal" not in keys:
+        others -= {"thousands"}
+    return not others or (others == {"type"} and (column.type, keys["type"]) == ("integer", "float"))
+
+
+def in_yaml(keys: Mapping[str, Any]) -> str:
+    """Keys as a YAML has them.
+
+    >>> in_yaml({"decimal": ",", "marks": ("$", " "), "format": None})
+    'decimal: ",", marks: ["$", " "], no format'
+    """
+    return ", ".join(f"{key}: {quoted(value)}" if value is not None else f"no {key}" for key, value in keys.items())
+
+
+def quoted(value: Any) -> str:
+    """A value as a YAML has it, texts in quotes."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(quoted, value))}]"
+    return f'"{value}"' if isinstance(value, str) and not value.isalpha() else str(value)
