@@ -27,8 +27,6 @@ TYPED = (*NUMERIC, "boolean", "date", "timestamp")
 KEPT = 2_000  # distinct texts of one column of one file that are kept, of those read and of those refused each
 NOTABLE = 0.01  # share of the cells of a file that are refused, from which on that is no matter of single cells
 SEPARATORS = ((".", None), (",", None), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"))
-UNIT = re.compile(r"[+-]?[0-9][0-9., ']*?\s?([^\W\d_]{1,9}[\u00b2\u00b3]?|\u00b0[CF]?)")
-MAGNITUDES = frozenset(("k", "m", "b", "g", "t", "bn", "mn", "mio", "mrd", "mil", "tsd", "e", "x", "h"))
 WIDENING = ("nulls", "marks", "scale")  # keys with more of which all is read that was read, as the same values
 
 
@@ -153,7 +151,7 @@ def number_proposal(column: Column, texts: Mapping[str, int], timezone: str) -> 
 
 def number_changes(column: Column, texts: list[str]) -> Iterator[dict[str, Any]]:
     """Changes of a number's declaration to try."""
-    marks = (None, tuple(dict.fromkeys((*column.marks, *unit_marks(texts)))))
+    marks = (None, tuple(dict.fromkeys((*column.marks, *marks_of(texts)))))
     types = ("integer", "float") if column.type == "integer" else (column.type,)
     digits = [len(text.rpartition(".")[2]) for text in texts if re.fullmatch(r"[+-]?[0-9]*\.[0-9]+", text)]
     scales = (None, max(digits, default=0)) if column.type == "decimal" else (None,)
@@ -167,18 +165,6 @@ def number_changes(column: Column, texts: list[str]) -> Iterator[dict[str, Any]]
         if keys not in tried:
             tried.append(keys)
             yield keys
-
-
-def unit_marks(texts: list[str]) -> tuple[str, ...]:
-    """Marks beside numbers: a currency's sign, a percent sign, spaces, or one unit; no words such as k and M.
-
-    >>> unit_marks(["12 kg", "7 kg"]), unit_marks(["5%"]), unit_marks(["5k", "7k"])
-    (('kg',), ('%',), ())
-    """
-    units = {found[1] for text in texts if (found := UNIT.fullmatch(text.strip())) is not None}
-    if len(units) == 1 and not {unit.lower() for unit in units} & MAGNITUDES:
-        return (*units,)
-    return () if units else marks_of(texts)
 
 
 def moment_proposal(column: Column, texts: Mapping[str, int], timezone: str) -> Proposal:
