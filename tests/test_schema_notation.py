@@ -183,6 +183,12 @@ def test_comparison_says_what_accepting_would_write_and_what_it_would_not() -> N
     assert any(line.startswith("column 'price': b would be read with") for line in lines)
 
 
+def test_broken_cell_hides_no_other_notation() -> None:
+    put("b", price=lambda row: "abc1" if row == 7 else f"{row},5")
+    (told,) = found()
+    assert told["found"].endswith('declare decimal: "," (reads all but 1 of 40)')
+
+
 def test_single_broken_cells_are_no_change_of_notation() -> None:
     Path("configs/homes.yaml").write_text(YAML.replace("type: integer", "type: integer, max: 100000"))
     lines = [f"{row * 1.5},{'1o' if row == 3 else row},true,2013-01-02,2013-01-02,1,x" for row in range(1, 400)]

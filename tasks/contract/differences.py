@@ -249,7 +249,7 @@ def notation_differences(seen: Survey, name: str, column: Column) -> Iterator[Di
 def remedy(proposal: Proposal) -> str:
     """What to do about cells that cannot be read."""
     if proposal.keys:
-        return f"declare {in_yaml(proposal.keys)}"
+        return f"declare {in_yaml(proposal.keys)}{f' ({proposal.why})' if proposal.why else ''}"
     return proposal.why or "no declaration was found that reads them"
 
 

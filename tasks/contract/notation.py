@@ -26,15 +26,24 @@ if TYPE_CHECKING:
 TYPED = (*NUMERIC, "boolean", "date", "timestamp")
 KEPT = 2_000  # distinct texts of one column of one file that are kept, of those read and of those refused each
 NOTABLE = 0.01  # share of the cells of a file that are refused, from which on that is no matter of single cells
+FEW_BROKEN = 3  # cells that a declaration may leave unread in a small file, where it reads nine in ten
 SEPARATORS = ((".", None), (",", None), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"))
 WIDENING = ("nulls", "marks", "scale")  # keys with more of which all is read that was read, as the same values
 
 
 class Proposal(NamedTuple):
-    """Keys of a column that would read a file's cells; none where nobody can say which, and why in `why`."""
+    """Keys of a column that would read a file's cells, or none where nobody can say which; and why, or what is left."""
 
     keys: Mapping[str, Any]
     why: str = ""
+
+
+class Tried(NamedTuple):
+    """Keys of a column, the share of some cells that they read, and the values of the texts."""
+
+    keys: dict[str, Any]
+    share: float
+    values: Any
 
 
 @dataclass
@@ -97,7 +106,7 @@ class SeenCells:
             return Proposal(added) if nulls else None
         known = {text: cells for text, cells in texts.items() if text not in nulls}
         found = (number_proposal if self.column.type in NUMERIC else moment_proposal)(self.column, known, self.timezone)
-        return Proposal({**added, **found.keys}) if found.keys else found
+        return Proposal({**added, **found.keys}, found.why) if found.keys else found
 
 
 def kept(texts: dict[str, int], text: str, cells: int) -> None:
@@ -129,24 +138,40 @@ def read_by(column: Column, texts: Mapping[str, int], timezone: str) -> tuple[fl
     return 1 - sum(cells[place] for place in refused) / sum(cells), values
 
 
+def is_enough(share: float, cells: int) -> bool:
+    """Whether a declaration reads all cells but a few, which are then broken by themselves."""
+    return share >= ENOUGH or (share >= ENOUGH_BUT_WORDS and round((1 - share) * cells) <= FEW_BROKEN)
+
+
+def what_is_left(share: float, cells: int) -> str:
+    """What is said of the cells that a declaration does not read.
+
+    >>> what_is_left(0.98, 100), what_is_left(1.0, 100)
+    ('reads all but 2 of 100', '')
+    """
+    left = round((1 - share) * cells)
+    return f"reads all but {left:,} of {cells:,}" if left else ""
+
+
 def number_proposal(column: Column, texts: Mapping[str, int], timezone: str) -> Proposal:
     """Other separators, marks or digits, or the type float, that read all texts but a few."""
     if read_by(column, texts, timezone)[0] == 1:
         return Proposal({}, "beyond the declared bounds")
-    by_size: dict[int, list[tuple[dict[str, Any], Any]]] = {}
-    for keys in number_changes(column, [*texts]):
-        share, values = read_by(column.model_copy(update=keys), texts, timezone)
-        if share >= ENOUGH:
-            by_size.setdefault(len(keys), []).append((keys, values))
-    if not by_size:
+    tried = [
+        Tried(keys, *read_by(column.model_copy(update=keys), texts, timezone))
+        for keys in number_changes(column, [*texts])
+    ]
+    best, cells = max((each.share for each in tried), default=0.0), sum(texts.values())
+    if not is_enough(best, cells):
         return Proposal({})
-    fewest = by_size[min(by_size)]
-    if any(not values.cast("float64").equals(fewest[0][1].cast("float64")) for _, values in fewest[1:]):
-        return Proposal({}, f"{' or '.join(in_yaml(keys) for keys, _ in fewest)}: as other numbers; say which")
-    keys = fewest[0][0]
-    if "%" in {*keys.get("marks", ())} - {*column.marks}:
-        return Proposal({}, f"{in_yaml(keys)} reads 5% as 5; declare it if that is what was meant before")
-    return Proposal(keys)
+    size = min(len(each.keys) for each in tried if each.share == best)
+    first, *others = [each for each in tried if each.share == best and len(each.keys) == size]
+    if any(not each.values.cast("float64").equals(first.values.cast("float64")) for each in others):
+        named = " or ".join(in_yaml(each.keys) for each in (first, *others))
+        return Proposal({}, f"{named}: as other numbers; say which")
+    if "%" in {*first.keys.get("marks", ())} - {*column.marks}:
+        return Proposal({}, f"{in_yaml(first.keys)} reads 5% as 5; declare it if that is what was meant before")
+    return Proposal(first.keys, what_is_left(best, cells))
 
 
 def number_changes(column: Column, texts: list[str]) -> Iterator[dict[str, Any]]:
