@@ -34,7 +34,7 @@ from tasks.ingestion.write_behind import WriteBehind
 from tasks.quarantine.limit import Counted, by_reason, example, require_few_refused, set_aside
 from tasks.quarantine.rows import CONTRACT, quarantine_schema, quarantine_table
 from tasks.raw_files import Dialect, RawChunk, RawFile, UnreadableFileError, open_raw
-from tasks.stage import import_libraries, run_as_command
+from tasks.stage import run_as_command
 from tasks.store import BatchStore, file_hash
 from tasks.table import table_writer
 
@@ -257,7 +257,6 @@ def hashing(file: Path, before: tuple[int, int, int]) -> Iterator[str | Future[s
 
     with ThreadPoolExecutor(1, thread_name_prefix="hash") as pool:
         found = pool.submit(of_unchanged)
-        import_libraries(["ingest"])
         yield found
 
 
@@ -287,7 +286,7 @@ class RawBatches:
         refuse_changed(file, before)
 
     def deliver(self, name: str, into: Mapping[str, Path]) -> dict[str, Any]:
-        """Summary of a file, after what was made of it was copied out."""
+        """Summary of a file, after what was made of it was delivered."""
         file = self.files[name]
         before = fingerprint(file)
         with hashing(file, before) as found:
@@ -303,7 +302,7 @@ class RawBatches:
         return DealtFile(self.files[name].as_posix(), self.hashes[name], summary, folder)
 
     def gather(self, batch: Gathered, into: Mapping[str, Path]) -> dict[str, Any]:
-        """Summary of a batch of rows of several files, after it was copied out."""
+        """Summary of a batch of rows of several files, after it was delivered."""
         schema = stored_schema(self.declared.columns)
 
         def make(folder: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import TYPE_CHECKING, Any
 
+from tasks.arrow_arrays import number_array, text_array
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -72,10 +74,23 @@ def refuse_outside(typed: pa.Table, low: Any, high: Any) -> pa.Table:
 
 def numeric_bounds(column: Column, type_: Any) -> tuple[Any, Any]:
     """Least and greatest value of a numeric column as scalars of its Arrow type, None where there is no bound."""
-    import pyarrow as pa
-
     low, high = column.min, column.max
     return (
-        None if low is None else pa.scalar(numeric_bound(low, ROUND_CEILING, type_), type_),
-        None if high is None else pa.scalar(numeric_bound(high, ROUND_FLOOR, type_), type_),
+        None if low is None else number_scalar(numeric_bound(low, ROUND_CEILING, type_), type_),
+        None if high is None else number_scalar(numeric_bound(high, ROUND_FLOOR, type_), type_),
     )
+
+
+def number_scalar(number: float | Decimal, type_: Any) -> Any:
+    """A number as a scalar of an Arrow type that has it.
+
+    >>> import pyarrow as pa
+    >>> number_scalar(7, pa.int64()), number_scalar(Decimal("0.10"), pa.decimal128(5, 2))
+    (<pyarrow.Int64Scalar: 7>, <pyarrow.Decimal128Scalar: Decimal('0.10')>)
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    if pa.types.is_decimal(type_):
+        return text_array([f"{number:f}"]).cast(type_)[0]
+    return number_array(np.array([number], type_.to_pandas_dtype()))[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tasks.arrow_arrays import number_array
 from tasks.cells.queries import FIRST_INSTANT, quoted
 
 if TYPE_CHECKING:
@@ -34,22 +35,23 @@ def wall_times(texts: pa.Array) -> NDArray[Any] | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not pc.all(pc.is_in(pc.binary_length(texts), value_set=pa.array(LENGTHS, pa.int32()))).as_py():
+    if not pc.all(pc.is_in(pc.binary_length(texts), value_set=number_array(np.array(LENGTHS, np.int32)))).as_py():
         return None
     try:
         walls = texts.cast(pa.timestamp("us")).cast(pa.int64())
     except pa.ArrowInvalid:
         return None
-    found: NDArray[Any] = walls.to_numpy(zero_copy_only=False).astype(np.int64)
+    found: NDArray[Any] = np.from_dlpack(walls)
     return found if len(found) == 0 or found.min() >= FIRST_INSTANT else None
 
 
 def utc_times(texts: pa.Array) -> NDArray[Any] | None:
     """Microseconds since 1970 of each text; None where one is not plain ISO 8601 with a time of day and `Z`."""
+    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    lengths = pa.array([length + 1 for length in LENGTHS if length > DATE_LENGTH], pa.int32())
+    lengths = number_array(np.array([length + 1 for length in LENGTHS if length > DATE_LENGTH], np.int32))
     is_utc = pc.and_(pc.ends_with(texts, "Z"), pc.is_in(pc.binary_length(texts), value_set=lengths))
     if not pc.all(is_utc).as_py():
         return None
@@ -80,12 +82,12 @@ def calm_instants(walls: NDArray[Any], zone: str, engine: Any) -> tuple[NDArray[
     there = np.zeros(int(days.max()) - first + 1, dtype=bool)
     there[days - first] = True
     distinct = np.flatnonzero(there) + first
-    engine.register("cells", pa.table({"i": np.arange(len(distinct)), "c": distinct}))
+    engine.register("cells", pa.table({"i": number_array(np.arange(len(distinct))), "c": number_array(distinct)}))
     try:
         offsets = engine.sql(OFFSETS.format(zone=quoted(zone))).to_arrow_table()
     finally:
         engine.unregister("cells")
-    before, after = (offsets.column(name).to_numpy() for name in ("before", "after"))
+    before, after = (np.from_dlpack(offsets.column(name).combine_chunks()) for name in ("before", "after"))
     place = np.cumsum(there) - 1
     day = place[days - first]
     return walls - before[day], (before == after)[day]

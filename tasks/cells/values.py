@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from configs.errors import ConfigError
 from configs.sections.columns import EPOCHS, Column
+from tasks.arrow_arrays import flag_array, flags_of, number_array, text_array
 from tasks.cells.bounds import numeric_bounds, refuse_outside
 from tasks.cells.calm_times import calm_instants, utc_times, wall_times
 from tasks.cells.details import PRIVATE, detail
@@ -190,10 +191,8 @@ def type_cells(
 
 def swapped_dates(typed: TypedColumn, name: str, column: Column, timezone: str) -> Swapped | None:
     """Whether a column's texts are all dates with day and month the other way round; None where no date is refused."""
-    import pyarrow as pa
-
     refused = [code for code in typed.refused[1] if typed.reasons[code] in ("not_a_date", "not_a_timestamp")]
-    turned = other_way(pa.array(typed.texts, pa.string()), column) if refused else None
+    turned = other_way(text_array(typed.texts), column) if refused else None
     if turned is None:
         return None
     again = type_texts(turned.texts, name, turned.column, timezone, "stop").column("reason")
@@ -239,7 +238,7 @@ def type_column(texts: pa.Array, name: str, column: Column, timezone: str, on_ch
         return with_zeros(TypedColumn(quick, [], [], none, {}), texts, column)
     encoded = texts if isinstance(texts, pa.DictionaryArray) else texts.dictionary_encode()
     typed = type_texts(encoded.dictionary, name, column, timezone, on_change)
-    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+    codes = np.from_dlpack(pc.fill_null(encoded.indices, number_array(np.array([-1], np.int32))[0]))
     notes, reasons = typed.column("note"), typed.column("reason")
     told = {
         note: rows_where(codes, pc.fill_null(pc.equal(notes, note), False))
@@ -258,7 +257,7 @@ def rows_where(codes: Any, flags: pa.ChunkedArray) -> Any:
     """Rows whose text has a flag, as an array; `codes` says which text each row has, -1 where it is missing."""
     import numpy as np
 
-    found = flags.to_numpy()
+    found = flags_of(flags.combine_chunks())
     return np.flatnonzero(np.append(found, False)[codes]) if found.any() else np.zeros(0, np.int64)
 
 
@@ -272,7 +271,7 @@ def with_zeros(typed: TypedColumn, texts: pa.StringArray, column: Column) -> Typ
         return typed
     missing = pc.is_null(texts)
     zero = pa.scalar(0, pa.int64()).cast(typed.values.type)
-    rows = np.flatnonzero(missing.to_numpy(zero_copy_only=False))
+    rows = np.flatnonzero(flags_of(missing))
     return typed._replace(values=pc.if_else(missing, zero, typed.values), told={**typed.told, "zero_filled": rows})
 
 
@@ -372,16 +371,21 @@ def type_texts(texts: pa.Array, name: str, column: Column, timezone: str, on_cha
 def without_marks(texts: pa.Array, marks: tuple[str, ...]) -> pa.Array:
     """Texts of numbers without what is declared to stand beside them, and without spaces there; a sign stays.
 
+    Spaces alone part no sign from its number: `- 5` is none, with marks or without.
+
     >>> import pyarrow as pa
-    >>> without_marks(pa.array(["-$ 5", "12 %", "7"]), ("$", "%")).to_pylist()
-    ['-5', '12', '7']
+    >>> without_marks(pa.array(["-$ 5", "12 %", "7", "- 5"]), ("$", "%")).to_pylist()
+    ['-5', '12', '7', '- 5']
     """
     import pyarrow.compute as pc
 
     if not marks:
         return texts
-    beside = "|".join([f"[{SPACES}]", *(re.escape(mark.strip()) for mark in marks if mark.strip())])
-    led = pc.replace_substring_regex(texts, rf"^(?:{beside})*([+-]?)(?:{beside})*", r"\1")
+    named = "|".join(re.escape(mark.strip()) for mark in marks if mark.strip())
+    beside, behind_sign = f"[{SPACES}]", ""
+    if named:
+        beside, behind_sign = f"[{SPACES}]|{named}", f"(?:[{SPACES}]*(?:{named})[{SPACES}]*)*"
+    led = pc.replace_substring_regex(texts, rf"^(?:{beside})*([+-]?){behind_sign}", r"\1")
     return pc.replace_substring_regex(led, f"(?:{beside})+$", "")
 
 
@@ -394,13 +398,15 @@ def type_calm_times(texts: pa.Array, column: Column, timezone: str) -> pa.Table 
         return None
     nothing = pa.nulls(len(texts), pa.string())
     if (instants := utc_times(texts)) is not None:
-        return pa.table({"value": pa.array(instants).cast(pa.timestamp("us")), "reason": nothing, "note": nothing})
+        return pa.table({"value": number_array(instants).cast(pa.timestamp("us")), "reason": nothing, "note": nothing})
     walls = wall_times(texts)
     if walls is None:
         return None
     instants, calm = calm_instants(walls, column.timezone or timezone, engine())
-    values = pa.array(instants).cast(pa.timestamp("us"))
-    restless = pa.array(~calm)
+    values = number_array(instants).cast(pa.timestamp("us"))
+    if calm.all():
+        return pa.table({"value": values, "reason": nothing, "note": nothing})
+    restless = flag_array(~calm)
     rest = run_query(texts.filter(restless), column_query(column, timezone, "stop")).combine_chunks()
     columns = {"value": values, "reason": nothing, "note": nothing}
     return pa.table(
@@ -416,7 +422,7 @@ def run_query(texts: pa.Array, query: str) -> pa.Table:
     import numpy as np
     import pyarrow as pa
 
-    engine().register("cells", pa.table({"i": np.arange(len(texts)), "c": texts}))
+    engine().register("cells", pa.table({"i": number_array(np.arange(len(texts))), "c": texts}))
     try:
         return engine().sql(query).to_arrow_table()
     finally:
@@ -428,7 +434,7 @@ def type_levels(texts: pa.Array, levels: tuple[str, ...], on_change: OnChange) -
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    is_new = pc.invert(pc.is_in(texts, value_set=pa.array(levels, pa.string())))
+    is_new = pc.invert(pc.is_in(texts, value_set=text_array(levels)))
     nothing = pa.scalar(None, pa.string())
     reason = pa.scalar("schema_new_level" if on_change == "quarantine" else None, pa.string())
     return pa.table(
@@ -478,7 +484,7 @@ def without_nulls(texts: pa.ChunkedArray, tokens: tuple[str, ...]) -> pa.Array:
         return array
     if isinstance(array, pa.DictionaryArray):
         return without_null_levels(array, tokens)
-    missing = pc.is_in(array, value_set=pa.array(tokens, pa.string()))
+    missing = pc.is_in(array, value_set=text_array(tokens))
     return pc.if_else(missing, pa.scalar(None, pa.string()), array)
 
 
@@ -488,11 +494,11 @@ def without_null_levels(texts: pa.DictionaryArray, tokens: tuple[str, ...]) -> p
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    is_token = pc.is_in(texts.dictionary, value_set=pa.array(tokens, pa.string())).to_numpy(zero_copy_only=False)
+    is_token = flags_of(pc.is_in(texts.dictionary, value_set=text_array(tokens)))
     if not is_token.any():
         return texts
-    places = pa.array(np.cumsum(~is_token) - 1, pa.int32(), mask=is_token)
-    return pa.DictionaryArray.from_arrays(places.take(texts.indices), texts.dictionary.filter(pa.array(~is_token)))
+    places = number_array((np.cumsum(~is_token) - 1).astype(np.int32), missing=is_token)
+    return pa.DictionaryArray.from_arrays(places.take(texts.indices), texts.dictionary.filter(flag_array(~is_token)))
 
 
 def schema_of(values: list[pa.Array], columns: Mapping[str, Column]) -> pa.Schema:

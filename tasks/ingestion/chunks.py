@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from configs.errors import DataError
 from configs.sections.columns import Column
+from tasks.arrow_arrays import flag_array, number_array
 from tasks.cells.values import OnChange, TypedCells, is_number, read_as, type_cells, typed_schema
 from tasks.contract.header import HeaderChange, HeaderDifference
 from tasks.quarantine.rows import Refusal
@@ -127,13 +128,12 @@ def in_order(refused: list[Refusal]) -> list[Refusal]:
 def sound_rows(cells: TypedCells, chunk: RawChunk) -> pa.Table:
     """The rows that were typed, with their lines."""
     import numpy as np
-    import pyarrow as pa
 
-    typed = cells.values.append_column(LINE, pa.array(chunk.lines, pa.int64()))
+    typed = cells.values.append_column(LINE, number_array(chunk.lines))
     if cells.refused:
         sound = np.ones(typed.num_rows, dtype=bool)
         sound[list(cells.refused)] = False
-        typed = with_levels_anew(typed.filter(pa.array(sound)))
+        typed = with_levels_anew(typed.filter(flag_array(sound)))
     return typed.combine_chunks()
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tasks.arrow_arrays import number_array, text_array
 from tasks.table import BATCH, LINE, write_table
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def quarantine_table(rows: Iterable[Refusal]) -> pa.Table:
     ValueError
         If one row (batch, file, line) is refused twice: the sums of rows in and out would no longer hold.
     """
+    import numpy as np
     import pyarrow as pa
 
     ordered = sorted(rows, key=lambda row: row[:3])
@@ -64,9 +66,11 @@ def quarantine_table(rows: Iterable[Refusal]) -> pa.Table:
             raise ValueError(f"batch {one.batch!r}, line {one.line}: refused twice, for {reasons}")
     columns = list(zip(*ordered, strict=True)) or [()] * len(Refusal._fields)
     schema = quarantine_schema()
-    return pa.Table.from_arrays(
-        [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema
-    )
+    arrays = [
+        number_array(np.array(values, np.int64)) if field.name == LINE else text_array(values)
+        for values, field in zip(columns, schema, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def write_quarantine(rows: Iterable[Refusal] | pa.Table, path: Path) -> pa.Table:

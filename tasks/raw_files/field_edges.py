@@ -98,16 +98,18 @@ def places_of(content: Bytes, byte: int) -> Iterator[NDArray[np.intp]]:
 
 
 def is_behind(content: Bytes, pair: bytes, edges: bytes) -> bool:
-    """Whether two bytes in a row are the first, or stand behind an edge."""
+    """Whether two bytes in a row are the first, or stand behind an edge; each pair of bytes is compared as one number.
+
+    The pairs that begin at even places and those that begin at odd ones are the block's two-byte numbers.
+    """
     import numpy as np
 
     if content[:2].tobytes() == pair:
         return True
-    for begin in range(0, len(content), STRIP):
-        strip = content[begin : begin + STRIP + 1]
-        there = strip[1:] == pair[1]
-        there &= strip[:-1] == pair[0]
-        if is_one_of(content[np.flatnonzero(there) + begin - 1], edges):
+    for odd in (0, 1):
+        pairs = content[odd : odd + (len(content) - odd) // 2 * 2].view("<u2")
+        places = 2 * np.flatnonzero(pairs == int.from_bytes(pair, "little")) + odd
+        if is_one_of(content[places - 1], edges):
             return True
     return False
 

@@ -117,8 +117,15 @@ def is_clean(body: bytes, rules: Rules) -> bool:
         return False
     if grammar.escape and grammar.escape in body:
         return False
-    if rules.header and has_bytes_of(rules.header, body) and rules.header in body:
+    if has_header_again(body, rules):
         return False
-    if has_inner_mark(body) or any(True for _ in reordered_headers(body, rules.header, grammar)):
+    if body.isascii():
+        return True
+    return not has_inner_mark(body) and is_utf8(body) and not (rules.suspect and rules.encoding in ONE_BYTE)
+
+
+def has_header_again(body: bytes, rules: Rules) -> bool:
+    """Whether the header may stand in a block, its fields in any order."""
+    if not rules.header or not has_bytes_of(rules.header, body):
         return False
-    return body.isascii() or (is_utf8(body) and not (rules.suspect and rules.encoding in ONE_BYTE))
+    return rules.header in body or any(True for _ in reordered_headers(body, rules.header, rules.grammar))

@@ -187,12 +187,12 @@ def manifest_of(job: Job, scorer: Scorer, tally: Tally) -> dict[str, Any]:
             "manifest_sha256": chosen.manifest_sha256,
         },
         "input": {
-            "blake2b": content_hash("".join(f"{digest} {name}\n" for name, digest in job.hashes.items()).encode()),
+            "blake3": content_hash("".join(f"{digest} {name}\n" for name, digest in job.hashes.items()).encode()),
             "files": {
-                name: {"blake2b": digest, "rows": tally.records.get(name, 0)} for name, digest in job.hashes.items()
+                name: {"blake3": digest, "rows": tally.records.get(name, 0)} for name, digest in job.hashes.items()
             },
         },
-        "output": {"name": job.out.name, "blake2b": file_hash(job.out), "rows": tally.counts.rows},
+        "output": {"name": job.out.name, "blake3": file_hash(job.out), "rows": tally.counts.rows},
         "counts": tally.counts.as_json(),
         "declared": scorer.declared.model_dump(mode="json"),
         "reasons": job.reasons,

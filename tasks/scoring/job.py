@@ -171,7 +171,7 @@ def finished(job: Job) -> dict[str, Any] | None:
     """
     try:
         manifest = json.loads(job.manifest.read_bytes())
-        is_same = manifest["key"] == job.key and manifest["output"]["blake2b"] == file_hash(job.out)
+        is_same = manifest["key"] == job.key and manifest["output"]["blake3"] == file_hash(job.out)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return dict(manifest) if is_same else None
