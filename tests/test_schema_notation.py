@@ -99,7 +99,7 @@ WIDER = [
     ({"rooms": lambda row: f" {row}"}, 'marks: [" "]'),
     ({"price": lambda row: "N/A" if row == 3 else f"{row}"}, 'nulls: ["", "N/A"]'),
     ({"sold": lambda row: "-" if row == 3 else "2013-01-02"}, 'nulls: ["", "-"]'),
-    ({"rooms": lambda row: "unknown" if row == 3 else f"{row}"}, 'nulls: ["", unknown]'),
+    ({"rooms": lambda row: "unknown" if row < 5 else f"{row}"}, 'nulls: ["", unknown]'),
     ({"fresh": lambda row: ["true", "NULL"][row % 2]}, 'nulls: ["", NULL]'),
     ({"rooms": lambda row: f"{row}.5"}, "type: float"),
     ({"rooms": lambda row: f"{row}.0" if row % 2 else f"{row}"}, "type: float"),
@@ -181,6 +181,28 @@ def test_comparison_says_what_accepting_would_write_and_what_it_would_not() -> N
     lines = [line.strip() for line in schema("--diff").output.splitlines()]
     assert "column 'rooms': thousands: \",\"" in lines
     assert any(line.startswith("column 'price': b would be read with") for line in lines)
+
+
+def test_many_different_cells_are_no_few(tmp_path: Path) -> None:
+    cells = SeenCells(Column(type="float"), "UTC")
+    cells.take(pa.chunked_array([[f"{number},5" for number in range(300_000)]]))
+    cells.judge()
+    assert (cells.refused, cells.proposal) == (300_000, Proposal({"decimal": ","}))
+    assert (cells.read, cells.unread) == ({}, {})
+
+
+def test_what_other_files_told_is_held_of_a_file_that_leaves_it_open() -> None:
+    put("b", price=lambda row: f"{row},5")
+    put("c", price=lambda row: f"{row},234")
+    put("d", price=lambda row: f"{row},75")
+    (told,) = found()
+    assert (told["batches"], told["found"].rpartition("; ")[2]) == (["b", "c", "d"], 'declare decimal: ","')
+
+
+def test_single_broken_cell_of_a_small_file_is_no_change() -> None:
+    put("b", rooms=lambda row: "1o" if row == 3 else f"{row}")
+    (RAW / "b.csv").write_text((RAW / "b.csv").read_text() + "1,2\n")
+    assert (schema().exit_code, "as configs/homes.yaml declares" in schema().output) == (0, True)
 
 
 def test_broken_cell_hides_no_other_notation() -> None:
@@ -279,7 +301,8 @@ COLUMNS: st.SearchStrategy[Column] = st.builds(
 def proposal_of(texts: list[str], column: Column) -> Proposal | None:
     cells = SeenCells(column, "UTC")
     cells.take(pa.chunked_array([texts]))
-    return cells.proposal()
+    cells.judge()
+    return cells.proposal
 
 
 @given(TEXTS, COLUMNS)

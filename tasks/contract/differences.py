@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from configs.schema import Pipeline
 from configs.sections.columns import Column
@@ -14,7 +14,7 @@ from tasks.cells.details import PRIVATE
 from tasks.cells.values import Change, type_cells
 from tasks.contract.header import HeaderDifference, compare_header, reordered
 from tasks.contract.inferred import InferredColumn
-from tasks.contract.notation import NOTABLE, TYPED, Proposal, SeenCells, in_yaml
+from tasks.contract.notation import TYPED, Proposal, SeenCells, are_many, in_yaml, without_nulls
 from tasks.ingestion.account import SURE, in_short, joined
 from tasks.raw_files import RawFile, UnreadableFileError, open_raw
 
@@ -54,7 +54,7 @@ class Records:
     @property
     def is_told(self) -> bool:
         """Whether so many records are no row that they are no single ones."""
-        return self.refused.total() > 0 and self.refused.total() >= NOTABLE * self.rows
+        return are_many(self.refused.total(), self.rows)
 
 
 @dataclass
@@ -72,6 +72,8 @@ class Survey:
         By column: the levels that are not declared.
     cells : dict of (str, str) to SeenCells
         By column and batch: numbers, booleans, dates and timestamps.
+    elsewhere : dict of str to list of dict
+        By column: keys that would read its cells in some batch.
     records : dict of batch to Records
     unreadable : dict of batch to str
         Files that are no table, and why.
@@ -82,6 +84,7 @@ class Survey:
     changes: dict[tuple[str, str], Change] = field(default_factory=dict)
     levels: dict[str, set[str]] = field(default_factory=dict)
     cells: dict[tuple[str, str], SeenCells] = field(default_factory=dict)
+    elsewhere: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     records: dict[str, Records] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
 
@@ -112,7 +115,7 @@ class Survey:
     def proposals(self, column: str) -> dict[str, Proposal]:
         """By batch: what would read a column's cells that cannot be read as declared, where that is told of nothing."""
         floats = self.became_floats(column)
-        found = {batch: cells.proposal() for (name, batch), cells in self.cells.items() if name == column}
+        found = {batch: cells.proposal for (name, batch), cells in self.cells.items() if name == column}
         return {batch: each for batch, each in found.items() if each is not None and batch not in floats}
 
 
@@ -124,6 +127,7 @@ def survey(pipeline: Pipeline, batches: Mapping[str, Path]) -> Survey:
             with open_raw(file, pipeline.source.dialect) as raw:
                 seen.headers[batch] = compare_header(raw.names, pipeline.columns, pipeline.drop)
                 look_at(raw, batch, pipeline, seen)
+            judge_cells(batch, pipeline.columns, seen)
         except UnreadableFileError as error:
             seen.headers.pop(batch, None)
             seen.unreadable[batch] = f"{error}{advice_on(file, pipeline)}"
@@ -133,6 +137,17 @@ def survey(pipeline: Pipeline, batches: Mapping[str, Path]) -> Survey:
         if seen.records[batch].advice and seen.headers[batch].lost:
             del seen.headers[batch]  # what was taken for its columns is none
     return seen
+
+
+def judge_cells(batch: str, columns: Iterable[str], seen: Survey) -> None:
+    """Say what would read the refused cells of one file, what read those of the files before first."""
+    for name in columns:
+        if (cells := seen.cells.get((name, batch))) is None:
+            continue
+        before = seen.elsewhere.setdefault(name, [])
+        cells.judge(before)
+        if cells.proposal is not None and (keys := without_nulls(cells.proposal.keys)) and keys not in before:
+            before.append(keys)
 
 
 def advice_on(file: Path, pipeline: Pipeline) -> str:
@@ -240,7 +255,7 @@ def notation_differences(seen: Survey, name: str, column: Column) -> Iterator[Di
     for how, batches in by_remedy.items():
         every = [seen.cells[name, batch] for batch in batches]
         refused, given = sum(cells.refused for cells in every), sum(cells.given for cells in every)
-        text = PRIVATE if column.private else repr(next(iter(every[0].unread)))
+        text = PRIVATE if column.private else repr(every[0].example)
         reasons = ", ".join(sum((cells.reasons for cells in every), Counter[str]()))
         found = f"{refused:,} of {given:,} cells are refused ({reasons}), such as {text}; {how}"
         yield Difference("schema_other_notation", name, declared_notation(column), found, tuple(batches))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 TYPED = (*NUMERIC, "boolean", "date", "timestamp")
 KEPT = 2_000  # distinct texts of one column of one file that are kept, of those read and of those refused each
 NOTABLE = 0.01  # share of the cells of a file that are refused, from which on that is no matter of single cells
+MANY = 0.1  # share that is no matter of single cells in a small file either
+ROUNDING = 1e-9
 FEW_BROKEN = 3  # cells that a declaration may leave unread in a small file, where it reads nine in ten
 SEPARATORS = ((".", None), (",", None), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"))
 WIDENING = ("nulls", "marks", "scale")  # keys with more of which all is read that was read, as the same values
@@ -58,7 +60,11 @@ class SeenCells:
     reasons : Counter
         Of refused cells.
     read, unread : dict of str to int
-        Some distinct texts of either kind, and how many cells have each.
+        Some distinct texts of either kind, and how many cells have each; forgotten when they have been judged.
+    proposal : Proposal or None
+        By which they can be read, after that; None where all can be, or a few are broken.
+    example : str
+        A text that is refused.
     """
 
     column: Column
@@ -68,6 +74,8 @@ class SeenCells:
     reasons: Counter[str] = field(default_factory=Counter)
     read: dict[str, int] = field(default_factory=dict)
     unread: dict[str, int] = field(default_factory=dict)
+    proposal: Proposal | None = None
+    example: str = ""
 
     def take(self, texts: pa.ChunkedArray) -> None:
         """Look at some more cells."""
@@ -89,24 +97,58 @@ class SeenCells:
                 if place not in refused:
                     kept(self.read, text, counts[place])
 
-    @property
-    def share(self) -> float:
-        """Share of the cells that are refused."""
-        return self.refused / self.given if self.given else 0.0
+    def judge(self, others: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Find the proposal, and forget the texts.
 
-    def proposal(self) -> Proposal | None:
+        Parameters
+        ----------
+        others : iterable of mappings
+            Keys that read the column in other files, which are tried first.
+        """
+        if self.refused:
+            self.example, self.proposal = next(iter(self.unread)), self.proposed(others)
+        self.read, self.unread = {}, {}
+
+    def proposed(self, others: Iterable[Mapping[str, Any]]) -> Proposal | None:
         """The fewest changes of the declaration by which the cells can be read; None where a few cells are broken."""
         texts = {**self.read, **self.unread}
         nulls = [text for text in null_tokens(texts) if text in self.unread]
         rest = {text: cells for text, cells in self.unread.items() if text not in nulls}
-        if self.column.type != "boolean" and are_words(rest) and NOTABLE <= self.share <= 1 - ENOUGH_BUT_WORDS:
-            nulls, rest = [*nulls, *rest], {}
+        left = self.refused - sum(self.unread[text] for text in nulls)
+        if self.column.type != "boolean" and are_words(rest) and self.is_read_but_for(left):
+            nulls, rest, left = [*nulls, *rest], {}, 0
         added = {"nulls": (*self.column.nulls, *nulls)} if nulls else {}
-        if sum(rest.values()) < NOTABLE * self.given:
+        if not are_many(left, self.given):
             return Proposal(added) if nulls else None
         known = {text: cells for text, cells in texts.items() if text not in nulls}
-        found = (number_proposal if self.column.type in NUMERIC else moment_proposal)(self.column, known, self.timezone)
+        found = self.as_elsewhere(known, others) or self.anew(known)
         return Proposal({**added, **found.keys}, found.why) if found.keys else found
+
+    def is_read_but_for(self, cells: int) -> bool:
+        """Whether so many cells are more than single ones, and still most of the others can be read."""
+        return are_many(cells, self.given) and cells <= (1 - ENOUGH_BUT_WORDS) * self.given + ROUNDING
+
+    def as_elsewhere(self, texts: Mapping[str, int], others: Iterable[Mapping[str, Any]]) -> Proposal | None:
+        """Keys by which the column is read in another file, if they read these cells too."""
+        for keys in others:
+            share, _ = read_by(self.column.model_copy(update=dict(keys)), texts, self.timezone)
+            if is_enough(share, cells := sum(texts.values())):
+                return Proposal(keys, what_is_left(share, cells))
+        return None
+
+    def anew(self, texts: Mapping[str, int]) -> Proposal:
+        """What is proposed of these cells alone."""
+        find = number_proposal if self.column.type in NUMERIC else moment_proposal
+        return find(self.column, texts, self.timezone)
+
+
+def are_many(refused: int, given: int) -> bool:
+    """Whether refused cells or records are more than single ones, which are no matter of how all are written.
+
+    >>> are_many(3, 100), are_many(4, 100), are_many(4, 1000), are_many(1, 5)
+    (False, True, False, True)
+    """
+    return refused > 0 and refused >= NOTABLE * given and (refused > FEW_BROKEN or refused >= MANY * given)
 
 
 def kept(texts: dict[str, int], text: str, cells: int) -> None:
@@ -209,6 +251,11 @@ def moment_proposal(column: Column, texts: Mapping[str, int], timezone: str) -> 
         if read_by(column.model_copy(update=keys), texts, timezone)[0] >= ENOUGH:
             return Proposal({key: value for key, value in keys.items() if value != getattr(column, key)})
     return Proposal({})
+
+
+def without_nulls(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys that say how values are written."""
+    return {key: value for key, value in keys.items() if key != "nulls"}
 
 
 def is_widening(column: Column, keys: Mapping[str, Any]) -> bool:
