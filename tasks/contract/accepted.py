@@ -17,7 +17,7 @@ from configs.load import CONFIGS, InvalidPipelineError, pipeline_from
 from configs.schema import Pipeline
 from configs.sections.columns import Column
 from tasks.atomic import atomic_file
-from tasks.contract.differences import Survey, record_differences, remedy
+from tasks.contract.differences import Survey, record_differences, remedy, shortened
 from tasks.contract.notation import WIDENING, in_yaml, is_widening
 
 WIDE = 1 << 16  # characters: no line is broken
@@ -125,6 +125,9 @@ def new_notation(name: str, column: Column, seen: Survey) -> tuple[dict[str, Any
     for batch, proposal in proposals.items():
         if not proposal.keys:
             return {}, f"column {name!r} in {batch}: {remedy(proposal)}"
+        if against := [key for key in proposal.keys if contradict(key, keys, proposal.keys)]:
+            ways = f"{in_yaml({key: keys[key] for key in against})} in some, {in_yaml(proposal.keys)} in {batch}"
+            return {}, f"column {name!r}: {ways}; land files that are written alike"
         keys = merged(keys, proposal.keys)
     if not keys or is_widening(column, keys):
         return keys, ""
@@ -136,14 +139,27 @@ def new_notation(name: str, column: Column, seen: Survey) -> tuple[dict[str, Any
     ]
     if not others:
         return keys, ""
-    told = f"{', '.join(proposals)} would be read with {in_yaml(keys)}, which does not read {', '.join(others)}"
+    told = f"{shortened([*proposals])} would be read with {in_yaml(keys)}, which does not read {shortened(others)}"
     return {}, f"column {name!r}: {told}; land corrected files in place of the ones or the others"
 
 
+def contradict(key: str, keys: Mapping[str, Any], more: Mapping[str, Any]) -> bool:
+    """Whether no value of a key is right for both of two proposals."""
+    return key in keys and key not in WIDENING and keys[key] != more[key]
+
+
 def merged(keys: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys of two proposals; of lists, all that one of them has."""
-    both = {key: (*keys[key], *more[key]) for key in keys.keys() & more.keys() if isinstance(more[key], tuple)}
-    return {**keys, **more, **{key: tuple(dict.fromkeys(value)) for key, value in both.items()}}
+    """Keys of two proposals: of lists all that one of them has, of digits the most.
+
+    >>> merged({"marks": ("$",), "scale": 3}, {"marks": ("kg", "$"), "scale": 2, "thousands": ","})
+    {'marks': ('$', 'kg'), 'scale': 3, 'thousands': ','}
+    """
+    both = {key: (keys[key], more[key]) for key in more if key in keys and key in WIDENING}
+    widest = {
+        key: max(one, other) if key == "scale" else tuple(dict.fromkeys((*one, *other)))
+        for key, (one, other) in both.items()
+    }
+    return {**keys, **more, **widest}
 
 
 def without_widening(keys: Mapping[str, Any]) -> dict[str, Any]:
