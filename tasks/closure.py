@@ -42,9 +42,15 @@ def import_closure(module: Path, root: Path = ROOT) -> tuple[Path, ...]:
         if file in reached:
             continue
         reached.add(file)
-        names = imported_names(ast.parse((root / file).read_bytes()), package=file.parent.as_posix().replace("/", "."))
-        waiting += [found for name in names for found in module_files(name, root)]
+        waiting += imported_files(file, root)
     return tuple(sorted(reached | {file.parent / "__init__.py" for file in reached}))
+
+
+@cache
+def imported_files(file: Path, root: Path) -> tuple[Path, ...]:
+    """Project modules that a file imports itself; stages share most of theirs, and to parse a file takes its time."""
+    names = imported_names(ast.parse((root / file).read_bytes()), package=file.parent.as_posix().replace("/", "."))
+    return tuple(found for name in names for found in module_files(name, root))
 
 
 def code_hash(module: Path, root: Path = ROOT) -> str:

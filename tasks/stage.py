@@ -122,6 +122,4 @@ def run_as_command(stage: str) -> NoReturn:
     except OSError as error:  # a full disk, a missing permission: what and where, no traceback
         print(f"{stage}: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
         sys.exit(1)
-    finally:
-        gc.freeze()  # an interpreter that ends looks through all objects for garbage, unless they are told to stay
     sys.exit(0)
