@@ -381,3 +381,9 @@ def test_rows_of_one_file_that_cannot_be_changed_are_an_error(shop: Path) -> Non
 def test_nothing_new_lands_where_nothing_was_killed(shop: Path) -> None:
     pin = Path(f"{SHOP}.dvc").read_bytes()
     assert (take_in("shop", {}), Path(f"{SHOP}.dvc").read_bytes()) == ([], pin)
+
+
+def test_row_is_left_out_of_a_compressed_file(tmp_path: Path) -> None:
+    file = tmp_path / "f.csv.gz"
+    file.write_bytes(gzip.compress(b"a,b\n1,x\n2,y\n3,z\n"))
+    assert gzip.decompress(rows_of_file(file, DeclaredDialect()).changed({3: None})) == b"a,b\n1,x\n3,z\n"
