@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -475,12 +476,32 @@ def test_parts_of_the_time_are_those_that_come_back(started: range, parts: tuple
     assert draft.pipeline.features.parts.get("day", ()) == parts
 
 
+def draft_over_time(is_rare: Callable[[int], bool]) -> Draft:
+    """A draft of 100 days, the class 1 on some of them."""
+    rows = [[day, n % 7, int(is_rare(n))] for n, day in enumerate(days(*range(100)))]
+    return draft_of(written(["day", "x", "y"], rows), "y")
+
+
 def test_split_leaves_every_class_to_each_fit() -> None:
     """By time, early stopping of the first fold would watch two rows, both of one class: `train` would refuse that."""
-    rows = [[day, n % 7, int(n % 10 == 0)] for n, day in enumerate(days(*range(100)))]
-    draft = draft_of(written(["day", "x", "y"], rows), "y")
+    pipeline = draft_over_time(lambda n: n % 10 == 0).pipeline
+    assert (pipeline.split.kind, pipeline.split.holdout, pipeline.train.early_stopping_share) == ("time", "20%", 0.3)
+
+
+def test_more_rows_that_are_held_out_or_watched_are_told_with_the_rare_class() -> None:
+    told = (
+        "split: early stopping watches more rows, since of fewer a side would lack a class: 1 has 10 rows of the sample"
+    )
+    assert told in draft_over_time(lambda n: n % 10 == 0).remarks
+
+
+def test_class_that_no_split_by_time_has_on_every_side_is_told_with_what_to_do() -> None:
+    draft = draft_over_time(lambda n: n > 85)
+    (told,) = [remark for remark in draft.remarks if remark.startswith("split: ")]
     assert draft.pipeline.split.kind == "stratified"
-    assert "split: by time a fold of the sample would lack a class" in draft.remarks
+    assert "by time a side would lack a class: 1 has 14 rows of the sample" in told
+    assert "write kind: time" in told
+    assert "train: {audit: warn}" in told
 
 
 def test_years_alone_stay_a_feature() -> None:

@@ -10,22 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from configs.wording import listed
+from configs.wording import listed, shown
 from tasks.cells.queries import FALSE, TRUE
 from tasks.cells.values import without_marks
 from tasks.drafting.fitting import fits
 from tasks.drafting.moments import MomentFormat, moment_format
 from tasks.drafting.naming import looks_like_identifier, looks_like_moment
 from tasks.drafting.null_tokens import null_tokens
+from tasks.drafting.quantities import are_clock_times, are_durations, are_measured
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.drafting.column_texts import ColumnTexts
 
+UNIT = re.compile(r"[+-]?[0-9][0-9., ']*?(?:\s([^\W\d_]{1,9}[\u00b2\u00b3]?)|([a-z]{1,9}|\u00b0[CF]?))")
+MAGNITUDES = frozenset(("k", "m", "b", "g", "t", "bn", "mn", "mio", "mrd", "mil", "tsd", "e", "x", "h"))
+WHOLE_FLOAT = re.compile(r"[+-]?[0-9]+\.0+")
 DIGITS = re.compile(r"[+-]?[0-9]+")
 LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
 LONGEST_NUMBER = 18  # digits; longer ones are names of things, and may not fit into 64 bits
+FLOAT_NAME = "whole floats, but by its name no quantity; 1 and 1.0 are two levels, so let all files write them alike"
 ENOUGH = 0.99  # share of the rows that a type must read; the others go to quarantine
 ENOUGH_BUT_WORDS = 0.9  # where what it does not read are a few words, which are then taken as missing
 MOST_WORDS = 5
@@ -110,7 +115,7 @@ def decide_known(known: ColumnKnown) -> Decision:
     """Declare a column that has values: the first of boolean, number, moment that reads it, else text."""
     if is_boolean(known.texts):
         return Decision({"type": "boolean"})
-    named = decide_name(known)
+    named = decide_name(known) or decide_float_name(known)
     if named is not None:
         return named
     moment = moment_format(known.name, known.levels, known.counts) if looks_like_moment(known.name) else None
@@ -146,11 +151,18 @@ def decide_marked(known: ColumnKnown) -> Decision | None:
 
 
 def marks_of(texts: list[str]) -> tuple[str, ...]:
-    """The marks at the ends of texts: spaces, and one sign; none where there are several signs, as of two currencies.
+    """The marks at the ends of texts: spaces, and one sign or unit; none where there are several, as of two currencies.
+
+    A word such as k or M multiplies, so it is no mark.
 
     >>> marks_of(["$5", "-$ 7"]), marks_of(["$5", "\u20ac7"]), marks_of(["5 ", "7"])
     (('$',), (), (' ',))
+    >>> marks_of(["5 kg", "7.5kg"]), marks_of(["5 kg", "7 g"]), marks_of(["5k", "7k"])
+    (('kg',), (), ())
     """
+    units = {found[1] or found[2] for text in texts if (found := UNIT.fullmatch(text.strip())) is not None}
+    if units:
+        return tuple(units) if len(units) == 1 and not {unit.lower() for unit in units} & MAGNITUDES else ()
     ends = "".join(text[: place.start()] + text[place.end() :] for text in texts if (place := MIDDLE.search(text)))
     signs = {sign for sign in ends if unicodedata.category(sign) == "Sc" or sign == "%"}
     if len(signs) > 1:
@@ -197,6 +209,12 @@ def decide_name(known: ColumnKnown) -> Decision | None:
     if looks_like_identifier(known.name) and digits.all():
         return Decision({"type": "category"}, ("digits, but by its name no quantity",))
     return None
+
+
+def decide_float_name(known: ColumnKnown) -> Decision | None:
+    """Whole floats that are names: `1.0`, as tools write the numbers of things of which some are missing."""
+    whole = all(WHOLE_FLOAT.fullmatch(text) or DIGITS.fullmatch(text) for text in known.texts)
+    return Decision({"type": "category"}, (FLOAT_NAME,)) if whole and looks_like_identifier(known.name) else None
 
 
 def numbers(known: ColumnKnown) -> Iterator[tuple[dict[str, Any] | None, str]]:
@@ -257,6 +275,21 @@ def decide_read(known: ColumnKnown, declared: dict[str, Any], remark: str) -> De
     return Decision(declared, (*remarks, f"{rows} of {known.rows} rows go to quarantine, such as {listed(left[:1])}"))
 
 
+def unread_quantity(texts: list[str]) -> str | None:
+    """What to say of quantities that no type reads; None of other texts.
+
+    >>> unread_quantity(["0 days 01:02:03"]), unread_quantity(["red"])
+    ("durations, which no type reads; write '0 days 01:02:03' as a number, of seconds for one", None)
+    """
+    if are_clock_times(texts):
+        return f"times of the day or durations, which no type reads; write {shown(texts[0])} as a number of minutes"
+    if are_durations(texts):
+        return f"durations, which no type reads; write {shown(texts[0])} as a number, of seconds for one"
+    if are_measured(texts):
+        return f"numbers in several units or with other signs, such as {listed(texts[:2])}; write them as plain numbers"
+    return None
+
+
 def any_fits(texts: list[str], declared: dict[str, Any]) -> bool:
     """Whether a type reads any of some texts."""
     import pyarrow as pa
@@ -266,6 +299,8 @@ def any_fits(texts: list[str], declared: dict[str, Any]) -> bool:
 
 def decide_text(known: ColumnKnown, remarks: list[str]) -> Decision:
     """A category, or text that is no feature: long, or hardly ever the same."""
+    if (unread := unread_quantity(known.texts)) is not None:
+        remarks = [unread]
     lengths = np.array([len(text) for text in known.texts])
     length = float((lengths * known.counts).sum() / known.rows)
     distinct = len(known.texts)
