@@ -77,7 +77,7 @@ def check_dialect(pipeline: Pipeline, declared: frozenset[str]) -> Iterator[Cont
     of_text = {**marks, "preamble": dialect.preamble, "header": dialect.header, "footer": dialect.footer}
     if dialect.format == "parquet":
         of_text |= {"encoding": dialect.encoding, "compression": dialect.compression}
-    if dialect.format in ("json_lines", "parquet"):
+    if dialect.format in ("json_lines", "json_array", "parquet"):
         for key, value in of_text.items():
             if value is not None:
                 yield (*path, key), f"a file of the format {dialect.format} has none; remove it"

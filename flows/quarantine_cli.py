@@ -39,8 +39,11 @@ def quarantine(  # noqa: PLR0913, PLR0917 - one word each of what a user may ask
     if export is not None:
         from tasks.quarantine.repair import export_rows
 
-        export_rows(declared, found, export)
-        print(f"{export}: {len(found):,} rows written. Correct them, then `holdfast land {pipeline} --repair {export}`")
+        left = export_rows(declared, found, export, stopped=stopped)
+        for name, (count, why) in left.items():
+            print(f"{count:,} rows of {name!r} left out: {why}")
+        written = len(found) - sum(count for count, _ in left.values())
+        print(f"{export}: {written:,} rows written. Correct them, then `holdfast land {pipeline} --repair {export}`")
         return
     groups = grouped(found)
     if as_json:

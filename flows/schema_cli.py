@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.registry_cli import AsJson, Pipeline
 from flows.tables import show, table_of
+
+if TYPE_CHECKING:
+    from tasks.contract.accepted import NewContract
 
 app = typer.Typer()
 SHOWN = 3  # names of batches in one cell of the table
@@ -35,15 +38,15 @@ def schema(
     else:
         rows = [(each.kind, each.column, each.declared, each.found, in_words(each.batches)) for each in found]
         show(table_of(("difference", "column", "declared", "found", "in batches"), rows))
-    changed = any(each.is_change for each in found)
-    if not accept:
-        if not as_json:
-            print(told(pipeline, changed, len(seen.headers)))
-        raise typer.Exit(int(changed))
     from tasks.contract.accepted import accept as write
     from tasks.contract.accepted import new_contract
 
+    changed = any(each.is_change for each in found)
     contract = new_contract(seen, declared)
+    if not accept:
+        if not as_json:
+            print(told(pipeline, contract, len(seen.headers)) if changed else as_declared(pipeline, len(seen.headers)))
+        raise typer.Exit(int(changed))
     if contract.words():
         write(pipeline, contract)
     if not as_json:
@@ -59,8 +62,16 @@ def in_words(batches: tuple[str, ...]) -> str:
     return ", ".join(batches[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def told(pipeline: str, changed: bool, batches: int) -> str:
-    """The last line of a comparison."""
-    if changed:
-        return f"`holdfast schema {pipeline} --accept` writes the new contract into configs/{pipeline}.yaml."
+def told(pipeline: str, contract: NewContract, batches: int) -> str:
+    """What would be accepted of some changes, and what would not."""
+    lines = (
+        [f"`holdfast schema {pipeline} --accept` would write into configs/{pipeline}.yaml:"] if contract.words() else []
+    )
+    lines += [f"  {word}" for word in contract.words()]
+    lines += [f"No declaration of all {batches} batches can accept:"] if contract.open else []
+    return "\n".join([*lines, *(f"  {word}" for word in contract.open)])
+
+
+def as_declared(pipeline: str, batches: int) -> str:
+    """The last line of a comparison that found no change."""
     return f"{batches} batches are as configs/{pipeline}.yaml declares them."

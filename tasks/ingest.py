@@ -22,7 +22,7 @@ from configs.sections.columns import Column
 from configs.sections.source import DeclaredDialect
 from tasks.allocation import pages_used_again
 from tasks.atomic import atomic_folder, write_json
-from tasks.batch import folder_batch, landed_by_name, refuse_folders
+from tasks.batch import RAW, folder_batch, landed_by_name, refuse_folders
 from tasks.cells.values import OnChange, refuse_unknown_formats
 from tasks.contract.header import HeaderDifference, HeaderError, compare_header, refuse_header
 from tasks.ingestion.account import SURE, Account, add_up
@@ -174,7 +174,8 @@ def declared_for_batches(pipeline: Pipeline) -> Declared:
 
 def make_batch(folder: Path, file: Path, batch: str, declared: Declared) -> None:
     """Write the typed rows of one raw file, its refused rows and their counts into a folder of the store."""
-    raw_file = f"Land a corrected file in its place: `holdfast land {declared.pipeline} --replace {file.name}`."
+    landed = file.relative_to(RAW / declared.pipeline).as_posix()
+    raw_file = f"Land a corrected file in its place: `holdfast land {declared.pipeline} --replace {landed}`."
     contract = f"`holdfast schema {declared.pipeline} --diff` shows what differs from the declared columns."
     try:
         with arrow_pages_used_again(), open_raw(file, declared.dialect) as raw:

@@ -112,6 +112,7 @@ def run_as_command(stage: str) -> NoReturn:
     """End the process of `python -m tasks.<stage> <pipeline>`: 0, or the error's own exit code with its text."""
     allocate_large_arrays_apart()
     gc.set_threshold(SELDOM)
+    gc.freeze()  # what importing made stays; an interpreter that ends looks through the rest for garbage
     try:
         if len(sys.argv) != 2:
             raise ConfigError(f"usage: python -m tasks.{stage} PIPELINE")

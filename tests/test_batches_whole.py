@@ -268,6 +268,14 @@ def test_file_that_cannot_be_read_is_a_broken_feed_until_it_is_replaced(watched:
     assert judged_by("2013-06-01T04:00:00+00:00") == (["2013-04", "2013-05"], ["2099-01"])
 
 
+def test_months_of_a_repaired_file_are_judged_again_once(watched: Path) -> None:
+    judged_by("2013-06-01T04:00:00+00:00")
+    repair(declared(), corrected())
+    assert judged_by("2013-06-02T04:00:00+00:00") == (["2013-01", "2013-02", "2013-03", "2013-04"], ["2099-01"])
+    assert [event["replaced"] for event in registry.events("shop") if event.get("replaced")] == [["a.csv"]]
+    assert judged_by("2013-06-03T04:00:00+00:00") == ([], ["2099-01"])
+
+
 def test_erasing_rows_makes_no_month_new(watched: Path) -> None:
     judged_by("2013-06-01T04:00:00+00:00")
     with worktree("shop") as tree:

@@ -14,7 +14,7 @@ from configs.sections.source import DeclaredDialect
 from tasks import land as land_module
 from tasks import registry
 from tasks.batch import landed_files
-from tasks.quarantine.raw_rows import Layout, NotYetReadError, OtherFormatError, RawRows, layout_of
+from tasks.quarantine.raw_rows import Layout, NotYetReadError, OtherFormatError, RawRows, rows_of_file
 from tasks.quarantine.repair import RepairError, export_rows, repair
 from tasks.quarantine.summary import UnknownRefusalError, grouped, refused_rows
 from tasks.quarantine.superseded import Superseded, note
@@ -270,4 +270,4 @@ def test_file_that_is_rewritten_to_be_read_has_no_rows_to_change(content: bytes,
     file = tmp_path / "odd.csv"
     file.write_bytes(content)
     with pytest.raises(OtherFormatError, match=found):
-        layout_of(file, DeclaredDialect())
+        rows_of_file(file, DeclaredDialect())

@@ -31,7 +31,9 @@ Mark = Annotated[str, Field(pattern=r"^([^\r\n\x00]|none)$")]
 class DeclaredDialect(Section):
     """How the source's files are written; what is left out is detected in each file."""
 
-    format: Literal["csv", "json_lines", "parquet"] | None = Field(None, description="csv is any delimited text")
+    format: Literal["csv", "json_lines", "json_array", "parquet"] | None = Field(
+        None, description="csv is any delimited text, json_array one array of objects"
+    )
     compression: Literal["none", "gzip", "zstd"] | None = Field(None, description="around the text")
     encoding: Annotated[str, AfterValidator(known_encoding)] | None = Field(
         None, description="of the text, by a name that Python knows"

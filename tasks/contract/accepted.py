@@ -6,7 +6,7 @@ Only the sections that change are written anew, by ruamel.yaml's round trip; eve
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from configs.document import Document, Node, parse_document
 from configs.errors import ConfigError
 from configs.load import CONFIGS, InvalidPipelineError, pipeline_from
 from configs.schema import Pipeline
+from configs.sections.columns import Column
 from tasks.atomic import atomic_file
-from tasks.contract.differences import Survey
+from tasks.contract.differences import Survey, record_differences, remedy, shortened
+from tasks.contract.notation import WIDENING, in_yaml, is_widening
 
 WIDE = 1 << 16  # characters: no line is broken
 
@@ -41,6 +43,8 @@ class NewContract:
         Categories with all of their levels.
     floats : tuple of str
         Integers that are declared as floats from now on.
+    notations : dict of str to dict
+        Columns whose cells are written otherwise, with the keys that read them.
     open : tuple of str
         What no declaration can accept, in words.
     """
@@ -51,6 +55,7 @@ class NewContract:
     drop: tuple[str, ...] = ()
     levels: dict[str, list[str]] = field(default_factory=dict)
     floats: tuple[str, ...] = ()
+    notations: dict[str, dict[str, Any]] = field(default_factory=dict)
     open: tuple[str, ...] = ()
 
     def words(self) -> list[str]:
@@ -62,6 +67,7 @@ class NewContract:
             *(f"column {name!r}: under drop; not every batch has it" for name in self.drop),
             *(f"column {name!r}: {len(levels)} levels" for name, levels in self.levels.items()),
             *(f"column {name!r}: float" for name in self.floats),
+            *(f"column {name!r}: {in_yaml(keys)}" for name, keys in self.notations.items()),
         ]
 
 
@@ -72,6 +78,7 @@ def new_contract(seen: Survey, pipeline: Pipeline) -> NewContract:
     null in those without it; it goes to `drop`.
     """
     accepts = pipeline.source.on_change == "accept"
+    notations = {name: new_notation(name, column, seen) for name, column in pipeline.columns.items()}
     every = len(seen.headers)
     changes = dict.fromkeys((each.kind, each.column) for header in seen.headers.values() for each in header.changes())
     in_all = {change: len(seen.batches_with(*change)) == every for change in changes}
@@ -96,7 +103,11 @@ def new_contract(seen: Survey, pipeline: Pipeline) -> NewContract:
             if fresh and not pipeline.columns[name].private
         },
         floats=() if accepts else tuple(name for name in pipeline.columns if seen.became_floats(name)),
+        notations={name: dict(keys) for name, (keys, _) in notations.items() if keys},
         open=(
+            *(f"{batch}: {why}" for batch, why in seen.unreadable.items()),
+            *(f"{each.batches[0]}: {each.found}" for each in record_differences(seen)),
+            *(why for _, why in notations.values() if why),
             *(still_open(name) for name in renamed if name not in rename and not accepts),
             *(
                 f"column {name!r} is private, so its new levels are not written; add them by hand"
@@ -105,6 +116,55 @@ def new_contract(seen: Survey, pipeline: Pipeline) -> NewContract:
             ),
         ),
     )
+
+
+def new_notation(name: str, column: Column, seen: Survey) -> tuple[dict[str, Any], str]:
+    """The keys by which a column's cells can be read in all batches, else what no declaration can accept."""
+    proposals = seen.proposals(name)
+    keys: dict[str, Any] = {}
+    for batch, proposal in proposals.items():
+        if not proposal.keys:
+            return {}, f"column {name!r} in {batch}: {remedy(proposal)}"
+        if against := [key for key in proposal.keys if contradict(key, keys, proposal.keys)]:
+            ways = f"{in_yaml({key: keys[key] for key in against})} in some, {in_yaml(proposal.keys)} in {batch}"
+            return {}, f"column {name!r}: {ways}; land files that are written alike"
+        keys = merged(keys, proposal.keys)
+    if not keys or is_widening(column, keys):
+        return keys, ""
+    narrow = {batch: without_widening(each.keys) for batch, each in proposals.items()}
+    others = [
+        batch
+        for (each, batch), cells in seen.cells.items()
+        if each == name and cells.given and narrow.get(batch) != without_widening(keys)
+    ]
+    if not others:
+        return keys, ""
+    told = f"{shortened([*proposals])} would be read with {in_yaml(keys)}, which does not read {shortened(others)}"
+    return {}, f"column {name!r}: {told}; land corrected files in place of the ones or the others"
+
+
+def contradict(key: str, keys: Mapping[str, Any], more: Mapping[str, Any]) -> bool:
+    """Whether no value of a key is right for both of two proposals."""
+    return key in keys and key not in WIDENING and keys[key] != more[key]
+
+
+def merged(keys: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys of two proposals: of lists all that one of them has, of digits the most.
+
+    >>> merged({"marks": ("$",), "scale": 3}, {"marks": ("kg", "$"), "scale": 2, "thousands": ","})
+    {'marks': ('$', 'kg'), 'scale': 3, 'thousands': ','}
+    """
+    both = {key: (keys[key], more[key]) for key in more if key in keys and key in WIDENING}
+    widest = {
+        key: max(one, other) if key == "scale" else tuple(dict.fromkeys((*one, *other)))
+        for key, (one, other) in both.items()
+    }
+    return {**keys, **more, **widest}
+
+
+def without_widening(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys that change how texts are read that could be read before."""
+    return {key: value for key, value in keys.items() if key not in WIDENING}
 
 
 def still_open(name: str) -> str:
@@ -145,6 +205,8 @@ def edit_columns(columns: Any, contract: NewContract) -> None:
     """Change the section `columns`, as ruamel.yaml holds it."""
     for name in contract.floats:
         columns[name]["type"] = "float"
+    for name, keys in contract.notations.items():
+        edit_keys(columns[name], keys)
     for name, levels in contract.levels.items():
         columns[name]["levels"] = flow(levels)
     for name, other in contract.rename.items():
@@ -157,6 +219,15 @@ def edit_columns(columns: Any, contract: NewContract) -> None:
         del columns[name]
     for name, keys in contract.declare.items():
         columns[name] = flow({key: flow(value) if isinstance(value, list) else value for key, value in keys.items()})
+
+
+def edit_keys(column: Any, keys: Mapping[str, Any]) -> None:
+    """Change some keys of a declared column; one at its default is left out."""
+    for key, value in keys.items():
+        if value == Column.model_fields[key].default:
+            column.pop(key, None)
+        else:
+            column[key] = flow([*value]) if isinstance(value, tuple) else value
 
 
 def edit_drop(document: Any, names: tuple[str, ...]) -> None:

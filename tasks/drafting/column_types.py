@@ -10,32 +10,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from configs.wording import listed
+from configs.wording import listed, shown
 from tasks.cells.queries import FALSE, TRUE
 from tasks.cells.values import without_marks
 from tasks.drafting.fitting import fits
 from tasks.drafting.moments import MomentFormat, moment_format
 from tasks.drafting.naming import looks_like_identifier, looks_like_moment
 from tasks.drafting.null_tokens import null_tokens
+from tasks.drafting.quantities import are_clock_times, are_durations, are_measured
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.drafting.column_texts import ColumnTexts
 
+UNIT = re.compile(r"[+-]?[0-9][0-9., ']*?(?:\s([^\W\d_]{1,9}[\u00b2\u00b3]?)|([a-z]{1,9}|\u00b0[CF]?))")
+MAGNITUDES = frozenset(("k", "m", "b", "g", "t", "bn", "mn", "mio", "mrd", "mil", "tsd", "e", "x", "h"))
+WHOLE_FLOAT = re.compile(r"[+-]?[0-9]+\.0+")
 DIGITS = re.compile(r"[+-]?[0-9]+")
 LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
 LONGEST_NUMBER = 18  # digits; longer ones are names of things, and may not fit into 64 bits
+FLOAT_NAME = "whole floats, but by its name no quantity; 1 and 1.0 are two levels, so let all files write them alike"
 ENOUGH = 0.99  # share of the rows that a type must read; the others go to quarantine
 ENOUGH_BUT_WORDS = 0.9  # where what it does not read are a few words, which are then taken as missing
 MOST_WORDS = 5
 GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:([,. '])[0-9]{3})(?:\1[0-9]{3})*")
 MIDDLE = re.compile("[0-9](?:.*[0-9])?", re.DOTALL)  # of a number, between its first and last digit
 UTC_WRITTEN = (" UTC", "%SZ")  # how a format ends that makes UTC of what it reads
-BARE_NUMBER = re.compile(r"[+-]?[0-9][0-9., ']*")
-NUMBER_BESIDE = re.compile(  # 1.234,50- (1,234.50) 7.2 kg
-    r"[^\w\s]?\s?[0-9][0-9., ']*-|\([^\w\s]?\s?[0-9][0-9., ']*\)|[+-]?[0-9][0-9., ']*(?: [^\W\d_]{1,4}|\s?\u00b0[CF]?)"
-)
 BELOW_1000 = re.compile(r"[+-]?[0-9]{1,3}")
 FEW_BARE, MANY_GROUPED = 2, 8  # different numbers without and with a comma, that tell thousands from decimals
 FREE_TEXT = 40  # characters that a category's texts have at the most, on average
@@ -118,7 +119,7 @@ def decide_known(known: ColumnKnown) -> Decision:
     """Declare a column that has values: the first of boolean, number, moment that reads it, else text."""
     if is_boolean(known.texts):
         return Decision({"type": "boolean"})
-    named = decide_name(known)
+    named = decide_name(known) or decide_float_name(known)
     if named is not None:
         return named
     moment = moment_format(known.name, known.levels, known.counts) if looks_like_moment(known.name) else None
@@ -166,11 +167,18 @@ def decide_marked(known: ColumnKnown) -> Decision | None:
 
 
 def marks_of(texts: list[str]) -> tuple[str, ...]:
-    """The marks at the ends of texts: spaces, and one sign; none where there are several signs, as of two currencies.
+    """The marks at the ends of texts: spaces, and one sign or unit; none where there are several, as of two currencies.
+
+    A word such as k or M multiplies, so it is no mark.
 
     >>> marks_of(["$5", "-$ 7"]), marks_of(["$5", "\u20ac7"]), marks_of(["5 ", "7"])
     (('$',), (), (' ',))
+    >>> marks_of(["5 kg", "7.5kg"]), marks_of(["5 kg", "7 g"]), marks_of(["5k", "7k"])
+    (('kg',), (), ())
     """
+    units = {found[1] or found[2] for text in texts if (found := UNIT.fullmatch(text.strip())) is not None}
+    if units:
+        return tuple(units) if len(units) == 1 and not {unit.lower() for unit in units} & MAGNITUDES else ()
     ends = "".join(text[: place.start()] + text[place.end() :] for text in texts if (place := MIDDLE.search(text)))
     signs = {sign for sign in ends if unicodedata.category(sign) == "Sc" or sign == "%"}
     if len(signs) > 1:
@@ -181,7 +189,7 @@ def marks_of(texts: list[str]) -> tuple[str, ...]:
 def decide_moment(known: ColumnKnown, moment: MomentFormat | None, remarks: list[str]) -> Decision:
     """A date or timestamp; text where there is none, or where its day and month cannot be told apart."""
     if moment is None:
-        return decide_text(known, [*remarks, *(unread_moment(known) or unread_number(known))])
+        return decide_text(known, [*remarks, *unread_moment(known)])
     if moment.type is None:
         return Decision({"type": "text"}, (*remarks, moment.remark))
     keys = {"type": moment.type} | ({"format": moment.form} if moment.form else {})
@@ -198,16 +206,6 @@ def unread_moment(known: ColumnKnown) -> list[str]:
     return [
         f"a date or time by its name, but not known how to read, such as {listed(known.texts[:1])}; declare its format"
     ]
-
-
-def unread_number(known: ColumnKnown) -> list[str]:
-    """What to say of texts that are numbers but for what stands beside them: a minus behind, brackets, units, flags."""
-    plain = np.array([BARE_NUMBER.fullmatch(text.strip()) is not None for text in known.texts])
-    beside = np.array([NUMBER_BESIDE.fullmatch(text.strip()) is not None for text in known.texts])
-    if not beside.any() or known.share(plain | beside) < ENOUGH_BUT_WORDS:
-        return []
-    example = known.texts[int(beside.argmax())]
-    return [f"numbers by their look, but not known how to read, such as {listed([example])}; write them as numbers"]
 
 
 def is_boolean(texts: list[str]) -> bool:
@@ -229,6 +227,12 @@ def decide_name(known: ColumnKnown) -> Decision | None:
     if looks_like_identifier(known.name) and digits.all():
         return Decision({"type": "category"}, ("digits, but by its name no quantity",))
     return None
+
+
+def decide_float_name(known: ColumnKnown) -> Decision | None:
+    """Whole floats that are names: `1.0`, as tools write the numbers of things of which some are missing."""
+    whole = all(WHOLE_FLOAT.fullmatch(text) or DIGITS.fullmatch(text) for text in known.texts)
+    return Decision({"type": "category"}, (FLOAT_NAME,)) if whole and looks_like_identifier(known.name) else None
 
 
 def numbers(known: ColumnKnown) -> Iterator[tuple[dict[str, Any] | None, str]]:
@@ -290,6 +294,21 @@ def decide_read(known: ColumnKnown, declared: dict[str, Any], remark: str) -> De
     return Decision(declared, (*remarks, told), refused_rows=rows)
 
 
+def unread_quantity(texts: list[str]) -> str | None:
+    """What to say of quantities that no type reads; None of other texts.
+
+    >>> unread_quantity(["0 days 01:02:03"]), unread_quantity(["red"])
+    ("durations, which no type reads; write '0 days 01:02:03' as a number, of seconds for one", None)
+    """
+    if are_clock_times(texts):
+        return f"times of the day or durations, which no type reads; write {shown(texts[0])} as a number of minutes"
+    if are_durations(texts):
+        return f"durations, which no type reads; write {shown(texts[0])} as a number, of seconds for one"
+    if are_measured(texts):
+        return f"numbers in several units or with other signs, such as {listed(texts[:2])}; write them as plain numbers"
+    return None
+
+
 def any_fits(texts: list[str], declared: dict[str, Any]) -> bool:
     """Whether a type reads any of some texts."""
     import pyarrow as pa
@@ -299,6 +318,8 @@ def any_fits(texts: list[str], declared: dict[str, Any]) -> bool:
 
 def decide_text(known: ColumnKnown, remarks: list[str]) -> Decision:
     """A category, or text that is no feature: long, or hardly ever the same."""
+    if (unread := unread_quantity(known.texts)) is not None:
+        remarks = [unread]
     lengths = np.array([len(text) for text in known.texts])
     length = float((lengths * known.counts).sum() / known.rows)
     distinct = len(known.texts)

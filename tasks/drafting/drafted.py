@@ -19,6 +19,7 @@ from configs.sections.values import ColumnName, DroppedName
 from configs.wording import shown
 from tasks.cells.queries import OFFSET
 from tasks.drafting.bounds import draft_expectations
+from tasks.drafting.naming import looks_like_year
 from tasks.drafting.null_tokens import sentinel_of
 from tasks.drafting.panels import Panel, find_panel
 from tasks.drafting.profile import MOMENTS, NUMBERS, Profile, profile_columns
@@ -31,9 +32,10 @@ from tasks.drafting.roles import (
     why_dropped,
 )
 from tasks.drafting.sample import Sample
-from tasks.drafting.split_trial import try_splits
+from tasks.drafting.split_trial import HOLDOUT, SplitTrial, try_splits
 from tasks.drafting.suspects import Suspect, find_suspect
 from tasks.drafting.target_task import TargetDraft, draft_target, require_target
+from tasks.drafting.time_parts import clock_column, parts_of_time, told_clock, told_parts
 from tasks.drafting.yaml_text import can_be_written, yaml_text
 
 if TYPE_CHECKING:
@@ -43,7 +45,13 @@ SCHEMA_LINE = "yaml-language-server: $schema=pipeline.schema.json"
 WARN = "`warn` is only said in the report; write quarantine or stop where such a row or batch must not pass"
 REPEATED = "stands in the header more than once; rename one of each to use it"
 DROP_IT = "drop it if it is known only afterwards"
+FLOAT_MEMBER = "whole floats that name members; 1 and 1.0 are two levels, so let all files write them alike"
 MANY_REFUSED = 0.4  # share of the rows; a run ends above half of them where nothing is declared
+NOT_BY_TIME = (
+    "by time {lacking}. Neighbours in time stand on both sides, so the score "
+    "may flatter, and where they tell each other's targets the leak audit ends the run: land more rows and write kind: "
+    "time, predict a coarser target, or go on knowingly with train: {{audit: warn}}"
+)
 LATER = 0.9  # share of the rows
 TWO_YEARS = 731  # days
 SOME = 100  # texts that are looked at for an offset
@@ -139,8 +147,9 @@ def draft_pipeline(sample: Sample, *, name: str, target: str, source: str) -> Dr
     try:
         provisional = parsed(yaml_text(document, comments, ()), name)
         group = plan.groups[0].name if plan.groups else None
-        document["split"] = try_splits(provisional, plan.profiles, plan.usable_rows, group)
-        comments["split",] = split_remarks(plan, document["split"])
+        trial = try_splits(provisional, plan.profiles, plan.usable_rows, group)
+        document["split"], document["train"] = trial.split, {**document["train"], **trial.train}
+        comments["split",] = split_remarks(plan, trial)
         text = yaml_text(document, comments, head_lines(plan, target))
         return Draft(text, parsed(text, name), tuple(remarks(plan, comments)))
     except DocumentError as error:
@@ -206,7 +215,7 @@ def plan_columns(sample: Sample, target_name: str) -> Plan:
             plan.dropped[name] = why
         elif name != target_name and len(profile.rows_per_value) == 1:
             profiles[name] = as_mark(profile)
-    plan.panel = find_panel(plan.features)
+    plan.panel = with_named_member(plan)
     plan.moment = moment_of(plan)
     for profile in plan.features:
         suspect = find_suspect(profile, target.profile, target.task)
@@ -227,6 +236,16 @@ def as_mark(profile: Profile) -> Profile:
         profile = replace(profile, declared={**profile.declared, "type": "category"})
     remark = "the same wherever there is one: the model learns whether there is"
     return replace(profile, declared={**profile.declared, "missing": "event"}, remarks=(*profile.remarks, remark))
+
+
+def with_named_member(plan: Plan) -> Panel | None:
+    """The panel that the file is; members that are numbered by whole floats are declared as names, not quantities."""
+    panel = find_panel(plan.features)
+    if panel is None or panel.member.type != "float":
+        return panel
+    member = replace(panel.member, declared={**panel.member.declared, "type": "category"}, remarks=(FLOAT_MEMBER,))
+    plan.profiles[member.name] = member
+    return replace(panel, member=member)
 
 
 def moment_of(plan: Plan) -> Profile | None:
@@ -264,7 +283,8 @@ def require_feature(plan: Plan) -> None:
     groups = {profile.name for profile in plan.groups[:1]} if plan.moment is None else set()
     learnable = [p for p in plan.features if p.type != "text" and p.name not in groups]
     if not learnable and plan.moment is None:
-        told = "; ".join(f"{shown(name)} {why}" for name, why in list(plan.dropped.items())[:5])
+        texts = {p.name: f"is text: {'; '.join(p.remarks)}" for p in plan.features if p.type == "text"}
+        told = "; ".join(f"{shown(name)} {why}" for name, why in [*plan.dropped.items(), *texts.items()][:5])
         raise UndraftableError(
             f"no column is left to learn {plan.target.profile.name!r} from{f': {told}' if told else ''}."
         )
@@ -364,9 +384,17 @@ def column_remarks(plan: Plan, profile: Profile) -> list[str]:
         found.append(f"later than {shown(plan.moment.name)} in {share:.0%} of the rows; {DROP_IT}")
     if profile in plan.groups and profile.name != plan.target.profile.name:
         found.append(f"may be split.group: {profile.rows_per_value.mean():.1f} rows per value")
+    if looks_like_year(profile.name) and profile.type == "integer" and is_short(profile):
+        found.append("years of two digits: written with four, rows could be split by them")
     if profile.type in NUMBERS and (sentinel := sentinel_of(distinct_numbers(profile))) is not None:
         found.append(f"{sentinel:g} may stand for a missing value; then add it to nulls")
     return found
+
+
+def is_short(profile: Profile) -> bool:
+    """Whether all numbers have two digits."""
+    known = profile.numbers[~profile.is_missing]
+    return bool((known >= 10).all() and (known <= 99).all())
 
 
 def suspicion(plan: Plan, profile: Profile) -> str:
@@ -383,23 +411,44 @@ def distinct_numbers(profile: Profile) -> list[float]:
 
 def time_remarks(plan: Plan) -> list[str]:
     """Of which column the time was taken, and what it could be instead."""
+    parts = parts_of_time({name: each for name, each in plan.profiles.items() if name != plan.target.profile.name})
     if plan.moment is None:
-        return ["no date or timestamp that nearly all rows have"]
+        return [told_parts(parts)] if parts else ["no date or timestamp that nearly all rows have"]
     others = [profile.name for profile in time_candidates(plan.features)]
     has_zone = "timezone" in plan.moment.declared
     has_zone = has_zone or any(re.search(OFFSET + "$", text) for text in plan.moment.texts.texts[:SOME])
     told = "the zone in which parts such as the hour are taken" if has_zone else "the texts name no zone: say which"
     zone = [told] if plan.moment.type == "timestamp" else []
-    return [*zone, *([f"or {', '.join(map(shown, others))}"] if others else [])]
+    finer = [told_parts(parts)] if plan.moment.name in parts.values() else []
+    clock = clock_column(plan.profiles.values()) if plan.moment.type == "date" and not finer else None
+    beside = [told_clock(clock)] if clock is not None else []
+    return [*zone, *finer, *beside, *([f"or {', '.join(map(shown, others))}"] if others else [])]
 
 
-def split_remarks(plan: Plan, split: Mapping[str, Any]) -> list[str]:
+def split_remarks(plan: Plan, trial: SplitTrial) -> list[str]:
     """Why rows are split so."""
+    split = trial.split
     if plan.moment is not None and split["kind"] != "time":
-        return ["by time a fold of the sample would lack a class"]
+        return [NOT_BY_TIME.format(lacking=what_lacks(plan))]
+    if trial.is_widened:
+        more = ["so many rows are held out"] * (split["holdout"] != HOLDOUT)
+        more += ["early stopping watches more rows"] * bool(trial.train)
+        return [f"{' and '.join(more)}, since of fewer {what_lacks(plan)}"]
     if split["kind"] == "stratified" and plan.groups:
         return [f"by {plan.groups[0].name!r} a fold of the sample would lack a class"]
     return []
+
+
+def what_lacks(plan: Plan) -> str:
+    """What a side of a split would lack: a class, of which the rarest is named with its rows; or any row."""
+    import pyarrow as pa
+
+    if plan.target.task == "regression":
+        return "a side would have too few rows"
+    counts = pa.Table.from_struct_array(pa.chunked_array([plan.target.profile.value_counts])).to_pylist()
+    kept = [each for each in counts if not plan.target.classes or each["values"] in plan.target.classes]
+    fewest = min(kept, key=lambda each: each["counts"])
+    return f"a side would lack a class: {shown(fewest['values'])} has {fewest['counts']:,} rows of the sample"
 
 
 def head_lines(plan: Plan, target: str) -> list[str]:

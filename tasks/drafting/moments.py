@@ -66,6 +66,7 @@ QUARTERS = tuple(
     )
 )
 ORDINALS = ("%B %d%o, %Y", "%b %d%o, %Y", "%B %d%o %Y", "%b %d%o %Y", "%d%o %B %Y", "%d%o %b %Y", "%d%o of %B %Y")
+TWO_DIGITS = "years of two digits: 69 to 99 are read as 1969 to 1999, 00 to 68 as 2000 to 2068"
 SCREEN = 200  # texts that a format must suit before all are tried
 EPOCHS = {"epoch_s": "1[0-9]{9}", "epoch_ms": "1[0-9]{12}"}  # from 2001 to 2033
 ENOUGH = 0.99  # share of the rows that a format must read
@@ -174,7 +175,7 @@ def judged(levels: pa.StringArray, counts: NDArray[np.int64], kind: str, form: s
     """A format that reads the texts, held against its twin where day and month are both numbers and one is first."""
     share = share_read(levels, counts, kind, form)
     if form.startswith("%Y") or "%b" in form.lower() or form in (*MONTHS, *QUARTERS):
-        return MomentFormat(kind, form, "") if share >= ENOUGH else None
+        return MomentFormat(kind, form, TWO_DIGITS if "%y" in form else "") if share >= ENOUGH else None
     other = share_read(levels, counts, kind, swapped(form))
     if max(share, other) < ENOUGH:
         return None
@@ -184,4 +185,5 @@ def judged(levels: pa.StringArray, counts: NDArray[np.int64], kind: str, form: s
         )
     right = form if share > other else swapped(form)
     first = "day" if right.index("%d") < right.index("%m") else "month"
-    return MomentFormat(kind, right, f"the {first} stands first: the other way round {1 - min(share, other):.0%} fail")
+    told = f"the {first} stands first: the other way round {1 - min(share, other):.0%} fail"
+    return MomentFormat(kind, right, f"{told}; {TWO_DIGITS}" if "%y" in form else told)

@@ -59,12 +59,17 @@ def find_panel(profiles: Iterable[Profile]) -> Panel | None:
         for profile in every
         if profile is not years
         and profile not in periods
-        and profile.type in ("category", "integer")
+        and (profile.type in ("category", "integer") or are_whole_floats(profile))
         and profile.rows_per_value.mean() >= ROWS_PER_MEMBER
         and len(np.unique(distinct_rows([times, profile.texts.codes]))) == len(times)
     ]
     fewest = min(members, key=lambda profile: len(profile.rows_per_value), default=None)
     return None if fewest is None else Panel(fewest, years, tuple(periods))
+
+
+def are_whole_floats(profile: Profile) -> bool:
+    """Whether a column holds whole numbers that are written as floats, `1.0`."""
+    return profile.type == "float" and bool((profile.numbers == np.floor(profile.numbers)).all())
 
 
 def tells_years(profile: Profile) -> bool:

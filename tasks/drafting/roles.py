@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from configs.wording import shown
+from tasks.drafting.column_types import unread_quantity
 from tasks.drafting.naming import (
     looks_like_birth,
     looks_like_end,
@@ -63,7 +64,7 @@ def is_identifier(profile: Profile) -> bool:
     if profile.type == "integer":
         steps = np.diff(profile.numbers[~np.isnan(profile.numbers)])
         return looks_like_identifier(profile.name) or bool((steps == 1).all() or (steps == -1).all())
-    if profile.type not in ("category", "text"):
+    if profile.type not in ("category", "text") or unread_quantity(profile.texts.texts) is not None:
         return False
     return looks_like_identifier(profile.name) or not any(re.search(r"\s", text) for text in profile.texts.texts)
 

@@ -149,7 +149,11 @@ def sample_files(files: Sequence[Path]) -> Sample:
 
 def has_lines(dialect: Dialect) -> bool:
     """Whether a line can be found from the middle of the file: plain text in which a line feed is one byte."""
-    return dialect.format != "parquet" and dialect.compression == "none" and not dialect.encoding.startswith("utf-16")
+    return (
+        dialect.format not in ("parquet", "json_array")
+        and dialect.compression == "none"
+        and not dialect.encoding.startswith("utf-16")
+    )
 
 
 def whole_words(thinned: Thinned) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from tasks.drafting.profile import Profile
 
 HOLDOUT = "20%"
+WATCHED = 0.1  # `train.early_stopping_share` where none is declared
+BY_TIME = ((HOLDOUT, WATCHED), (HOLDOUT, 0.3), ("30%", WATCHED), ("30%", 0.3), ("40%", 0.3))
+"""What is tried of a time split, in order: of a class that is rare, more rows have some."""
 FEW_ROWS = 200  # below which folds are fewer, so that each has some rows
 
 
@@ -23,19 +27,35 @@ class NoSplitError(DataError):
     """No split leaves rows of all classes to train on, to validate on and to hold out."""
 
 
-def proposals(rows: int, group: str | None, has_time: bool) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True)
+class SplitTrial:
+    """A split to try, and the keys of `train` that it goes with."""
+
+    split: Mapping[str, Any]
+    train: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_widened(self) -> bool:
+        """Whether more rows than usual are held out or watched."""
+        return bool(self.train) or self.split["holdout"] != HOLDOUT
+
+
+def proposals(rows: int, group: str | None, has_time: bool) -> Iterator[SplitTrial]:
     """Splits to try: by time and by group where there are such, then stratified; each with ever fewer folds."""
     numbers = (5, 3, 2) if rows >= FEW_ROWS else (3, 2)
-    kinds: list[dict[str, Any]] = [{"kind": "time"}] * has_time
-    kinds += [{"kind": "group", "group": group}] * (group is not None) + [{"kind": "stratified"}]
+    for holdout, share in BY_TIME if has_time else ():
+        train = {"early_stopping_share": share} if share != WATCHED else {}
+        for folds in numbers:
+            yield SplitTrial({"kind": "time", "folds": folds, "holdout": holdout}, train)
+    kinds: list[dict[str, Any]] = [{"kind": "group", "group": group}] * (group is not None) + [{"kind": "stratified"}]
     for kind in kinds:
         for folds in numbers:
-            yield {**kind, "folds": folds, "holdout": HOLDOUT}
+            yield SplitTrial({**kind, "folds": folds, "holdout": HOLDOUT})
 
 
 def try_splits(
     pipeline: Pipeline, profiles: dict[str, Profile], kept: NDArray[np.bool_], group: str | None
-) -> dict[str, Any]:
+) -> SplitTrial:
     """The first proposal that stage `split` carries out on the sample.
 
     Parameters
@@ -59,7 +79,8 @@ def try_splits(
     chosen = {name: profile for name, profile in profiles.items() if name in needed}
     objection: DataError | None = None
     for proposal in proposals(int(kept.sum()), group, pipeline.time.column is not None):
-        tried = pipeline.model_copy(update={"split": Split.model_validate(proposal)})
+        split, train = Split.model_validate(proposal.split), pipeline.train.model_copy(update=dict(proposal.train))
+        tried = pipeline.model_copy(update={"split": split, "train": train})
         try:
             carry_out(tried, chosen, kept)
         except DataError as error:

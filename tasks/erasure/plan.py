@@ -13,7 +13,7 @@ from configs.sections.source import PERIODS
 from configs.wording import hint, listed
 from tasks.batch import RAW, folder_batch, landed_by_name, name_of
 from tasks.erasure.pinned import State, files_told, listing, run_cache, states
-from tasks.quarantine.raw_rows import RawRows, batches_of_rows, rows_of_files
+from tasks.quarantine.raw_rows import RawRows, batches_of_rows, require_read, rows_of_files
 from tasks.quarantine.superseded import erased_names
 from tasks.version.dvc_config import remote_url
 from tasks.version.storage import file_md5, md5_of, without_secrets
@@ -173,6 +173,7 @@ def chosen_rows(
         )
     if not lines and where is None and None in of_batch.values():
         return dict.fromkeys(of_batch)
+    require_read(pipeline.name)
     rows = rows_of_files(pipeline, of_batch)
     chosen = {each: rows_of(rows[each], of_batch[each], lines, where, each) for each in of_batch}
     found = {each: Chosen(rows[each], which) for each, which in chosen.items() if which}

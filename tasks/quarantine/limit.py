@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from configs.sections.source import Source
 
 STOPPED = Path(".holdfast/stopped")
+PIN = "raw.dvc"  # beside refused rows: the pin of the bytes that they were read from
 SHOWN_BATCHES = 10
 
 
@@ -79,6 +80,7 @@ def require_few_refused(
     over = [counted for counted in batches if above(counted, source.stop_above)]
     if not over:
         return
+    keep_pin(pipeline, folder)
     paths = {counted.batch: folder / f"{counted.batch}.parquet" for counted in over}
     for batch, path in paths.items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,9 +90,29 @@ def require_few_refused(
         "nothing was replaced:\n"
         + "\n".join(f"  {told(counted)}{example(paths[counted.batch])}" for counted in over[:SHOWN_BATCHES])
         + (f"\n  and {len(over) - SHOWN_BATCHES} more" if len(over) > SHOWN_BATCHES else "")
-        + f"\nSee the rows with `holdfast quarantine {pipeline} --stopped`. Land corrected files (`holdfast land "
-        f"{pipeline} --replace FILE`), mend what configs/{pipeline}.yaml declares, or raise source.stop_above there."
+        + f"\nSee the rows with `holdfast quarantine {pipeline} --stopped`; with `--export FILE`, to correct them. "
+        f"`holdfast schema {pipeline} --diff` says what is written otherwise than declared. Land corrected files "
+        f"(`holdfast land {pipeline} --replace FILE`), mend what configs/{pipeline}.yaml declares, or raise "
+        "source.stop_above there."
     )
+
+
+def pin_file(pipeline: str) -> Path:
+    """The `.dvc` file of a pipeline's landed batches."""
+    return Path("data/raw", f"{pipeline}.dvc")
+
+
+def keep_pin(pipeline: str, folder: Path) -> None:
+    """Keep the pin of what was read beside the rows that were refused of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if pin_file(pipeline).exists():
+        (folder / PIN).write_bytes(pin_file(pipeline).read_bytes())
+
+
+def stopped_as_landed(pipeline: str, stage: str) -> bool:
+    """Whether the rows of a stage that `source.stop_above` ended were read from the bytes that have landed."""
+    kept, pin = STOPPED / pipeline / stage / PIN, pin_file(pipeline)
+    return kept.is_file() and pin.is_file() and kept.read_bytes() == pin.read_bytes()
 
 
 def told(counted: Counted) -> str:

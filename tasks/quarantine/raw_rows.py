@@ -1,14 +1,16 @@
 """A landed text file, row by row: the text of each, and the file with some of them replaced or left out.
 
-Where rows begin is what the last run said (`_line` of typed and of refused rows), so no second reader parts the file.
-A row goes on to the line before the next one.
+Where rows begin is what the raw reader says, by which `ingest` reads too, so no second reader parts the file. A row
+goes on to the line before the next one, the last one to the footer.
 """
 
 from __future__ import annotations
 
 import csv
+import gzip
 import io
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +20,9 @@ from configs.errors import DataError
 from configs.schema import Pipeline
 from configs.sections.source import DeclaredDialect
 from tasks.batch import RAW, landed_by_name, name_of
-from tasks.raw_files import open_raw
+from tasks.raw_files import RawFile, open_raw
+from tasks.raw_files.compression import expanded
+from tasks.raw_files.dialect import Compression
 from tasks.table import FILE, LINE, read_table
 from tasks.version.pins import LOCK, raw_pin, read_raw_pin, stage_entries
 
@@ -44,6 +48,8 @@ class Layout(NamedTuple):
     escape: str | None = None
     encoding: str = "utf-8"
     is_trailed: bool = False  # each row ends in one more delimiter
+    compression: Compression = "none"
+    footer: int = 0  # records at the end that are no rows
 
     @property
     def dialect(self) -> dict[str, Any]:
@@ -72,46 +78,61 @@ class Layout(NamedTuple):
         """
         written = io.StringIO()
         try:
-            csv.writer(written, lineterminator=end, **self.dialect).writerow([*cells, *[""] * self.is_trailed])
+            csv.writer(written, lineterminator="\r\n", **self.dialect).writerow([*cells, *[""] * self.is_trailed])
         except csv.Error as error:
             raise OtherFormatError(f"a cell cannot be written with delimiter {self.delimiter!r}: {error}") from error
-        return written.getvalue()
+        return written.getvalue().removesuffix("\r\n") + end  # either of the two in a cell is a reason for quotes
 
 
-def layout_of(file: Path, declared: DeclaredDialect) -> Layout:
+def layout_of(raw: RawFile) -> Layout:
     """How a raw file is written: the one place here that knows which files are read.
 
     Raises
     ------
     OtherFormatError
-        If its rows are no lines of plain text.
+        If its rows are no lines of text.
     """
-    with open_raw(file, declared) as raw:
-        found, names = raw.dialect, list(raw.names)
-    is_plain = found.format == "csv" and found.compression == "none" and found.line_ends in ("lf", "crlf", "mixed")
+    found = raw.dialect
+    is_plain = found.format == "csv" and found.line_ends in ("lf", "crlf", "mixed")
     if not is_plain or found.other_encoding or found.spaces or "a\n".encode(found.encoding) != b"a\n":
         encoding = f"{found.encoding} and {found.other_encoding}" if found.other_encoding else found.encoding or "none"
         raise OtherFormatError(
-            f"{file}: rows are changed one by one in plain text with lines that end in LF; this is {found.format}, "
-            f"compression {found.compression}, encoding {encoding}, line ends {found.line_ends}, spaces "
-            f"{found.spaces or 'none'} at its delimiters. Land "
-            "a corrected file in its place with `--replace`, or erase the whole batch."
+            f"{raw.path}: rows are changed one by one in text with lines that end in LF; this is {found.format}, "
+            f"encoding {encoding}, line ends {found.line_ends}, spaces {found.spaces or 'none'} at its delimiters. "
+            "Land a corrected file in its place with `--replace`, or erase the whole batch."
         )
-    return Layout(names, found.delimiter, found.quote, found.escape, found.encoding, found.trailing_delimiter)
+    return Layout(
+        list(raw.names),
+        found.delimiter,
+        found.quote,
+        found.escape,
+        found.encoding,
+        found.trailing_delimiter,
+        found.compression,
+        found.footer,
+    )
 
 
 @dataclass(frozen=True)
 class RawRows:
-    """A raw file whose rows begin on known lines, numbered from 1."""
+    """A raw file whose rows begin on known lines, numbered from 1 and in order; its content is decompressed."""
 
     content: bytes
-    starts: tuple[int, ...]
+    starts: Sequence[int]
     layout: Layout
 
     @cached_property
     def lines(self) -> list[bytes]:
         """Lines with their ends, as an editor counts them."""
         return self.content.splitlines(keepends=True) if b"\r" not in self.content else split_at_lf(self.content)
+
+    @cached_property
+    def end(self) -> int:
+        """Lines up to the end of the last row: blank ones at the end of the file and a footer are none of it."""
+        end = len(self.lines)
+        while end > self.starts[-1] and not self.lines[end - 1].strip(b"\r\n\x1a"):
+            end -= 1
+        return max(end - self.layout.footer, self.starts[-1])
 
     def span(self, line: int) -> slice:
         """Places in `lines` of the row that begins on a line.
@@ -121,10 +142,10 @@ class RawRows:
         NoSuchRowError
             If none does.
         """
-        if line not in self.starts:
+        place = bisect_left(self.starts, line)
+        if place == len(self.starts) or self.starts[place] != line:
             raise NoSuchRowError(f"line {line}: no row begins there")
-        after = [start for start in self.starts if start > line]
-        return slice(line - 1, min(after) - 1 if after else len(self.lines))
+        return slice(line - 1, self.starts[place + 1] - 1 if place + 1 < len(self.starts) else self.end)
 
     def text(self, line: int) -> str:
         """The row that begins on a line, without its line end; bytes that are no text are escaped."""
@@ -132,14 +153,23 @@ class RawRows:
         return found.decode(self.layout.encoding, errors="backslashreplace").rstrip("\r\n")
 
     def changed(self, rows: Mapping[int, list[str] | None]) -> bytes:
-        """The file with other cells in some rows, by line; None leaves a row out. All other bytes stay."""
+        """The file with other cells in some rows, by line; None leaves a row out. All other bytes of its text stay."""
         lines: list[bytes] = list(self.lines)
         for line, cells in rows.items():
             span = self.span(line)
             end = "\r\n" if lines[span][-1].endswith(b"\r\n") else "\n"
             new = b"" if cells is None else self.layout.text(cells, end).encode(self.layout.encoding)
             lines[span] = [new] + [b""] * (span.stop - span.start - 1)
-        return b"".join(lines)
+        return compressed(b"".join(lines), self.layout.compression)
+
+
+def compressed(content: bytes, compression: Compression) -> bytes:
+    """Bytes as a file of that compression holds them."""
+    import pyarrow as pa
+
+    if compression == "gzip":
+        return gzip.compress(content, mtime=0)
+    return content if compression == "none" else pa.Codec(compression).compress(content, asbytes=True)
 
 
 def split_at_lf(content: bytes) -> list[bytes]:
@@ -152,19 +182,35 @@ def split_at_lf(content: bytes) -> list[bytes]:
     return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
 
 
-def rows_of_files(pipeline: Pipeline, names: Collection[str]) -> dict[str, RawRows]:
-    """The rows of landed files, by name, as the last run parted them.
+def rows_of_file(file: Path, declared: DeclaredDialect) -> RawRows:
+    """The rows of a landed file.
 
     Raises
     ------
-    NotYetReadError
-        If the last run read other bytes than have landed.
+    OtherFormatError
+        If its rows are no lines of text.
+    """
+    with open_raw(file, declared) as raw:
+        layout = layout_of(raw)
+        starts: list[int] = []
+        for chunk in raw.chunks():
+            starts += [*chunk.lines.tolist(), *(record.line for record in chunk.refused)]
+    content = file.read_bytes()
+    if layout.compression != "none":
+        content = b"".join(expanded(io.BytesIO(content).read, layout.compression))
+    return RawRows(content, sorted(starts), layout)
+
+
+def rows_of_files(pipeline: Pipeline, names: Collection[str]) -> dict[str, RawRows]:
+    """The rows of landed files, by name.
+
+    Raises
+    ------
+    OtherFormatError
+        If there is a file the rows of which are no lines of text.
     """
     there = landed_by_name(pipeline.name)
-    return {
-        name: RawRows(there[name].read_bytes(), tuple(sorted(batches)), layout_of(there[name], pipeline.source.dialect))
-        for name, batches in batches_of_rows(pipeline, names).items()
-    }
+    return {name: rows_of_file(there[name], pipeline.source.dialect) for name in names}
 
 
 def batches_of_rows(pipeline: Pipeline, names: Collection[str]) -> dict[str, dict[int, str]]:
@@ -179,24 +225,18 @@ def batches_of_rows(pipeline: Pipeline, names: Collection[str]) -> dict[str, dic
     there = landed_by_name(pipeline.name)
     wanted = {there[name].as_posix(): name for name in names}
     found: dict[str, dict[int, str]] = {name: {} for name in names}
-    batches = names if pipeline.source.batch == "file" else None
-    for path, column in files_of_rows(pipeline.name, batches):
-        table = read_table(path, [LINE] if pipeline.source.batch == "file" else [LINE, column])
-        lines = table[LINE].to_pylist()
-        files = [there[path.stem].as_posix()] * len(lines) if batches is not None else table[column].to_pylist()
-        for file, line in zip(files, lines, strict=True):
+    for path, column in files_of_rows(pipeline.name):
+        table = read_table(path, [LINE, column])
+        for file, line in zip(table[column].to_pylist(), table[LINE].to_pylist(), strict=True):
             if file in wanted:
                 found[wanted[file]][line] = path.stem
     return found
 
 
-def files_of_rows(pipeline: str, batches: Collection[str] | None) -> Iterator[tuple[Path, str]]:
-    """Files of typed and of refused rows, of some batches or of all, each with its column that names the raw file."""
+def files_of_rows(pipeline: str) -> Iterator[tuple[Path, str]]:
+    """Files of typed and of refused rows, each with its column that names the raw file."""
     for folder, column in ((Path("data/typed", pipeline), FILE), (Path("data/quarantine", pipeline, "ingest"), "file")):
-        paths = (
-            sorted(folder.glob("*.parquet")) if batches is None else [folder / f"{name}.parquet" for name in batches]
-        )
-        yield from ((path, column) for path in paths if path.exists())
+        yield from ((path, column) for path in sorted(folder.glob("*.parquet")))
 
 
 def name_of_row(pipeline: Pipeline, batch: str, file: str) -> str:
@@ -209,11 +249,21 @@ def name_of_row(pipeline: Pipeline, batch: str, file: str) -> str:
 
 def require_read(pipeline: str) -> None:
     """Refuse to go by lines while what has landed is not what the last run read."""
+    if not was_read(pipeline):
+        raise not_yet_read(pipeline)
+
+
+def was_read(pipeline: str) -> bool:
+    """Whether the last run read the bytes that have landed."""
     pin = raw_pin(pipeline)
     entries = stage_entries(LOCK.read_bytes(), pipeline, partial=True) if LOCK.is_file() else {}
     read = entries["ingest"].deps.get(str(RAW / pipeline)) if "ingest" in entries else None
-    if read is None or not pin.is_file() or read.md5 != read_raw_pin(pin.read_bytes(), pipeline).md5:
-        raise NotYetReadError(
-            f"{RAW / pipeline}: has landed, but the last run read other bytes, so no line can be found in them. "
-            f"`holdfast run {pipeline}` first."
-        )
+    return read is not None and pin.is_file() and read.md5 == read_raw_pin(pin.read_bytes(), pipeline).md5
+
+
+def not_yet_read(pipeline: str) -> NotYetReadError:
+    """The error where lines are told of other bytes than have landed."""
+    return NotYetReadError(
+        f"{RAW / pipeline}: has landed, but the last run read other bytes, so no line can be found in them. "
+        f"`holdfast run {pipeline}` first."
+    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Format = Literal["csv", "json_lines", "parquet"]
+Format = Literal["csv", "json_lines", "json_array", "parquet"]
 Compression = Literal["none", "gzip", "zstd"]
 Spaces = Literal["", "behind", "runs", "aligned", "around"]
 LineEnds = Literal["lf", "crlf", "mixed", "cr", "any"]
@@ -18,7 +18,7 @@ class Dialect:
 
     Attributes
     ----------
-    format : csv, json_lines or parquet
+    format : csv, json_lines, json_array or parquet
         `csv` is any text with one separator between fields.
     compression : none, gzip or zstd
     encoding : str

@@ -112,7 +112,7 @@ class Grammar:
         """
         if self.escape and self.escape in text:
             text = self._any_escape.sub(lambda match: self.escape * 2 if match["itself"] else match[0], text)
-        if self.apostrophe.search(text) is None:
+        if self.quote != b"'" or self.apostrophe.search(text) is None:
             return text
         return self.protected.sub(lambda match: self.apostrophe.sub(b"''", match[0]), text)
 

@@ -44,11 +44,11 @@ PICKLE = re.compile(rb"\x80[\x02-\x05][\x8c\x95c(\]}]")
 MARKUP = re.compile(rb"\s*<(!doctype|html|\?xml|head|body|!--|svg|table)\b", re.IGNORECASE)
 ARFF = re.compile(rb"\s*(%[^\r\n]*\s+)*@relation\b", re.IGNORECASE)
 DOCUMENT = re.compile(rb"\s*(\{\s*[\"}]|\[\s*[\[{\"\]])")
-EXPECTED = "CSV text, JSON lines or Parquet is expected"
+EXPECTED = "CSV text, JSON lines, a JSON array or Parquet is expected"
 
 
 def refuse_foreign(head: bytes) -> None:
-    """Refuse content that begins as a format does that is not read here; JSON is left to `json_lines`.
+    """Refuse content that begins as a format does that is not read here; JSON is left to `json_lines` and `json_array`.
 
     Raises
     ------

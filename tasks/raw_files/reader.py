@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,10 +15,11 @@ from typing import Self
 
 from configs.sections.source import DeclaredDialect
 from tasks.raw_files.asked import AskedColumns
-from tasks.raw_files.dialect import Dialect
+from tasks.raw_files.dialect import Dialect, Format
 from tasks.raw_files.errors import UnreadableFileError
+from tasks.raw_files.json_array import array_chunks, is_json_array, names_of_array
 from tasks.raw_files.json_lines import is_json_lines, json_chunks, keys_of
-from tasks.raw_files.kinds import EXPECTED, PARQUET, looks_like_json
+from tasks.raw_files.kinds import PARQUET, looks_like_json
 from tasks.raw_files.layout import refuse_too_wide
 from tasks.raw_files.opened import OpenedFile
 from tasks.raw_files.parquet import open_parquet, parquet_chunks
@@ -169,12 +172,15 @@ def opened_as(path: Path, opened: OpenedFile, declared: DeclaredDialect) -> RawF
         return RawFile(path, opened, Dialect(format="parquet"), names, lambda _: parquet_chunks(file))
     notes: list[str] = []
     text = open_text(opened, declared, notes.append)
-    if is_json(path, text.head, declared):
-        names = keys_of(text.head if text.ended else text.head[: text.head.rfind(b"\n") + 1])
+    form = json_format(path, text.head, declared)
+    if form is not None:
+        whole = text.head if text.ended else text.head[: text.head.rfind(b"\n") + 1]
+        is_array = form == "json_array"
+        names = names_of_array(text.head) if is_array else keys_of(whole)
         refuse_too_wide(len(names))
-        found = replace(text.dialect, format="json_lines")
+        found, chunks = replace(text.dialect, format=form), array_chunks if is_array else json_chunks
         body = chain([text.head], text.rest)
-        return RawFile(path, opened, found, names, lambda _: json_chunks(body, names, found.encoding), notes)
+        return RawFile(path, opened, found, names, lambda _: chunks(body, names, found.encoding), notes)
     dialect, names, rows = read_table(text, declared, notes.append)
     return RawFile(path, opened, dialect, names, rows, notes)
 
@@ -184,24 +190,33 @@ def is_parquet(opened: OpenedFile, declared: DeclaredDialect) -> bool:
     return declared.format == "parquet" or (declared.format is None and opened.peek(len(PARQUET)) == PARQUET)
 
 
-def is_json(path: Path, text: bytes, declared: DeclaredDialect) -> bool:
-    """Whether a text is JSON lines; JSON of another kind is refused.
+def json_format(path: Path, text: bytes, declared: DeclaredDialect) -> Format | None:
+    """Which JSON a text is, lines or an array of objects; None where it is none, and JSON of another kind is refused.
 
     Raises
     ------
     UnreadableFileError
-        If it is a JSON document.
+        If it is another JSON document.
     """
     if declared.format is not None:
-        return declared.format == "json_lines"
+        return declared.format if declared.format in ("json_lines", "json_array") else None
     if not looks_like_json(text):
-        return False
+        return None
+    if is_json_array(text):
+        return "json_array"
     if any(suffix in JSON_NAMES for suffix in path.suffixes) or is_json_lines(text):
-        return True
+        return "json_lines"
     raise UnreadableFileError(
-        f"this is JSON, but not one object per line; {EXPECTED}. Write an array as lines, as `jq -c '.[]'` does, or "
-        "declare source.dialect.format if each line is a row"
+        "this is JSON, but neither one object per line nor an array of objects. Write the rows as lines, as "
+        f"`{as_lines(path, text)}` does, or declare source.dialect.format: json_lines if each line is a row"
     )
+
+
+def as_lines(path: Path, text: bytes) -> str:
+    """The command that writes the array inside of a JSON document as lines; what its key seems to be is written out."""
+    found = re.search(rb'"([A-Za-z_][A-Za-z0-9_]{0,40})"\s*:\s*\[\s*\{', text)
+    key = found[1].decode() if found else ""
+    return f"jq -c '.{key}[]' {shlex.quote(path.name)} > {shlex.quote(path.stem + '.jsonl')}"
 
 
 def refuse_unreadable(path: Path) -> None:
@@ -217,7 +232,7 @@ def refuse_unreadable(path: Path) -> None:
             open_parquet(path)
             return
         text = open_text(opened, ANY_ENCODING, lambda note: None)
-        is_json(path, text.head, NOTHING_DECLARED)
+        json_format(path, text.head, NOTHING_DECLARED)
 
 
 def read_raw(path: Path, declared: DeclaredDialect | None = None) -> RawTable:
