@@ -9,9 +9,10 @@ import pytest
 from configs.sections.source import DeclaredDialect
 from tasks.raw_files import RawTable, UnreadableFileError, read_raw
 from tests.dirty_files import DirtyFile, all_files
+from tests.exported_files import exported
 from tests.test_raw_files import bytes_read
 
-FILES = all_files()
+FILES = [*all_files(), *exported()]
 TABLES = [file for file in FILES if not file.error]
 REFUSED = [file for file in FILES if file.error]
 

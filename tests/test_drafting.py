@@ -273,6 +273,51 @@ def test_one_misread_text_in_a_hundred_goes_to_quarantine() -> None:
 
 
 @pytest.mark.parametrize(
+    ("many", "one", "keys"),
+    [
+        ("7,5", "1.234,5", {"type": "float", "decimal": ",", "thousands": "."}),
+        ("7.5", "1,234.5", {"type": "float", "thousands": ","}),
+        ("7,5 \u20ac", "1.234,5 \u20ac", {"type": "float", "decimal": ",", "thousands": ".", "marks": ["\u20ac"]}),
+    ],
+)
+def test_separator_that_one_text_has_is_declared(many: str, one: str, keys: dict[str, str]) -> None:
+    texts = [f"{number}{many}" for number in range(1, 200)] + [one]
+    decision = decide_type(column_texts("x", pa.chunked_array([texts])))
+    assert (decision.declared, decision.refused_rows) == (keys, 0)
+
+
+@pytest.mark.parametrize("text", ["1.234,50-", "(1,234.50)", "<7.2"])
+def test_text_that_looks_like_a_number_is_told(text: str) -> None:
+    decision = decide_type(column_texts("x", pa.chunked_array([[text, "12", "13"]])))
+    assert decision.declared == {"type": "category"}
+    assert decision.remarks[0].startswith(f"numbers in several units or with other signs, such as {text!r}")
+
+
+def test_codes_of_digits_and_a_letter_look_like_no_number() -> None:
+    assert decide_type(column_texts("seat", pa.chunked_array([["12A", "7C", "31F"]]))).remarks == ("3 levels",)
+
+
+def shop(tail: str) -> Draft:
+    rows = [[f"2024-{1 + day // 28:02}-{1 + day % 28:02}", day % 7, ("kept", "lost")[day % 2]] for day in range(112)]
+    return draft_of(written(["day", "size", "outcome"], rows) + tail.encode(), "outcome")
+
+
+def test_rows_of_nothing_change_no_draft() -> None:
+    with_tail, without = shop(",,\n" * 60), shop("")
+    columns = {name: column.missing for name, column in without.pipeline.columns.items()}
+    assert {name: column.missing for name, column in with_tail.pipeline.columns.items()} == columns
+    assert with_tail.pipeline.time == without.pipeline.time
+
+
+def test_rows_of_nothing_are_told() -> None:
+    assert "60 rows have no value in any column: to quarantine, without a target" in shop(",,\n" * 60).text
+
+
+def test_limit_of_quarantine_allows_for_rows_of_nothing() -> None:
+    assert (shop("").pipeline.source.stop_above, shop(",,\n" * 200).pipeline.source.stop_above) == ("50%", "80%")
+
+
+@pytest.mark.parametrize(
     ("content", "target", "error", "told"),
     [
         (b"a,b\n", "b", sample.SampleError, "a header and no row"),
@@ -350,6 +395,49 @@ def test_series_by_year_or_month_is_split_by_time(name: str, texts: list[str], k
 def test_months_and_other_orders_are_dates(texts: list[str], formed: str) -> None:
     decision = decide_type(column_texts("when", pa.chunked_array([texts])))
     assert decision.declared == {"type": "date", "format": formed}
+
+
+@pytest.mark.parametrize(
+    ("texts", "declared"),
+    [
+        (["17/Jan/20 01:35 AM", "3/Feb/20 11:05 PM"], {"type": "timestamp", "format": "%d/%b/%y %I:%M %p"}),
+        (
+            ["Jan 17, 2020, 01:35:05 AM", "Feb 3, 2020, 11:05:00 PM"],
+            {"type": "timestamp", "format": "%b %d, %Y, %I:%M:%S %p"},
+        ),
+        (
+            ["17/Jan/2020:01:35:05 +0000", "18/Jan/2020:01:35:05 +0100"],
+            {"type": "timestamp", "format": "%d/%b/%Y:%H:%M:%S %z"},
+        ),
+        (
+            ["Fri, 17 Jan 2020 01:35:05 +0000", "Mon, 3 Feb 2020 01:35:05 +0000"],
+            {"type": "timestamp", "format": "%a, %d %b %Y %H:%M:%S %z"},
+        ),
+        (
+            ["Fri Jan 17 01:35:05 2020", "Mon Feb 3 01:35:05 2020"],
+            {"type": "timestamp", "format": "%a %b %d %H:%M:%S %Y"},
+        ),
+        (
+            ["17.01.2020 01:35:05,250", "18.01.2020 01:35:05,500"],
+            {"type": "timestamp", "format": "%d.%m.%Y %H:%M:%S,%f"},
+        ),
+        (["20200117T013505", "20200118T000000"], {"type": "timestamp", "format": "%Y%m%dT%H%M%S"}),
+        (
+            ["20200117T013505Z", "20200118T000000Z"],
+            {"type": "timestamp", "format": "%Y%m%dT%H%M%SZ", "timezone": "UTC"},
+        ),
+        (
+            ["17.01.2020 01:35:05 UTC", "18.01.2020 00:00:00 UTC"],
+            {"type": "timestamp", "format": "%d.%m.%Y %H:%M:%S UTC", "timezone": "UTC"},
+        ),
+        (["17Jan2020", "03FEB2020"], {"type": "date", "format": "%d%b%Y"}),
+        (["Friday, January 17, 2020", "Monday, February 3, 2020"], {"type": "date", "format": "%A, %B %d, %Y"}),
+        (["2020.01.17.", "2020.02.03."], {"type": "date", "format": "%Y.%m.%d."}),
+    ],
+)
+def test_moments_as_programs_write_them(texts: list[str], declared: dict[str, str]) -> None:
+    decision = decide_type(column_texts("x", pa.chunked_array([texts])))
+    assert decision.declared == declared
 
 
 def test_date_that_cannot_be_read_is_told() -> None:

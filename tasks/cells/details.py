@@ -8,6 +8,7 @@ from configs.sections.columns import Column
 from tasks.cells.queries import FALSE, TRUE, decimal_digits
 
 SEPARATED = re.compile(r"[+-]?[0-9]+(?:[,.'][0-9]+)+")
+SEVERAL_NUMBERS = re.compile(r"[0-9]+\D+[0-9]+")
 PRIVATE = "a private value"  # what is shown of a cell that nobody is to see
 DETAILS = {
     "not_an_integer": "{text} is no whole number; digits with an optional sign{groups} are expected",
@@ -38,7 +39,7 @@ def detail(reason: str, text: str, column: Column, timezone: str) -> str:
     exponent = "" if column.type == "decimal" else " or exponent"
     groups = "" if column.thousands is None else f" and groups of three apart by {column.thousands!r}"
     precision, scale = decimal_digits(column)
-    hint = "" if column.private or not reason.startswith("not_a") else hint_at(text)
+    hint = "" if column.private or not reason.startswith("not_a") else hint_at(reason, text, column)
     return (
         DETAILS[reason].format(
             text=found,
@@ -55,12 +56,16 @@ def detail(reason: str, text: str, column: Column, timezone: str) -> str:
     )
 
 
-def hint_at(text: str) -> str:
+def hint_at(reason: str, text: str, column: Column) -> str:
     """What a refused text may be after all, and what then to declare; nothing where it looks like nothing known.
 
-    >>> hint_at("8,9")
+    >>> hint_at("not_a_number", "8,9", Column(type="float"))
     '; if its separators are decimal or between thousands, declare them'
+    >>> hint_at("not_a_date", "30.5.2020", Column(type="date"))
+    '; if all are written like this, declare their format'
     """
     if text.strip() != text:
         return "; spaces around a value are part of it"
+    if reason in ("not_a_date", "not_a_timestamp"):
+        return "; if all are written like this, declare their format" if SEVERAL_NUMBERS.search(text) else ""
     return "; if its separators are decimal or between thousands, declare them" if SEPARATED.fullmatch(text) else ""

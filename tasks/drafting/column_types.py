@@ -36,6 +36,7 @@ ENOUGH_BUT_WORDS = 0.9  # where what it does not read are a few words, which are
 MOST_WORDS = 5
 GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:([,. '])[0-9]{3})(?:\1[0-9]{3})*")
 MIDDLE = re.compile("[0-9](?:.*[0-9])?", re.DOTALL)  # of a number, between its first and last digit
+UTC_WRITTEN = (" UTC", "%SZ")  # how a format ends that makes UTC of what it reads
 BELOW_1000 = re.compile(r"[+-]?[0-9]{1,3}")
 FEW_BARE, MANY_GROUPED = 2, 8  # different numbers without and with a comma, that tell thousands from decimals
 FREE_TEXT = 40  # characters that a category's texts have at the most, on average
@@ -53,10 +54,13 @@ class Decision:
         The keys of the YAML: `type`, and `nulls`, `format` and others where they are not at their defaults.
     remarks : tuple of str
         What was seen that a person should know of.
+    refused_rows : int
+        Rows of the sample that cannot be read so.
     """
 
     declared: dict[str, Any]
     remarks: tuple[str, ...] = ()
+    refused_rows: int = 0
 
 
 def decide_type(column: ColumnTexts) -> Decision:
@@ -121,16 +125,26 @@ def decide_known(known: ColumnKnown) -> Decision:
     moment = moment_format(known.name, known.levels, known.counts) if looks_like_moment(known.name) else None
     if moment is not None:
         return decide_moment(known, moment, [])
-    remarks: list[str] = []
-    for declared, remark in numbers(known):
-        if declared is None:
-            remarks.append(remark)
-        elif (found := decide_read(known, declared, remark)) is not None:
-            return found
+    found, remarks = decide_number(known)
+    if found is not None:
+        return found
     marked = decide_marked(known)
     if marked is not None:
         return marked
     return decide_moment(known, moment_format(known.name, known.levels, known.counts), remarks)
+
+
+def decide_number(known: ColumnKnown) -> tuple[Decision | None, list[str]]:
+    """The first declaration of a number that reads all rows, else that reads nearly all; else what cannot be told."""
+    nearly, remarks = None, []
+    for declared, remark in numbers(known):
+        if declared is None:
+            remarks.append(remark)
+        elif (found := decide_read(known, declared, remark)) is not None:
+            if not found.refused_rows:
+                return found, []
+            nearly = nearly or found
+    return nearly, remarks
 
 
 def decide_marked(known: ColumnKnown) -> Decision | None:
@@ -141,13 +155,15 @@ def decide_marked(known: ColumnKnown) -> Decision | None:
     bare = without_marks(pa.array(known.texts, pa.string()), marks)
     if not marks or not any(map(re.compile("[0-9]").search, known.texts)):
         return None
+    nearly = None
     for declared, _ in numbers(replace(known, levels=bare, texts=bare.to_pylist())):
         if declared is None:
-            return None
+            return nearly
         found = decide_read(known, {**declared, "marks": list(marks)}, f"numbers with {listed(marks)} beside them")
-        if found is not None:
+        if found is not None and not found.refused_rows:
             return found
-    return None
+        nearly = nearly or found
+    return nearly
 
 
 def marks_of(texts: list[str]) -> tuple[str, ...]:
@@ -177,6 +193,8 @@ def decide_moment(known: ColumnKnown, moment: MomentFormat | None, remarks: list
     if moment.type is None:
         return Decision({"type": "text"}, (*remarks, moment.remark))
     keys = {"type": moment.type} | ({"format": moment.form} if moment.form else {})
+    if moment.form is not None and moment.form.endswith(UTC_WRITTEN):
+        keys["timezone"] = "UTC"
     return decide_read(known, keys, moment.remark) or decide_text(known, remarks)
 
 
@@ -272,7 +290,8 @@ def decide_read(known: ColumnKnown, declared: dict[str, Any], remark: str) -> De
     if share < ENOUGH:
         return None
     rows = int(known.counts[~read].sum())
-    return Decision(declared, (*remarks, f"{rows} of {known.rows} rows go to quarantine, such as {listed(left[:1])}"))
+    told = f"{rows} of {known.rows} rows go to quarantine, such as {listed(left[:1])}"
+    return Decision(declared, (*remarks, told), refused_rows=rows)
 
 
 def unread_quantity(texts: list[str]) -> str | None:

@@ -112,6 +112,11 @@ class Plan:
         return usable if self.moment is None else usable & ~self.moment.is_missing
 
     @property
+    def refused_share(self) -> float:
+        """Share of the rows that cannot be trained on."""
+        return 1 - float(self.usable_rows.sum()) / (len(self.usable_rows) + self.sample.empty)
+
+    @property
     def features(self) -> list[Profile]:
         """The declared columns that are neither the target nor the time."""
         others = {self.target.profile.name, self.moment.name if self.moment else None}
@@ -321,14 +326,15 @@ def sections(plan: Plan, source: str) -> tuple[dict[str, Any], dict[KeyPath, Seq
 
 def limit_of(plan: Plan) -> dict[str, str]:
     """`source.stop_above`, where the default would end the run: so many rows cannot be trained on."""
-    refused = 1 - float(plan.usable_rows.mean())
+    refused = plan.refused_share
     return {"stop_above": f"{min(100, 10 * math.ceil(10 * refused + 1))}%"} if refused >= MANY_REFUSED else {}
 
 
 def limit_remarks(plan: Plan) -> list[str]:
     """Why a limit is declared."""
-    refused = 1 - float(plan.usable_rows.mean())
-    return [f"{refused:.0%} of the rows go to quarantine; a run ends above this share"] * bool(limit_of(plan))
+    return [f"{plan.refused_share:.0%} of the rows go to quarantine; a run ends above this share"] * bool(
+        limit_of(plan)
+    )
 
 
 def usable(features: Sequence[Profile]) -> list[Profile]:
@@ -409,8 +415,9 @@ def time_remarks(plan: Plan) -> list[str]:
     if plan.moment is None:
         return [told_parts(parts)] if parts else ["no date or timestamp that nearly all rows have"]
     others = [profile.name for profile in time_candidates(plan.features)]
-    has_offset = any(re.search(OFFSET + "$", text) for text in plan.moment.texts.texts[:SOME])
-    told = "the zone in which parts such as the hour are taken" if has_offset else "the texts name no zone: say which"
+    has_zone = "timezone" in plan.moment.declared
+    has_zone = has_zone or any(re.search(OFFSET + "$", text) for text in plan.moment.texts.texts[:SOME])
+    told = "the zone in which parts such as the hour are taken" if has_zone else "the texts name no zone: say which"
     zone = [told] if plan.moment.type == "timestamp" else []
     finer = [told_parts(parts)] if plan.moment.name in parts.values() else []
     clock = clock_column(plan.profiles.values()) if plan.moment.type == "date" and not finer else None

@@ -33,8 +33,20 @@ CODES = {
     "%p": "[AaPp][Mm]",
     "%q": "[1-4]",
     "%o": "(?:st|nd|rd|th)",
+    "%a": "[A-Za-z]{3}",
+    "%A": "[A-Za-z]{6,9}",
+    "%z": "[+-][0-9]{2}:?[0-9]{2}",
 }
-CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+CLOCKS = (
+    *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p"),
+    *(" %H:%M:%S,%f", " %H:%M:%S UTC", " %H:%M:%S.%f UTC", " %H:%M:%S %z", "-%H.%M.%S", "-%H.%M.%S.%f"),
+)
+NAMED_CLOCKS = (*CLOCKS, ", %I:%M %p", ", %I:%M:%S %p", ", %H:%M", ", %H:%M:%S", ":%H:%M:%S", ":%H:%M:%S %z")
+NAMED_DAYS = (
+    *("%d %b %Y", "%d-%b-%Y", "%d/%b/%Y", "%d%b%Y", "%d-%b-%y", "%d/%b/%y", "%d %b %y", "%d %B %Y", "%d-%B-%Y"),
+    *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%a %b %d %Y", "%a, %d %b %Y", "%a %d %b %Y", "%A, %B %d, %Y"),
+)
+WHOLE = ("%Y%m%dT%H%M%S", "%Y%m%dT%H%M%SZ", "%a %b %d %H:%M:%S %Y", "%Y.%m.%d.", "%b-%d-%Y", "%Y%m%d")
 MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%Y-%b", "%b-%Y", "%Y %b", "%b %Y", "%B %Y", "%YM%m")
 QUARTERS = tuple(
     form.replace("Q", letter)
@@ -75,9 +87,9 @@ def formats() -> Iterator[str]:
         for order in ("Ymd", "dmY", "mdY", "dmy", "mdy"):
             day = separator.join(f"%{code}" for code in order)
             yield from (day + clock for clock in CLOCKS)
-    for day in ("%d %b %Y", "%d-%b-%Y", "%d/%b/%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y"):
-        yield from (day + clock for clock in CLOCKS)
-    yield from ("%b-%d-%Y", "%Y%m%d", *MONTHS, *QUARTERS, *ORDINALS)
+    for day in NAMED_DAYS:
+        yield from (day + clock for clock in NAMED_CLOCKS)
+    yield from (*WHOLE, *MONTHS, *QUARTERS, *ORDINALS)
 
 
 @cache
@@ -129,7 +141,7 @@ def moment_format(name: str, levels: pa.StringArray, counts: NDArray[np.int64]) 
             and not (form in MONTHS and are_seasons(few))
             and (form != "%Y%m%d" or looks_like_moment(name))
         ):
-            kind = "timestamp" if any(clock in form for clock in CLOCKS[1:]) else "date"
+            kind = "timestamp" if "%M" in form.replace("M%m", "") else "date"
             found = judged(levels, counts, kind, form)
             if found is not None:
                 return found
@@ -138,7 +150,12 @@ def moment_format(name: str, levels: pa.StringArray, counts: NDArray[np.int64]) 
 
 def suits(texts: list[str], pattern: re.Pattern[str]) -> bool:
     """Whether nine in ten of some texts look so."""
-    return sum(pattern.fullmatch(text) is not None for text in texts) >= 0.9 * len(texts) > 0
+    left = len(texts) // 10  # that may look otherwise
+    for text in texts:
+        left -= pattern.fullmatch(text) is None
+        if left < 0:
+            return False
+    return bool(texts)
 
 
 def are_seasons(texts: list[str]) -> bool:

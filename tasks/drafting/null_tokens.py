@@ -6,7 +6,26 @@ import re
 from collections.abc import Iterable, Sequence
 
 NULLS = frozenset(
-    ("", "na", "n/a", "n.a.", "#n/a", "#na", "<na>", "null", "none", "nil", "nan", "-", "--", "?", ".", "missing")
+    (
+        "",
+        "na",
+        "n/a",
+        "n.a.",
+        "#n/a",
+        "#na",
+        "<na>",
+        "null",
+        "none",
+        "nil",
+        "nan",
+        "-",
+        "--",
+        "?",
+        ".",
+        ":",
+        "..",
+        "missing",
+    )
 )
 TWO_CAPITALS = re.compile(r"[A-Z]{2}")
 SENTINELS = frozenset((-9999.0, -999.0, -99.0, 999.0, 9999.0, 99999.0, 999999.0))

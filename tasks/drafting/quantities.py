@@ -15,7 +15,7 @@ DURATION = re.compile(
 CLOCK = re.compile(r"([01]?[0-9]|2[0-3])[:.h][0-5][0-9]([:.][0-5][0-9])?(\.[0-9]+)?( ?[AP]M)?", re.IGNORECASE)
 NUMBER = r"[+-]?[0-9]+(?:[,.' ][0-9]+)*"
 BESIDE = re.compile(
-    rf"\({NUMBER}\)|[^\W\d_]{{0,3}}\s?[$\u20ac\u00a3\u00a5]\s?{NUMBER}|{NUMBER}\s?[$\u20ac\u00a3\u00a5%\u2030\u00b0].?"
+    rf"\({NUMBER}\)|{NUMBER}-|[^\W\d_]{{0,3}}\s?[$\u20ac\u00a3\u00a5]\s?{NUMBER}|{NUMBER}\s?[$\u20ac\u00a3\u00a5%\u2030\u00b0].?"
     rf"|{NUMBER}\s[^\W\d_]{{1,10}}[\u00b2\u00b3]?|[+-]?[0-9]+[.,][0-9]+[^\W\d_]{{1,10}}|[A-Z]{{3}}\s{NUMBER}|[<>~\u2264\u2265]\s?{NUMBER}"
 )
 MOST_OTHERS = 0.05  # share of the different texts that may be something else
@@ -44,7 +44,7 @@ def are_clock_times(texts: Iterable[str]) -> bool:
 def are_measured(texts: Iterable[str]) -> bool:
     """Whether nearly all texts are numbers with something beside them: units, currencies, brackets, signs of less.
 
-    >>> are_measured(["5 kg", "7 g"]), are_measured(["(3.5)", "2"]), are_measured(["N101", "A 12"]), are_measured(["7"])
+    >>> are_measured(["5 kg", "7 g"]), are_measured(["(3.5)", "2-"]), are_measured(["N1", "A 1"]), are_measured(["7"])
     (True, True, False, False)
     """
     every = list(texts)

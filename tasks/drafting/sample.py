@@ -61,6 +61,8 @@ class Sample:
         What should be declared of how the file is written, because its detection is unsure; usually nothing.
     notes : tuple of str
         What was seen of how it is written.
+    empty : int
+        Rows drawn that have no value in any column, as spreadsheets leave them at the end; not among `texts`.
     """
 
     names: tuple[str, ...]
@@ -70,16 +72,21 @@ class Sample:
     how: str
     dialect: dict[str, Any]
     notes: tuple[str, ...]
+    empty: int = 0
 
 
 @dataclass(frozen=True)
 class Thinned:
-    """Rows at even distances: how many there were, whether these were all of the file, and the refused by reason."""
+    """Rows at even distances: how many there were, whether these were all of the file, and the refused by reason.
+
+    Rows without a value in any column say nothing of the columns: they are counted in `empty` alone.
+    """
 
     texts: pa.Table
     seen: int
     to_the_end: bool
     refused: Counter[str]
+    empty: int
 
 
 def sample_rows(path: Path) -> Sample:
@@ -137,7 +144,7 @@ def sample_files(files: Sequence[Path]) -> Sample:
     dialect = next((part.dialect for part in parts if part.dialect), {})
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
     rows = min(part.file_rows for part in parts)
-    return Sample(first.names, first.repeated, kept, rows, how, dialect, notes)
+    return Sample(first.names, first.repeated, kept, rows, how, dialect, notes, sum(part.empty for part in parts))
 
 
 def has_lines(dialect: Dialect) -> bool:
@@ -151,13 +158,13 @@ def has_lines(dialect: Dialect) -> bool:
 
 def whole_words(thinned: Thinned) -> str:
     """Which rows of a file that was read from its beginning are looked at, in words."""
-    kept, of = thinned.texts.num_rows, "" if thinned.to_the_end else "the first "
+    kept, of = thinned.texts.num_rows + thinned.empty, "" if thinned.to_the_end else "the first "
     return f"all {kept:,} rows" if kept == thinned.seen and not of else f"{kept:,} rows evenly of {of}{thinned.seen:,}"
 
 
 def sample_of(path: Path, raw: RawFile, thinned: Thinned, how: str, rows: int) -> Sample:
     """The sample, if it has a row."""
-    if thinned.seen == 0:
+    if thinned.texts.num_rows == 0:
         told = f" ({', '.join(thinned.refused)})" if thinned.refused else ""
         seen = "".join(f" {note[:1].upper()}{note[1:]}." for note in raw.dialect.notes)
         raise SampleError(f"{path}: a header and no row that can be read{told}; at least one row is expected.{seen}")
@@ -170,6 +177,7 @@ def sample_of(path: Path, raw: RawFile, thinned: Thinned, how: str, rows: int) -
         how=how,
         dialect=unsure(raw.dialect),
         notes=tuple(told_of(raw.dialect, thinned)),
+        empty=thinned.empty,
     )
 
 
@@ -180,19 +188,33 @@ def thin(raw: RawFile) -> Thinned:
     most = most_rows(len(raw.names))
     kept: list[pa.Table] = []
     refused: Counter[str] = Counter()
-    stride, seen, read, to_the_end = 1, 0, 0, True
+    stride, seen, read, empty, to_the_end = 1, 0, 0, 0, True
     for chunk in raw.chunks():
         rows = chunk.texts.num_rows
-        kept.append(every(chunk.texts, stride, -seen % stride))
+        drawn = every(chunk.texts, stride, -seen % stride)
+        kept.append(with_a_value(drawn))
+        empty += drawn.num_rows - kept[-1].num_rows
         refused.update(record.reason for record in chunk.refused)
         seen, read = seen + rows, read + chunk.texts.nbytes
         while sum(table.num_rows for table in kept) > most or sum(table.nbytes for table in kept) > WHOLE * 2:
-            kept, stride = [every(pa.concat_tables(kept), 2, 0)], stride * 2
+            kept, stride, empty = [every(pa.concat_tables(kept), 2, 0)], stride * 2, empty // 2
         if read > MOST_TEXT:
             to_the_end = False
             break
     texts = pa.concat_tables(kept) if kept else pa.table({})
-    return Thinned(texts, seen, to_the_end, refused)
+    return Thinned(texts, seen, to_the_end, refused, empty)
+
+
+def with_a_value(texts: pa.Table) -> pa.Table:
+    """The rows that have a text in any column."""
+    import pyarrow.compute as pc
+
+    filled = np.zeros(texts.num_rows, dtype=np.bool_)
+    for column in texts.columns:
+        if filled.all():
+            return texts
+        filled |= pc.fill_null(pc.not_equal(column, ""), False).to_numpy()
+    return texts if filled.all() else texts.filter(filled)
 
 
 def most_rows(width: int) -> int:
@@ -249,5 +271,8 @@ def told_of(dialect: Dialect, thinned: Thinned) -> Iterator[str]:
     if dialect.certainty < SURE:
         yield f"not sure ({dialect.certainty:.2f}){f': or {dialect.second}' if dialect.second else ''}"
     yield from dialect.notes
+    if thinned.empty:
+        rows = "1 row has" if thinned.empty == 1 else f"{thinned.empty:,} rows have"
+        yield f"{rows} no value in any column: to quarantine, without a target"
     if (count := sum(thinned.refused.values())) > MANY_REFUSED * thinned.seen:
         yield f"{count:,} records cannot be read ({', '.join(sorted(thinned.refused))}): they go to quarantine"

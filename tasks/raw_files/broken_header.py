@@ -60,7 +60,7 @@ def broken_header(line: bytes) -> UnreadableFileError:
     shown = line[:LONGEST_SHOWN].decode("utf-8", errors="replace")
     return UnreadableFileError(
         f"the header has a misplaced quote: {shown!r}; quotes around whole fields only are expected. Mend it, or "
-        "declare source.dialect.quote, preamble or header"
+        "declare source.dialect.delimiter, quote, preamble or header"
     )
 
 

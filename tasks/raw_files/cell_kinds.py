@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-NOTHING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "--", "?", ".", "\\n", "missing"))
+NOTHING = frozenset(
+    ("", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "--", "?", ".", "\\n", "missing", ":", "..")
+)
 NUMBER = re.compile(
     r"[+-]?[$\u20ac\u00a3]?(?:[0-9]+(?:[., '\u00a0\u202f][0-9]{3})*(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?%?"
 )
@@ -14,10 +16,20 @@ MOMENT = re.compile(
     r"(?:[T ][0-9]{1,2}:[0-9]{2}.{0,16})?|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
 )
 TEXT = re.compile(r"[^,;\t|\x1f\"]*")
-TOTAL = re.compile(r"(?:(?:grand |sub)?-?totals?|sums?|summe|gesamt|insgesamt)\s*:?", re.IGNORECASE)
+TOTAL = re.compile(
+    r"(?:(?:grand |sub|account )?-?totals?|total(?:e[ns]?|t)|totaal|sums?|suma|(?:gesamt)?summe|gesamt|insgesamt)\s*:?",
+    re.IGNORECASE,
+)
 NOTE = re.compile(
     r"[#(*]|--|.*\b(?:rows?|records?|lines?|total|source|generated|exported|end of|eof|page|notes?)\b", re.IGNORECASE
 )
+PADDED_NOTE = re.compile(  # what a last row says in its only filled cell, where it is a note
+    r"(?:sources?|notes?|footnotes?|fontes?|fuentes?|notas?|quellen?|hinweise?|anmerkung(?:en)?|stand|bron)\s*:\s*\S"
+    r"|[*#\u2020\u2021]\W*\w+\W+\w|\u00a9|copyright\b"
+    r"|(?:report |data |file )?(?:generated|exported|extracted|downloaded|printed|produced)\b.*\b(?:on|by|at|from)\b",
+    re.IGNORECASE,
+)
+RULE = re.compile(r":?[-=_]{2,}:?")
 
 Styles = Sequence[tuple[str, str, re.Pattern[str], re.Pattern[str]]]
 THOUSANDS: Styles = tuple(  # decimal, thousands, what it looks like, what only it looks like
@@ -41,6 +53,21 @@ THOUSANDS: Styles = tuple(  # decimal, thousands, what it looks like, what only 
 )
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
 PLAIN = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
+
+
+def is_comment(text: str) -> bool:
+    """Whether a record that begins with this text may be a comment."""
+    return text.startswith("#")
+
+
+def is_rule(record: Sequence[str]) -> bool:
+    """Whether a record is a line drawn below a header: dashes in each column.
+
+    >>> is_rule(["---", ":--", ""]), is_rule(["-", "--"]), is_rule([""])
+    (True, False, False)
+    """
+    filled = [cell.strip() for cell in record if cell.strip()]
+    return len(record) > 1 and bool(filled) and all(map(RULE.fullmatch, filled))
 
 
 def is_missing(text: str) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tasks.raw_files.asked import AskedColumns
 from tasks.raw_files.blocks import Block, blocks
+from tasks.raw_files.cell_kinds import is_comment
 from tasks.raw_files.file_ends import without_end
 from tasks.raw_files.joined_files import titles_above
 from tasks.raw_files.line_records import LineRecords, line_records
@@ -148,7 +149,7 @@ def chunk_of(
     import pyarrow.compute as pc
 
     texts, misfits = parsed
-    refused = refused + [misfit(records, row, fields - table.trailing, table.width) for row, fields in misfits]
+    refused = refused + [misfit(records, row, fields - table.trailing, table) for row, fields in misfits]
     kept_rows, reasons, sound = np.delete(np.arange(records.count), [row for row, _ in misfits]), {}, None
     if table.trailing:
         ends = pc.utf8_trim_whitespace(texts.column(column_alias(table.width)))
@@ -178,10 +179,13 @@ def chunk_of(
     return RawChunk(texts, records.lines[kept_rows], refused, Raw(records, kept_rows, table), reread)
 
 
-def misfit(records: Records | LineRecords, row: int, fields: int, width: int) -> RefusedRecord:
+def misfit(records: Records | LineRecords, row: int, fields: int, table: Table) -> RefusedRecord:
     """A record that has not got the header's number of fields."""
-    reason = "too_few_columns" if fields < width else "too_many_columns"
-    return refusal(int(records.lines[row]), reason, records.content(row), fields=fields, width=width)
+    content = records.content(row)
+    reason = "too_few_columns" if fields < table.width else "too_many_columns"
+    if is_comment(shown(content)) and not is_comment(shown(table.rules.header)):
+        reason = "comment"
+    return refusal(int(records.lines[row]), reason, content, fields=fields, width=table.width)
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,12 @@ from __future__ import annotations
 import operator
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from tasks.raw_files.cell_kinds import is_plausible
+from tasks.raw_files.cell_kinds import is_comment, is_plausible, is_value
 from tasks.raw_files.dialect import LineEnds
 from tasks.raw_files.grammar import Grammar, with_line_ends
 
@@ -26,9 +25,13 @@ if TYPE_CHECKING:
 SAMPLE = 1 << 16  # bytes that candidates are tried on
 MOST_RECORDS = 400
 DELIMITERS = (",", ";", "\t", "|", "\x1f", "^", "~", " ")
+RARE_DELIMITERS = ":+?#*&!=%$@"
+FEW_TEXTS = 3
 PRIORS = {b" ": 0.5, b"^": 0.8, b"~": 0.8, b"'": 0.97, b"": 0.9}  # what seldom is a delimiter or a quote
 SHARPNESS = 8  # a second candidate of 0.9 times the score leaves a certainty of 0.57, one of 0.7 times 0.94
 NEARLY_ALL = 0.95  # of the records
+AROUND = 0.25  # what a record above or below all of the usual width weighs: a note about a table is no row of it
+SEVERAL_WORDS = 0.5  # of the records: as many as have one number of words are no table
 SEPARATOR_LINE = re.compile(rb'"?sep=(.)"?(?:\r\n|\r|\n)', re.IGNORECASE)
 
 
@@ -62,23 +65,43 @@ class Trial:
         return self.sample[self.begins[record] : self.begins[record + 1]].rstrip(b"\r\n")
 
     @cached_property
+    def told(self) -> list[list[str]]:
+        """The records that are neither blank nor a comment; all that are not blank where none is left."""
+        filled = [record for record in self.records if record != [""]]
+        return [record for record in filled if not record or not is_comment(record[0])] or filled
+
+    @cached_property
+    def widths(self) -> list[int]:
+        """Fields of each of these records, 0 where it is malformed."""
+        return list(map(len, self.told))
+
+    @cached_property
     def width(self) -> int:
-        """The most frequent number of fields, the greater one where two are as frequent."""
-        widths = Counter(len(record) for record in self.records if record not in ([], [""]))
+        """The most frequent number of fields, the greater one where two are as frequent.
+
+        Records of one field above or below all others do not count: they are notes about a table, if there is one.
+        """
+        widths = Counter(width for width in self.widths[slice(*span(self.widths, lambda width: width > 1))] if width)
         return max(widths, key=lambda width: (widths[width], width), default=1)
 
     @cached_property
-    def table(self) -> list[list[str]]:
-        """The records below comments and blank lines; all, where there are no others."""
-        is_above = (record == [""] or "".join(record[:1]).startswith("#") for record in self.records)
-        above = sum(1 for _ in takewhile(bool, is_above))
-        return self.records[above:] or self.records
+    def share(self) -> float:
+        """Share of the records that have that width and are well-formed; of those that are no comments."""
+        return self.widths.count(self.width) / max(1, len(self.widths))
 
     @cached_property
-    def share(self) -> float:
-        """Share of the records that have that width and are well-formed; of those below comments."""
-        filled = [record for record in self.table if record != [""]]
-        return sum(len(record) == self.width for record in filled) / max(1, len(filled))
+    def agreement(self) -> float:
+        """The same share without comments, and with less weight of what stands above or below all of that width.
+
+        Not of what is malformed, or has a quote that is no text elsewhere.
+        """
+        begin, end = span(self.widths, lambda width: width == self.width)
+        around = sum(self.may_be_note(record) for record in self.told[:begin] + self.told[end:])
+        return self.widths.count(self.width) / max(1, len(self.told) - around + AROUND * around)
+
+    def may_be_note(self, record: list[str]) -> bool:
+        """Whether a record is sound, with any grammar."""
+        return bool(record) and (bool(self.grammar.quote) or not any('"' in text for text in record))
 
     @cached_property
     def score(self) -> float:
@@ -88,7 +111,13 @@ class Trial:
         usual = [number for number, record in enumerate(self.records) if len(record) == self.width]
         plausible = sum(self.plausible[number] for number in usual) / (len(usual) * self.width)
         prior = PRIORS.get(self.grammar.delimiter, 1.0) * PRIORS.get(self.grammar.quote, 1.0)
-        return prior * self.share**2 * plausible**2 * (self.width - 1) / self.width
+        return prior * self.agreement**2 * plausible**2 * (self.width - 1) / self.width
+
+
+def span(widths: Sequence[int], fits: Callable[[int], bool]) -> tuple[int, int]:
+    """Where the first and behind the last of some widths stand; all where none does."""
+    places = [place for place, width in enumerate(widths) if fits(width)]
+    return (places[0], places[-1] + 1) if places else (0, len(widths))
 
 
 def read_sample(sample: bytes, grammar: Grammar, *, whole: bool) -> Trial:
@@ -162,7 +191,8 @@ def quotes_of(sample: bytes, delimiter: str, declared: DeclaredDialect) -> list[
     if declared.quote is not None:
         return ["" if declared.quote == "none" else declared.quote]
     around = {quote: field_in_quotes(quote.encode(), delimiter.encode()).search(sample) for quote in ('"', "'")}
-    found = ['"', *(["'"] if around["'"] else []), *([""] if sample.count(b'"') > 1 and not around['"'] else [])]
+    is_text = sample.count(b'"') > 1 and not around['"'] and not are_mostly_around(b'"', delimiter.encode(), sample)
+    found = ['"', *(["'"] if around["'"] else []), *([""] if is_text else [])]
     return [quote for quote in found if quote not in (delimiter, declared.escape)] or [""]
 
 
@@ -171,6 +201,13 @@ def field_in_quotes(quote: bytes, delimiter: bytes) -> re.Pattern[bytes]:
     q, d = re.escape(quote), re.escape(delimiter)
     inside = b"(?:[^\r\n" + q + b"]|" + q + q + b")*+"
     return re.compile(b"(?:^|[\r\n]|" + d + b")" + q + inside + q + b"(?:" + d + b"|[\r\n]|$)")
+
+
+def are_mostly_around(quote: bytes, delimiter: bytes, sample: bytes) -> bool:
+    """Whether most quotes stand in fields that begin and end with one, whatever is between."""
+    q, d = re.escape(quote), re.escape(delimiter)
+    field = re.compile(b"(?:^|(?<=[\r\n" + d + b"]))" + q + b"[^\r\n" + d + b"]*" + q + b"(?=[\r\n" + d + b"]|$)")
+    return 2 * sum(match[0].count(quote) for match in field.finditer(sample)) >= sample.count(quote)
 
 
 def escapes_of(sample: bytes, quote: str, declared: DeclaredDialect) -> list[str]:
@@ -201,9 +238,10 @@ def find_grammar(sample: bytes, declared: DeclaredDialect, *, whole: bool) -> Fo
     best, ends = ranked[0]
     alone = single_column_score(best)
     if declared.delimiter is None and best.score < alone:
-        return as_single_column(sample, best, whole=whole)
+        return as_single_column(sample, best, declared, whole=whole)
     if best.score == 0:
-        return FoundGrammar(best, ends, 1.0, None)
+        rare = rare_delimiter(best) if declared.delimiter is None else None
+        return FoundGrammar(best, ends, 0.5 if rare else 1.0, rare)
     others = [(doubt(trial, best), difference(trial.grammar, best.grammar)) for trial, _ in ranked[1:]]
     most, second = max([each for each in others if each[0] > 0], default=(0.0, None))
     return FoundGrammar(best, ends, round(1 - most, 2), second)
@@ -252,21 +290,64 @@ def without_quotes_as_text(trials: list[tuple[Trial, LineEnds]]) -> list[tuple[T
     ]
 
 
-def as_single_column(sample: bytes, rejected: Trial, *, whole: bool) -> FoundGrammar:
-    """The sample with a delimiter that does not occur in it."""
-    unused = next((each for each in DELIMITERS if each.encode() not in sample), "\x1e")
-    grammar = Grammar(unused.encode(), rejected.grammar.quote)
-    ends = line_ends_of(sample, grammar)
-    trial = read_sample(sample, with_line_ends(grammar, ends in ("cr", "any")), whole=whole)
-    return FoundGrammar(trial, ends, 0.5, f"delimiter {rejected.grammar.delimiter.decode()!r}")
+def as_single_column(sample: bytes, rejected: Trial, declared: DeclaredDialect, *, whole: bool) -> FoundGrammar:
+    """The sample with a delimiter that does not occur in it, in `"` where all of its quotes open and close a field."""
+    unused = next((each for each in DELIMITERS if each.encode() not in sample), "\x1e").encode()
+    quotes = [rejected.grammar.quote] if declared.quote is not None else [b'"', rejected.grammar.quote]
+    for quote in quotes:
+        grammar = Grammar(unused, quote)
+        ends = line_ends_of(sample, grammar)
+        trial = read_sample(sample, with_line_ends(grammar, ends in ("cr", "any")), whole=whole)
+        if all(trial.records):
+            break
+    second = rare_delimiter(trial) or f"delimiter {rejected.grammar.delimiter.decode()!r}"
+    return FoundGrammar(trial, ends, 0.5, second)
+
+
+def rare_delimiter(trial: Trial) -> str | None:
+    """A sign that may separate fields of a single column, because nearly all of its texts have it as often.
+
+    Delimiters are in quotes then, as where each line is quoted as a whole. The others are none that is tried: times,
+    links and sums hold them too, so that once in a text is not enough.
+    """
+    texts = [record[0] for record in trial.records if len(record) == 1 and record != [""]]
+    if len(texts) < FEW_TEXTS or 2 * sum(map(is_value, texts)) > len(texts):
+        return None
+    for sign in (*DELIMITERS[:-1], *RARE_DELIMITERS):
+        count, often = Counter(text.count(sign) for text in texts).most_common(1)[0]
+        if count > (sign in RARE_DELIMITERS) and often >= NEARLY_ALL * len(texts):
+            return f"delimiter {sign!r}"
+    return None
 
 
 def single_column_score(trial: Trial) -> float:
-    """What a reading as a single column is worth beside a trial: much where the first line has none."""
+    """What a reading as a single column is worth beside a trial: much where the first line has no delimiter."""
     if trial.width == 1:
         return 0.0
-    first = trial.table[0] if trial.table else []
-    return 0.2 if len(first) == 1 else 0.02
+    bare = bool(trial.widths) and trial.widths[0] == 1
+    if trial.grammar.delimiter == b" ":
+        return 1.0 if bare or trial.share <= SEVERAL_WORDS else 0.02
+    if bare and (has_numbers_only(trial) or has_sentences_only(trial)):
+        return 1.0
+    return 0.2 if bare else 0.02
+
+
+def has_numbers_only(trial: Trial) -> bool:
+    """Whether each record of the most frequent width is one number, whose decimals or thousands a comma sets apart."""
+    return trial.grammar.delimiter == b"," and all(map(is_value, map(",".join, usual_of(trial))))
+
+
+def has_sentences_only(trial: Trial) -> bool:
+    """Whether a space stands behind each delimiter in records of the most frequent width, and no value does."""
+    return all(
+        all(cell.startswith(" ") for cell in record[1:]) and not any(map(is_value, record))
+        for record in usual_of(trial)
+    )
+
+
+def usual_of(trial: Trial) -> Iterator[list[str]]:
+    """Records of the most frequent width."""
+    return (record for record in trial.records if len(record) == trial.width)
 
 
 def difference(grammar: Grammar, other: Grammar) -> str:

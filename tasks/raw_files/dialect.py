@@ -8,7 +8,7 @@ from typing import Literal
 
 Format = Literal["csv", "json_lines", "json_array", "parquet"]
 Compression = Literal["none", "gzip", "zstd"]
-Spaces = Literal["", "behind", "runs", "aligned"]
+Spaces = Literal["", "behind", "runs", "aligned", "around"]
 LineEnds = Literal["lf", "crlf", "mixed", "cr", "any"]
 
 
@@ -27,9 +27,9 @@ class Dialect:
         That of some of the lines, where the encoding changes in the file.
     delimiter : str
         One character between fields; empty where the format has none.
-    spaces : behind, runs, aligned or empty
+    spaces : behind, runs, aligned, around or empty
         Spaces that belong to the delimiter: one behind each, runs of them (of tabs too, if fields are quoted) that are
-        one delimiter, or as many on either side as align the columns.
+        one delimiter, as many on either side as align the columns, or any beside delimiters and quotes.
     quote, escape : str or None
         What stands around a field, and before a character that is meant literally; None where nothing does. A quote
         inside quotes may be written twice in either case.

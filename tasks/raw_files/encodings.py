@@ -34,11 +34,22 @@ TYPOGRAPHIC = (
 SPELLED = re.compile(rb"[^\x00-\x7f" + TYPOGRAPHIC + rb"]")
 LOW_QUOTES = re.compile(rb"\x84[^\x84\x93\r\n]*\x93|\x82[^\x82\x91\r\n]*\x91")  # as in German
 LETTER = rb"[A-Za-z\x8a\x8c\x8e\x9a\x9c\x9e\x9f\xc0-\xff]"
+INSIDE = rb"[\x80\x85-\x87\x89\x96\x97\x99\xa2\xa3\xa5\xb2\xb3\xb5\xb9\xba\xbc-\xbf]"
 MISPLACED_SIGN = re.compile(  # an opening quote or a bullet behind a letter, a closing quote before one, any in a word
     rb"(?<=" + LETTER + rb")[\x82\x84\x8b\x91\x93\x95]"
     rb"|[\x94\x9b](?=" + LETTER + rb")"
-    rb"|(?<=" + LETTER + rb")[\x80\x85-\x87\x89\x96\x97\x99](?=" + LETTER + rb")"
+    rb"|(?<=" + LETTER + rb")" + INSIDE + rb"(?=" + LETTER + rb")"
 )
+ODD_WORD = re.compile(  # letters that no western language has in one word, or there: Windows-1250 taken for 1252
+    rb".*[\x81\x8d\x8f\x90\x9d]"  # no letter at all
+    rb"|(?=.*[\xd8\xf8]).*[\xe1\xec\xed\xef\xf1\xf2\xf9\xfa\xfd]"  # an o with a stroke beside an accent: Czech
+    rb"|(?=.*\xe8).*[\x9a\x9e\xe1\xe6\xed\xfa\xfd]|\xe8[a-z]"  # a grave e beside an acute vowel, or first: Slovak
+    rb"|.*[\xec\xf9][a-z\xe0-\xff]"  # a grave i or u that is not last
+    rb"|(?=.*[\xd5\xf5]).*[\xe1\xe9\xed\xf3\xfa]|(?=.*\xfb).*[\xe1\xed\xf3\xf6\xfc]"  # Hungarian
+    rb"|.*i\xe6$|[\xd0\xf0]|.*[a-z]\x9f|.*[a-z]\xfe[a-z]",  # Croatian, Polish, Romanian
+    re.DOTALL,
+)
+SOME_ODD, MANY_ODD = 0.05, 0.1  # shares of the words beyond ASCII; the first, where it is not a single one
 LETTERS = frozenset(
     "\u00e0\u00e1\u00e2\u00e3\u00e4\u00e5\u00e6\u00e7\u00e8\u00e9\u00ea\u00eb\u00ec\u00ed\u00ee\u00ef"
     "\u00f1\u00f2\u00f3\u00f4\u00f5\u00f6\u00f8\u00f9\u00fa\u00fb\u00fc\u00df"
@@ -168,6 +179,9 @@ def western_share(lines: list[bytes], name: str) -> float:
     spelled = b"\n".join(filter(SPELLED.search, lines))
     words = [word for word in WORD.findall(spelled) if HIGH.search(word)]
     foreign = sum(map(is_foreign, words)) / max(1, len(words))
+    odd = sum(ODD_WORD.match(word) is not None for word in words)
+    if odd > (SOME_ODD if odd > 1 else MANY_ODD) * len(words):
+        return 0.0
     return (0.95 if spelled else 0.9) * max(0.0, known / len(high)) * (1 - foreign)
 
 

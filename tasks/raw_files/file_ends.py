@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tasks.raw_files.cell_kinds import NOTE, TOTAL
+from tasks.raw_files.cell_kinds import NOTE, PADDED_NOTE, TOTAL
 from tasks.raw_files.rows import DETAILS, RawChunk, RefusedRecord
 
 if TYPE_CHECKING:
@@ -79,24 +79,29 @@ def with_notes_refused(chunks: list[RawChunk], width: int, cells: Cells) -> list
 
 def as_note(record: RefusedRecord, width: int) -> RefusedRecord:
     """A record behind the last row as a note, where it reads like one."""
-    if record.reason != "too_few_columns" or not NOTE.match(record.raw):
+    if record.reason not in ("too_few_columns", "comment") or not NOTE.match(record.raw):
         return record
-    fields = re.match(r"\d+", record.detail)
+    fields = re.search(r"\d+", record.detail)
     detail = DETAILS["footer"].format(fields=fields[0] if fields else 1, width=width)
     return record._replace(reason="footer", detail=detail)
 
 
 def with_padded_notes_refused(chunk: RawChunk, width: int, cells: Cells) -> RawChunk:
-    """Refuse the notes that stand in the first column at the end, behind a row that holds nothing, and such rows."""
+    """Refuse last rows that are a note in one cell, filled up with delimiters, and rows of nothing above or below.
+
+    A note reads like one, or stands in the first column, behind a row that holds nothing.
+    """
     if width < LEAST_PADDED:
         return chunk
-    count, notes, begin = len(chunk.lines), 0, len(chunk.lines)
+    count, has_notes, begin = len(chunk.lines), False, len(chunk.lines)
     for row in range(count - 1, max(-1, count - 1 - LONGEST_FOOTER), -1):
-        first, *others = cells(chunk, row)
-        if any(others) or (first and len(first) < LEAST_NOTE):
+        texts = cells(chunk, row)
+        filled = [text.strip() for text in texts if text.strip()]
+        is_note = len(filled) == 1 and PADDED_NOTE.match(filled[0]) is not None
+        if len(filled) > 1 or (filled and not is_note and len(texts[0]) < LEAST_NOTE):
             break
-        notes += bool(first)
-        begin = row if notes and not first else begin
+        has_notes |= bool(filled)
+        begin = row if is_note or (has_notes and not filled) else begin
     detail = DETAILS["padded_footer"]
     refused = [RefusedRecord(int(chunk.lines[row]), "footer", detail, chunk.raw(row)) for row in range(begin, count)]
     return first_rows(chunk, begin, sorted([*chunk.refused, *refused])) if refused else chunk
@@ -105,11 +110,13 @@ def with_padded_notes_refused(chunk: RawChunk, width: int, cells: Cells) -> RawC
 def with_total_refused(chunk: RawChunk, cells: Cells) -> RawChunk:
     """Refuse the last row where its first text says that it is a total, and a cell is empty or a blank line above."""
     count = len(chunk.lines) - 1
-    row = cells(chunk, count)
+    row = cells(chunk, count) if count >= 0 else []
     filled = [cell for cell in row if cell]
+    if not filled or not TOTAL.fullmatch(filled[0].strip()):
+        return chunk
     above = int(chunk.lines[-1]) - 1
     is_apart = any(record.line == above and record.reason == "blank_line" for record in chunk.refused)
-    if not filled or (len(filled) == len(row) and not is_apart) or not TOTAL.fullmatch(filled[0].strip()):
+    if len(filled) == len(row) and not is_apart:
         return chunk
     refused = RefusedRecord(int(chunk.lines[-1]), "totals_row", DETAILS["totals_row"], chunk.raw(count))
     return first_rows(chunk, count, sorted([*chunk.refused, refused]))

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
-from tasks.raw_files.cell_kinds import is_missing, is_value
+from tasks.raw_files.cell_kinds import is_missing, is_rule, is_value
 from tasks.raw_files.rows import column_aliases
 
 MOST_ROWS = 100  # that a header is told by
+RULE_CERTAINTY = 0.95  # that dashes below the first line mark it as the header
+SEVERAL_YEARS = 4  # in order that leave some out: a header of them, not a row
 ROWS_BELOW = 5  # that a second header line must have below it to be taken for one
+
+COLON = re.compile(r":(?:\s|$)")
+YEAR = re.compile("(?:19|20)[0-9]{2}")
 
 Row = list[str]
 
@@ -20,8 +26,9 @@ def header_of(records: Sequence[Row], quoted: Sequence[Sequence[bool]] = ()) -> 
     `quoted` says which fields of each record are in quotes.
     """
     first, below = records[0], records[1:MOST_ROWS]
-    if extra := further_header_lines(first, below):
-        return 1 + extra, 0.8, "one header line"
+    extra, ruled = further_header_lines(first, below), below and len(below[0]) == len(first) and is_rule(below[0])
+    if extra or ruled:
+        return (2, RULE_CERTAINTY, "one header line") if ruled else (1 + extra, 0.8, "one header line")
     rows = [row for row in below if len(row) == len(first) and row != first]
     values = value_columns(rows)
     if not first or not values:
@@ -32,7 +39,7 @@ def header_of(records: Sequence[Row], quoted: Sequence[Sequence[bool]] = ()) -> 
         return 1, (0.99 if told else 0.5), "no header"
     if are_quoted_names(named, len(first), quoted):
         return 1, 0.9, "no header"
-    if all(told) and not counts_up([first[column] for column in values]):
+    if all(told) and not are_years([name for name in first if is_value(name)]):
         return 0, 0.9, "a header of numbers"
     return 1, 0.5, "no header"
 
@@ -55,12 +62,13 @@ def value_columns(rows: Sequence[Row]) -> list[int]:
     return found
 
 
-def counts_up(names: Sequence[str]) -> bool:
-    """Whether names are years one after the other."""
-    if len(names) < 2 or not all(re.fullmatch("(?:19|20)[0-9]{2}", name.strip()) for name in names):
+def are_years(names: Sequence[str]) -> bool:
+    """Whether names are years in order or against it: one after the other, or several of them."""
+    if len(names) < 2 or not all(YEAR.fullmatch(name.strip()) for name in names):
         return False
     numbers = [int(name) for name in names]
-    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    steps = {later - earlier for earlier, later in pairwise(numbers)}
+    return steps in ({1}, {-1}) or (len(names) >= SEVERAL_YEARS and (min(steps) > 0 or max(steps) < 0))
 
 
 def further_header_lines(first: Row, below: Sequence[Row]) -> int:
@@ -74,15 +82,28 @@ def further_header_lines(first: Row, below: Sequence[Row]) -> int:
         values = value_columns(rows)
         if len(rows) < ROWS_BELOW or len(values) < 2 or len(lines) <= extra or {len(line) for line in lines} != {width}:
             continue
-        words = all(is_word(line[column]) for line in lines for column in values)
-        if words or are_group_headings(lines, values):
+        if are_names_and_units(lines, values) or are_group_headings(lines, values):
             return extra
     return 0
 
 
+def are_names_and_units(lines: Sequence[Row], values: Sequence[int]) -> bool:
+    """Whether a header's first line has words above all columns of numbers, and each other one above half of them."""
+    first, *others = [[line[column] for column in values] for line in lines]
+    units = all(not any(map(is_value, line)) and 2 * sum(map(is_word, line)) >= len(line) for line in others)
+    return all(map(is_word, first)) and units
+
+
 def are_group_headings(lines: Sequence[Row], values: Sequence[int]) -> bool:
-    """Whether the upper of a header's lines leave columns of numbers empty for which the last one has words."""
+    """Whether the upper of a header's lines leave columns of numbers empty for which the last one has words.
+
+    Headings are words or years: a line with another value, or with a colon, says something of the table.
+    """
     *upper, last = lines
+    if any(is_value(cell) and YEAR.fullmatch(cell.strip()) is None for line in upper for cell in line):
+        return False
+    if any(COLON.search(cell) for line in upper for cell in line):
+        return False
     cells = [[line[column] for column in values] for line in lines]
     if any(cell and not is_word(cell) for line in cells[1:] for cell in line):
         return False

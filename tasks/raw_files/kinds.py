@@ -42,6 +42,7 @@ FOREIGN = {  # how other formats begin
 }
 PICKLE = re.compile(rb"\x80[\x02-\x05][\x8c\x95c(\]}]")
 MARKUP = re.compile(rb"\s*<(!doctype|html|\?xml|head|body|!--|svg|table)\b", re.IGNORECASE)
+ARFF = re.compile(rb"\s*(%[^\r\n]*\s+)*@relation\b", re.IGNORECASE)
 DOCUMENT = re.compile(rb"\s*(\{\s*[\"}]|\[\s*[\[{\"\]])")
 EXPECTED = "CSV text, JSON lines, a JSON array or Parquet is expected"
 
@@ -63,6 +64,8 @@ def refuse_foreign(head: bytes) -> None:
         kinds.append("a Python pickle")
     if MARKUP.match(head.removeprefix(codecs.BOM_UTF8)):
         kinds.append("an HTML or XML page")
+    if ARFF.match(head):
+        kinds.append("an ARFF file of Weka")
     if kinds:
         raise UnreadableFileError(f"this is {kinds[0]}; {EXPECTED}")
 

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from tasks.raw_files.broken_header import broken_header
-from tasks.raw_files.cell_kinds import separators
+from tasks.raw_files.cell_kinds import is_rule, separators
 from tasks.raw_files.errors import UnreadableFileError
 from tasks.raw_files.fitting_header import Fitted, filled, fitting
 from tasks.raw_files.header_lines import Row, header_of, names_of
@@ -23,6 +23,7 @@ WIDEST = 4096  # columns
 UNLIKE_CERTAINTY = 0.8  # of a header under lines that have several fields, as a header has
 TITLE_CERTAINTY = 0.7  # that what stands right above rows without a header is a title
 ROW_NAMES_CERTAINTY = 0.7  # that a column without a name is the first, not the last
+RULED = "a rule stands below the header: no row"
 ROW_NAMES = "each row begins with a name that the header has no column for, as R writes it: a column without a name"
 NO_CELLS_CERTAINTY = 0.7  # that names without cells are the last ones
 LOOSE_CERTAINTY = 0.7  # that rows end in a loose delimiter, and the header lacks no name
@@ -37,6 +38,8 @@ class Layout:
     start : int
         Of the header, or of the first row where there is none.
     header_lines : int
+    ruled : bool
+        Whether the last line of the header is a rule below the names.
     names : tuple of str
     trailing_delimiter : bool
     certainty, second
@@ -47,6 +50,7 @@ class Layout:
 
     start: int
     header_lines: int
+    ruled: bool
     names: tuple[str, ...]
     trailing_delimiter: bool
     certainty: float
@@ -74,6 +78,8 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
         raise broken_header(trial.line(start + header.index([])))
     width = max(map(len, header)) if header else len(rows[0]) if rows[0] else trial.width
     refuse_too_wide(width)
+    ruled = count > 1 and declared.header is None and is_rule(header[-1])
+    header = header[: count - ruled]
     trailing = ends_in_delimiter(header, rows, width, trial.grammar.delimiter)
     names = tuple(names_of(header, width)[: -1 if trailing == "all" else None])
     doubts = [
@@ -86,10 +92,11 @@ def find_layout(trial: Trial, declared: DeclaredDialect) -> Layout:
     held = [(other, what) for other, what, holds in doubts if holds]
     certainty, second = min([(certainty, second), *held], key=itemgetter(0))
     fields = len(names) + bool(trailing)
-    notes = (*notes_of(start, count, names, trailing), *notes_of_fit(fitted))
+    notes = (*notes_of(start, len(header), names, trailing), *([RULED] if ruled else []), *notes_of_fit(fitted))
     return Layout(
         start=start,
         header_lines=count,
+        ruled=ruled,
         names=names,
         trailing_delimiter=bool(trailing),
         certainty=certainty,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tasks.raw_files.cell_kinds import is_value
 from tasks.raw_files.fitting_header import MOST, filled, has_loose_end
-from tasks.raw_files.header_lines import ROWS_BELOW, Row, header_of
+from tasks.raw_files.header_lines import ROWS_BELOW, Row, further_header_lines, header_of
 
 MOST_TITLES = 5  # lines above a header that are filled up with delimiters
 
@@ -40,7 +40,7 @@ def lines_unlike_rows(records: Sequence[Row], width: int) -> int:
     if has_loose_end(above[-1], below) or is_table_above(records, place, width):
         return 0
     count, certainty, _ = header_of(records[place:])
-    return place if count and (certainty > MOST or [""] in above) else 0
+    return place if count > 1 or (count and (certainty > MOST or [""] in above)) else 0
 
 
 def is_table_above(records: Sequence[Row], place: int, width: int) -> bool:
@@ -68,15 +68,31 @@ def is_row_below(row: Row, header: Row) -> bool:
 
 def is_title(record: Row, below: Sequence[Row], width: int) -> bool:
     """Whether a record above others is no header of theirs."""
-    if record == [""]:
-        return True
+    if record == [""] or width == 1:
+        return record == [""]
     rows = [row for row in below if len(row) == width]
     if not rows or (len(record) == width - 1 and all(row[-1] == "" for row in rows)):
         return False
-    filled = sum(cell != "" for cell in record)
-    next_filled = [sum(cell != "" for cell in row) for row in rows[:MOST_TITLES]]
-    padded = width > 2 and len(record) == width and filled <= 1 and max(next_filled) > 1
+    padded = width > 2 and len(record) == width and lacks_names(record, below, rows)
     if width == 2 and len(record) == width and record[1] == "":
-        padded = (record[0] == "" or below[0] == ["", ""]) and max(next_filled) > 1
+        padded = (record[0] == "" or below[0] == ["", ""]) and has_fuller(rows)
     short = len(record) == 1 if len(rows) < 3 else len(record) <= width // 2
     return padded or (short and len(record) < width and len(rows) > 1)
+
+
+def has_fuller(rows: Sequence[Row]) -> bool:
+    """Whether one of the next rows has several texts."""
+    return any(sum(cell != "" for cell in row) > 1 for row in rows[:MOST_TITLES])
+
+
+def lacks_names(record: Row, below: Sequence[Row], rows: Sequence[Row]) -> bool:
+    """Whether a record is filled up: it has one text where rows have more, or none where half of their columns have.
+
+    Headings of groups of columns, above their names, are a header.
+    """
+    if sum(cell != "" for cell in record) <= 1:
+        return has_fuller(rows)
+    later = rows[len(rows) // 2 :]  # further titles stand above
+    columns = [place for place, cells in enumerate(zip(*later, strict=True)) if 2 * cells.count("") < len(cells)]
+    lacking = sum(record[place] == "" for place in columns)
+    return len(later) > 1 and 2 * lacking >= len(columns) > 0 and not further_header_lines(record, below)

@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 
 SPACED = (",", ";", "|")
 ALIGNED = (*SPACED, "\t")
+QUOTED = b"\x1d"  # stands for what is in quotes
 MOST_OTHERS = 2  # records of a short aligned table that are no rows: a rule below the header, the number of rows
 BLANKS = re.compile(rb'(?P<quoted>"[^"\r\n]*")|^[ \t]+|[ \t]+(?=\r?$)|(?P<between>[ \t]+)', re.MULTILINE)
 RUNS = re.compile(rb" +(?=[\r\n])|(?<=[\r\n]) +|(?<= ) +")
 NOTES = {
     "behind": "a space stands behind each delimiter: no part of the cells",
     "runs": "runs of spaces are one delimiter; records are shown with one space",
+    "around": "spaces stand beside delimiters: no part of the cells; records are shown without them",
     "aligned": "spaces align the columns: no part of the cells; records are shown without them",
 }
 
@@ -66,13 +68,21 @@ def find_spacing(sample: bytes, found: FoundGrammar, declared: DeclaredDialect, 
     if declared.delimiter is not None or b" " not in sample:
         return Spacing()
     plain = found.trial
-    for delimiter in ALIGNED if b"  " in sample else ():
-        filling = find_filling(sample, delimiter, plain, declared, whole=whole)
-        if filling is not None:
-            return Spacing("aligned", delimiter, filling)
-    for delimiter in SPACED:
-        if is_spaced(sample, delimiter, plain, declared, whole=whole):
-            return Spacing("behind", delimiter)
+    fillings = [
+        filling for delimiter in ALIGNED for filling in fillings_of(sample, delimiter, plain, declared, whole=whole)
+    ]
+    aligned = (each for each in fillings if b"  " in sample and is_aligned(lines_of(sample), each))
+    around = (each for each in fillings if stands_on_both_sides(sample, each))
+    behind = (each for each in SPACED if is_spaced(sample, each, plain, declared, whole=whole))
+    beside = (each for each in fillings if stands_beside_quotes(sample, each) and loses_records(sample, plain, each))
+    if filling := next(aligned, None):
+        return Spacing("aligned", filling.delimiter.decode(), filling)
+    if filling := next(around, None):
+        return Spacing("around", filling.delimiter.decode(), filling)
+    if delimiter := next(behind, None):
+        return Spacing("behind", delimiter)
+    if filling := next(beside, None):
+        return Spacing("around", filling.delimiter.decode(), filling)
     return find_runs(sample, plain, declared, whole=whole) if b"  " in sample else Spacing()
 
 
@@ -103,21 +113,60 @@ def is_several_values(text: str) -> bool:
     return len(parts) > 1 and all(is_value(part) or is_missing(part) for part in parts)
 
 
-def find_filling(
+def fillings_of(
     sample: bytes, delimiter: str, plain: Trial, declared: DeclaredDialect, *, whole: bool
-) -> Filling | None:
-    """The marks of a sample whose columns spaces align, if at least as many records have one width without them."""
+) -> Iterator[Filling]:
+    """The marks of a sample with spaces beside delimiters, if at least as many records have one width without them."""
     if delimiter.encode() not in sample or plain.grammar.cr_ends:
-        return None
-    lines = [line for line in sample.splitlines()[:MOST_RECORDS] if line.strip()]
+        return
     quote = "" if declared.quote == "none" else declared.quote or '"'
+    if not has_spaces_beside(sample, Filling(delimiter.encode(), quote.encode())):
+        return
     for escape in escapes_of(sample, quote, declared):
         filling = Filling(delimiter.encode(), quote.encode(), escape.encode())
         bare = b"".join(without_filling([sample], filling))
         trial = read_sample(bare, Grammar(filling.delimiter, filling.quote, filling.escape), whole=whole)
-        if fills_a_table(trial) and fitting(trial) >= fitting(plain) and is_aligned(lines, filling):
-            return filling
-    return None
+        if fills_a_table(trial) and fitting(trial) >= fitting(plain):
+            yield filling
+
+
+def has_spaces_beside(sample: bytes, filling: Filling) -> bool:
+    """Whether spaces may stand beside delimiters outside quotes, or behind quotes at a line's end."""
+    outside = sample if b"\\" in sample else without_quoted(sample, filling)
+    beside = (filling.delimiter + b" ", b" " + filling.delimiter, QUOTED + b" \n", QUOTED + b" \r\n")
+    return any(each in outside for each in beside)
+
+
+def lines_of(sample: bytes) -> list[bytes]:
+    """The first lines of a sample that are not blank."""
+    return [line for line in sample.splitlines()[:MOST_RECORDS] if line.strip()]
+
+
+def stands_on_both_sides(sample: bytes, filling: Filling) -> bool:
+    """Whether nearly each delimiter outside quotes stands between spaces."""
+    outside = without_quoted(sample, filling)
+    count = outside.count(filling.delimiter)
+    return 0 < NEARLY_ALL * count <= outside.count(b" " + filling.delimiter + b" ")
+
+
+def stands_beside_quotes(sample: bytes, filling: Filling) -> bool:
+    """Whether spaces stand between quotes around fields and delimiters or line ends: most quotes, or in each line."""
+    outside, d = without_quoted(sample, filling), re.escape(filling.delimiter)
+    beside = re.findall(b"(?:^|[" + d + rb"\r\n]) +" + QUOTED + b"|" + QUOTED + b" +(?=[" + d + rb"\r\n]|$)", outside)
+    rows = outside.count(b"\n") - 1
+    return 2 * len(beside) > outside.count(QUOTED) or len(beside) >= max(1, NEARLY_ALL * rows)
+
+
+def without_quoted(sample: bytes, filling: Filling) -> bytes:
+    """A sample with a sign for each quoted part."""
+    return Grammar(filling.delimiter, filling.quote, filling.escape).protected.sub(QUOTED, sample)
+
+
+def loses_records(sample: bytes, plain: Trial, filling: Filling) -> bool:
+    """Whether more records have one width without spaces beside delimiters."""
+    bare = b"".join(without_filling([sample], filling))
+    trial = read_sample(bare, Grammar(filling.delimiter, filling.quote, filling.escape), whole=True)
+    return fitting(trial) > fitting(plain)
 
 
 def fills_a_table(trial: Trial) -> bool:
@@ -141,9 +190,9 @@ def is_spaced(sample: bytes, delimiter: str, plain: Trial, declared: DeclaredDia
 
 
 def is_table(trial: Trial) -> bool:
-    """Whether the first record of a sample and nearly all others have one width, two or more."""
-    first = trial.records[0] if trial.records else []
-    return len(trial.records) > 1 and len(first) == trial.width > 1 and trial.share >= NEARLY_ALL
+    """Whether the first record of a sample that has several fields and nearly all others have one width."""
+    first = next((width for width in trial.widths if width > 1), 0)
+    return len(trial.records) > 1 and first == trial.width > 1 and trial.share >= NEARLY_ALL
 
 
 def fitting(trial: Trial) -> int:
@@ -164,6 +213,8 @@ def bared(text: Text, filling: Filling) -> Text:
 def rewritten(text: Text, change: Callable[[Iterable[bytes]], Iterator[bytes]]) -> Text:
     """A text whose bytes are changed on the way."""
     stream = change(chain([text.head], text.rest))
+    if text.ended:
+        return replace(text, head=b"".join(stream), rest=iter(()))
     return replace(text, head=next(stream), rest=stream)
 
 

@@ -44,8 +44,10 @@ class Found:
     ----------
     grammar : FoundGrammar
     layout : Layout
-    above, header, below : int
-        Offsets in the text's beginning: of the first line of the header, of its last line, and of the first row.
+    above, below : int
+        Offsets in the text's beginning: of the first line of the header, and of the first row.
+    header : slice
+        Of the header's last line with names.
     swaps : dict of str to str
         Marks that changed places.
     """
@@ -53,8 +55,8 @@ class Found:
     grammar: FoundGrammar
     layout: Layout
     above: int
-    header: int
     below: int
+    header: slice
     swaps: dict[str, str]
 
 
@@ -105,7 +107,7 @@ def read_table(
     found = examine(seen, swaps)
     grammar, names = found.grammar.trial.grammar, found.layout.names
     dialect = with_spaces(described(text, found, declared), spacing)
-    header = text.head[found.header : found.below].rstrip(b"\r\n") if found.layout.header_lines else b""
+    header = text.head[found.header].rstrip(b"\r\n") if found.layout.header_lines else b""
     if not is_utf8(header):
         raise UnreadableFileError(
             f"the header is not in {dialect.encoding}{f' ({dialect.second}?)' if dialect.second else ''}: "
@@ -189,8 +191,10 @@ def examine(seen: Sampled, swaps: dict[str, str]) -> Found:
     layout = with_line_above(layout, trial)
     layout = replace(layout, notes=(*layout.notes, *notes, *notes_of_nothing(trial, layout, seen.first_line)))
     begins = [seen.begin + place for place in trial.begins]
-    last = layout.start + layout.header_lines
-    return Found(seen.grammar, layout, begins[layout.start], begins[max(0, last - 1)], begins[last], swaps)
+    below = layout.start + layout.header_lines
+    behind = below - layout.ruled
+    header = slice(begins[max(0, behind - 1)], begins[behind])
+    return Found(seen.grammar, layout, begins[layout.start], begins[below], header, swaps)
 
 
 def with_line_above(layout: Layout, trial: Trial) -> Layout:
