@@ -14,7 +14,7 @@ run: data                         ## make the demo's data, then the main job on 
 	@$(BIN)/holdfast replay flights --policies never,drift --from 2013-04
 
 test: .venv/dev check             ## everything that CI runs
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder --durations=20
 
 check: .venv/dev                  ## style and types
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
@@ -321,6 +321,7 @@ def proposal_of(texts: list[str], column: Column) -> Proposal | None:
     return cells.proposal
 
 
+@settings(max_examples=40, deadline=None)
 @given(TEXTS, COLUMNS)
 def test_proposed_declaration_leaves_single_cells_at_the_most(texts: list[str], column: Column) -> None:
     proposal = proposal_of(texts, column)
@@ -332,6 +333,7 @@ def test_proposed_declaration_leaves_single_cells_at_the_most(texts: list[str], 
     assert not are_many(len(refused), len(texts))
 
 
+@settings(max_examples=40, deadline=None)
 @given(TEXTS, COLUMNS)
 def test_widening_declaration_reads_all_that_was_read_as_the_same(texts: list[str], column: Column) -> None:
     proposal = proposal_of(texts, column)
