@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+ENDED = ("Z", "X")  # states of a process in Linux's /proc
+
 
 def flush_to_disk(path: Path) -> None:
     """Wait until a file's or folder's bytes would survive a loss of power."""
@@ -32,14 +34,18 @@ def clear_leftovers(path: Path) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process of this number exists; another one may have it by now."""
+    """Whether a process of this number exists and has not ended; another one may have it by now.
+
+    One that has ended keeps its number until whoever started it asks how: Linux tells of it that it is a zombie.
+    """
     try:
         os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except OSError:  # it is another user's, or the system keeps no such files
         return True
-    return True
+    return state not in ENDED
 
 
 @contextmanager

@@ -293,6 +293,7 @@ def reproduce(
 
     mend_record_of_running_stages(repository)
     with explained(), lock_written_whole(), stages_called(call, outcomes), lock_repo(repository):
+        remove_empty_run_entries(repository)
         require_raw_data(nodes_of(repository), pipeline)  # under one lock with the walk, so that files are read once
         repository.reproduce([f"{STAGES[-1]}@{pipeline}"], repro_fn=reproduce_if_stale)
     return list(outcomes.values())
@@ -385,6 +386,16 @@ def mend_record_of_running_stages(repository: Repo) -> None:
         except ValueError:
             record.unlink()
             print(f"{os.path.relpath(record)}: cut off by a killed process; removed", flush=True)
+
+
+def remove_empty_run_entries(repository: Repo) -> None:
+    """Remove the folders of DVC's run cache that a killed process left empty: DVC itself would fail on them for ever.
+
+    It makes a run's folder before its file. To be called under DVC's lock, so that nobody is between the two.
+    """
+    for folder in Path(repository.stage_cache.cache_dir).glob("*/*"):
+        with contextlib.suppress(OSError):  # it is not empty
+            folder.rmdir()
 
 
 @contextlib.contextmanager

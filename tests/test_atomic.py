@@ -33,6 +33,15 @@ def test_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [folder]
 
 
+def test_leftovers_of_a_process_that_nobody_waited_for_are_removed(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+        left = tmp_path / f".a.txt.{ended.pid}-x.tmp"
+        left.write_text("half")
+        write_text(tmp_path / "a.txt", "whole")
+        assert not left.exists()
+
+
 def test_leftovers_of_a_dead_process_are_removed(tmp_path: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()

@@ -260,6 +260,16 @@ def test_cut_off_record_of_running_stages_is_removed(project: Path, content: str
     assert ran() == []
 
 
+def test_folders_that_a_killed_process_left_empty_in_the_run_cache_are_removed(project: Path) -> None:
+    entries = list(Path(".dvc/cache/runs").glob("*/*/*"))
+    for entry in entries:
+        entry.unlink()
+    Path("dvc.lock").unlink()
+    assert entries
+    assert ran() == [*STAGES]
+    assert all(any(folder.iterdir()) for folder in Path(".dvc/cache/runs").glob("*/*"))
+
+
 def test_lock_is_rewritten_whole(project: Path, edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
     before = Path("dvc.lock").read_bytes()
     edit("configs/diabetes.yaml", "slice_rows: 20", "slice_rows: 30")
